@@ -1,0 +1,17 @@
+/* runtime.h - what every file of the BPF-side library starts with.  No libc, no kernel headers but bpf.h. */
+#pragma once
+
+#ifdef __bpf__
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#define RT __attribute__((noinline, used, section("rt")))
+#else
+#include <linux/types.h>
+#define RT
+#endif
+typedef __u64 u64;
+typedef __s64 s64;
+typedef __u32 u32;
+typedef __s32 s32;
+typedef __u16 u16;
+typedef __u8 u8;

@@ -1,0 +1,69 @@
+/*
+ * attach.h - the room that talks to the kernel: features, maps, loading, attaching, the traced command.
+ */
+#pragma once
+
+#include "base/base.h"
+#include "bpf/bpf.h"
+#include "debuginfo/world.h"
+#include "ir/program.h"
+#include "lang/probe.h"
+
+/* sys.c: one wrapper a bpf(2) command and perf_event_open; negative errno, no printing. */
+
+/* features.c: asks the kernel; only what `need` names is probed when it is cheap to tell apart. */
+void features_probe(struct world *w);
+/* One line that says what is missing to trace at all (rights, BTF, tracefs), NULL when all is there. */
+struct err *attach_preflight(struct world *w);
+
+struct session;
+struct session_options {
+	int pid;	     /* -p, 0 none */
+	const char *cmd;     /* -c, NULL */
+	bool verbose;
+	bool dry_run;	     /* load, do not attach */
+	/* timing of the phases for --time: called with the name of each phase when it ends */
+	void (*phase)(void *arg, const char *name);
+	void *phase_arg;
+	/* warnings (a probe that could not be attached with missing_probes=warn, ...) */
+	void (*warn)(void *arg, const char *msg, struct loc loc);
+	void *warn_arg;
+};
+/*
+ * Creates maps, compiles and loads all programs.  A verifier's refusal is an err whose msg names the script's
+ * place and asks for a report; err->log has the verifier's log.
+ */
+struct err *session_create(struct program *p, struct world *w, const struct session_options *o,
+			   struct session **ret);
+/* Attaches every probe (multi links where the kernel has them), all BEGIN probes are run first. */
+struct err *session_attach(struct session *s);
+struct err *session_run_begin(struct session *s); /* begin, in order; before session_attach */
+struct err *session_run_end(struct session *s);   /* end (or error), in order; after session_detach */
+struct err *session_run_self(struct session *s, int signo);
+void session_detach(struct session *s); /* fast also for thousands */
+void session_destroy(struct session *s); /* detaches too; NULL is legal */
+unsigned session_nattached(const struct session *s);
+
+/* The traced command: stopped before exec until session_start_cmd(). */
+struct err *session_start_cmd(struct session *s);
+int session_cmd_pidfd(const struct session *s); /* -1: none; readable when the command has ended */
+int session_target_pidfd(const struct session *s); /* of -p, -1 none */
+int session_cmd_status(struct session *s);
+
+/* Access for events. */
+struct program *session_program(struct session *s);
+struct world *session_world(struct session *s);
+int session_map_fd(struct session *s, const struct map *m); /* -1: not created */
+void *session_map_mem(struct session *s, const struct map *m); /* MAP_DATA: mapped memory */
+/* User-space handlers (PROG_USER): timers that are due; the soonest due time in ns of CLOCK_MONOTONIC, 0 none. */
+uint64_t session_next_timer(struct session *s);
+struct err *session_run_timers(struct session *s);
+/* Runs one PROG_USER probe now in the interpreter on the session's maps. */
+struct err *session_run_user(struct session *s, struct probe *p);
+/* Records sent by user-space handlers go here instead of the ring. */
+void session_on_record(struct session *s, void (*fn)(void *arg, const void *record, size_t n), void *arg);
+/* Counters by name for the end of the run and -v: missed return probes, recursion skips. */
+struct probe_stats {
+	uint64_t runs, misses;
+};
+bool session_probe_stats(struct session *s, unsigned probe, struct probe_stats *ret);

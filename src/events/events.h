@@ -1,0 +1,75 @@
+/*
+ * events.h - the running trace: drains the ring, decodes records by their schema, reads maps, names frames.
+ *
+ * One thread only copies records out of the ring into a queue, so that formatting, symbolizing and slow
+ * terminals never make the kernel drop.  The other end is the exporter (output.h): it sees values with types.
+ */
+#pragma once
+
+#include "attach/attach.h"
+#include "base/base.h"
+
+/* A value with its type: bytes as in type.h, borrowed, valid during the call. */
+struct value {
+	const struct type *type;
+	const uint8_t *data;
+	uint32_t size; /* bytes at data; for packed strings the used length */
+};
+
+/* One row of a map, aggregations merged over CPUs into one CPU's layout. */
+struct map_row {
+	struct value key; /* type NULL for scalars */
+	struct value value;
+	uint64_t seq; /* insertion number when the variable has one */
+};
+struct map_rows {
+	struct arena *arena;
+	VEC(struct map_row) row;
+};
+/* Snapshot of a variable, unsorted.  Scalars give one row. */
+struct err *events_read_var(struct session *s, const struct var *v, struct map_rows *ret);
+void map_rows_free(struct map_rows *r);
+struct err *events_clear_var(struct session *s, const struct var *v);
+struct err *events_zero_var(struct session *s, const struct var *v);
+
+/* Frames of a stack value, innermost first. */
+struct frame {
+	uint64_t ip;
+	const char *symbol; /* NULL: unknown */
+	uint64_t offset;
+	const char *module;
+	const char *file;   /* source, NULL */
+	unsigned line;
+	bool is_inlined;
+	uint8_t build_id[20];
+	bool has_build_id;
+	uint64_t module_offset;
+};
+struct frames {
+	struct arena *arena;
+	VEC(struct frame) frame;
+	bool is_truncated;
+};
+struct symbolizer;
+struct symbolizer *symbolizer_create(struct session *s, struct world *w);
+void symbolizer_destroy(struct symbolizer *y);
+void symbolizer_stack(struct symbolizer *y, const struct value *stack, struct frames *ret);
+/* "name" or "name+0xOFF" pieces of one address; false: unknown. */
+bool symbolizer_kernel(struct symbolizer *y, uint64_t addr, struct frame *ret);
+bool symbolizer_user(struct symbolizer *y, uint32_t pid, uint64_t addr, struct frame *ret);
+void frames_free(struct frames *f);
+
+/* The run. */
+struct exporter; /* output/output.h */
+struct run_options {
+	struct exporter *out;
+	bool quiet;
+	uint64_t timeout_ns; /* -T; 0 none */
+	unsigned max_errors; /* SystemTap MAXERRORS, 0 first */
+	bool notify_attached;/* __BPFTRACE_NOTIFY_PROBES_ATTACHED */
+	uint64_t interval_ns; /* of polling when idle */
+};
+/* begin, attach, loop until exit()/signal/command's end/timeout, detach, end, last drain.  *status: exit code. */
+struct err *events_run(struct session *s, const struct run_options *o, int *status);
+/* Record bytes -> exporter, for tests, replay and fuzzing: no kernel needed. */
+struct err *events_decode(struct program *p, const void *record, size_t n, struct exporter *out);

@@ -1,0 +1,274 @@
+/*
+ * program.h - where both languages meet: what a script became.
+ *
+ * A program is IR functions, the probes that run them, maps with typed keys and values, and actions: the
+ * records that the kernel sends, each with a schema.  Everything after the front ends (bpf, attach, events,
+ * output) works on this struct and does not know which language it came from, except for `lang_name` and the
+ * few formatting options in `struct program_options`, which exporters read.
+ */
+#pragma once
+
+#include "base/base.h"
+#include "ir/ir.h"
+#include "types/type.h"
+
+/* --- maps ------------------------------------------------------------------------------------------------ */
+
+enum map_kind {
+	MAP_HASH,
+	MAP_LRU_HASH,
+	MAP_PERCPU_HASH,
+	MAP_LRU_PERCPU_HASH,
+	MAP_ARRAY,	  /* nentries entries of value_size */
+	MAP_PERCPU_ARRAY, /* BPF's own */
+	MAP_DATA,	  /* one array entry, mmapped: scalars, rodata, per-CPU rows; MAPVAL addresses it */
+	MAP_RINGBUF,	  /* nentries: bytes, a power of two and a multiple of the page */
+	MAP_STACK_TRACE,
+	MAP_PROG_ARRAY,
+	MAP_PERF_ARRAY,
+	MAP_CGROUP_ARRAY,
+};
+
+/*
+ * A map of the kernel.  Script maps that hold one scalar or one aggregation do not get a map of their own:
+ * they are a `struct var` inside a MAP_DATA map.
+ */
+struct map {
+	const char *name; /* in the kernel: at most 15 characters are used */
+	enum map_kind kind;
+	uint32_t key_size, value_size; /* bytes */
+	uint32_t nentries;
+	bool no_prealloc; /* BPF_F_NO_PREALLOC: large or sparse values */
+	bool read_only;	  /* MAP_DATA: frozen after `init` was written (.rodata) */
+	const void *init; /* MAP_DATA: initial bytes, NULL for zeroes; value_size bytes */
+	unsigned id;	  /* index in program.map */
+};
+
+/*
+ * A variable of the script: bpftrace's `@x`, SystemTap's `global x`.  Exactly one of these forms:
+ *   keyed:             map is a hash of its own (percpu for aggregations), key its key type
+ *   scalar:            map is program->data, offset where it lives
+ *   scalar aggregation: map is program->percpu, offset within one CPU's row
+ *   tseries, keyed or not: map is a hash keyed by {key, u64 bucket}
+ */
+struct var {
+	const char *name; /* with its sigil: "@x", "x" */
+	struct type *key; /* NULL: scalar.  Several keys: TYPE_TUPLE */
+	struct type *value;
+	struct map *map;
+	uint32_t offset;
+	uint32_t value_offset; /* keyed: bytes before the value in the map's value (insertion number, lock) */
+	bool has_seq;	       /* keyed: a u64 insertion number is at offset 0 of the map's value */
+	bool wrap;	       /* SystemTap's `%`: evict the oldest */
+	bool print_at_exit;
+	uint32_t max_entries;
+	struct loc loc;
+	unsigned id; /* index in program.var */
+	/* SystemTap: how an unread stats global prints itself */
+	unsigned stat_ops; /* bits of enum stat_op */
+	void *lang;	   /* for the language's own use */
+};
+
+/* What the script asks of a SystemTap stats variable. */
+enum stat_op { STAT_COUNT = 1, STAT_SUM = 2, STAT_MIN = 4, STAT_MAX = 8, STAT_AVG = 16, STAT_VARIANCE = 32,
+	       STAT_HIST_LOG = 64, STAT_HIST_LINEAR = 128 };
+
+/* --- wire formats: shared by runtime/, kit, interpreter and events ------------------------------------- */
+
+struct minmax_wire {
+	uint64_t value, is_set;
+};
+struct stats_wire {
+	uint64_t count, total;
+};
+struct stat_wire { /* TYPE_STAT; followed by u64 buckets when a histogram is asked for */
+	int64_t count, sum, min, max; /* min and max valid when count > 0 */
+	int64_t mean, m2;	      /* variance: Welford in integers, see runtime */
+};
+struct tseries_wire {
+	int64_t value;
+	uint64_t meta; /* avg: count; last: time of the update */
+	uint64_t epoch;
+};
+/* A stack as a value: frames are kept once in program->stacks under `id`. */
+struct stack_value_wire {
+	uint64_t id;   /* hash of the frames; 0: no stack */
+	uint32_t pid;  /* user stacks: tgid for symbolization, 0 in kernel stacks */
+	uint32_t nframes;
+};
+struct usym_wire {
+	uint64_t addr;
+	uint32_t pid, pad;
+};
+struct inet_wire {
+	uint32_t family; /* AF_INET, AF_INET6 */
+	uint8_t addr[16];
+};
+struct timestamp_wire {
+	uint64_t ns;	 /* as nsecs() of `clock` gives it */
+	uint32_t clock;	 /* enum ts_clock */
+	uint32_t fmt;	 /* index into program.string */
+};
+enum ts_clock { TS_BOOT, TS_MONOTONIC, TS_TAI, TS_SW_TAI, TS_REALTIME };
+struct cgroup_path_wire {
+	uint64_t id;
+	uint32_t filter; /* index into program.string, ~0: all hierarchies */
+	uint32_t pad;
+};
+
+/* --- actions: what a record of the ring buffer means --------------------------------------------------- */
+
+enum action_kind {
+	ACT_PRINTF,	/* fmt, args */
+	ACT_ERRORF,	/* same, to stderr with the place */
+	ACT_WARNF,
+	ACT_PRINT,	/* one value: print(x); args has one field */
+	ACT_PRINT_VAR,	/* print(@m, top, div): args (u64 top, u64 div); top 0: all */
+	ACT_PRINT_KEY,	/* print(@m[k]) : args (key, value) */
+	ACT_CLEAR,	/* var: remove all */
+	ACT_ZERO,	/* var: zero all values */
+	ACT_TIME,	/* fmt: strftime format; no args */
+	ACT_EXIT,	/* args (u64 code) */
+	ACT_SYSTEM,	/* fmt, args: command */
+	ACT_CAT,	/* fmt, args: path */
+	ACT_JOIN,	/* args: u64 n, then strings; fmt: separator */
+	ACT_HELPER_ERROR, /* args (s64 retcode); helper number in `number`; `severity` */
+	ACT_RUNTIME_ERROR, /* `number`: enum runtime_error */
+	ACT_SKB,	/* not yet */
+	/* SystemTap */
+	ACT_STP_PRINT,	/* fmt, args in SystemTap's printf rules; no newline added */
+	ACT_STP_LOG,	/* one string: log() adds a newline */
+	ACT_STP_WARN,	/* WARNING: text, to stderr */
+	ACT_STP_ERROR,	/* ERROR: text; counts against MAXERRORS */
+	ACT_STP_SYSTEM,
+	ACT_STP_PRINTK,
+	ACT_STP_HIST,	/* print(@hist_log(x)): args (stat_wire with buckets) */
+	ACT_STP_BACKTRACE,/* args (stack): print_backtrace and relatives; `number` selects the format */
+};
+enum runtime_error { RT_DIV_BY_ZERO, RT_ARRAY_BOUNDS, RT_MAP_FULL, RT_SCRATCH_BUSY, RT_STACK_FULL };
+
+/* Each record: this header, then the fixed part described by args, then packed string tails. */
+struct record_wire {
+	uint32_t action; /* index into program.action */
+	uint32_t size;	 /* of the whole record */
+};
+
+struct action {
+	enum action_kind kind;
+	unsigned id;
+	struct loc loc;
+	const char *fmt;    /* arena; NULL when unused */
+	struct type *args;  /* TUPLE of the arguments; offsets count from the end of record_wire.
+			       A STR with size > PACKED_STR is packed: u32 {offset from record start} u32 {length} */
+	struct var *var;
+	uint64_t number;
+	bool is_stderr;
+	const char *extra; /* e.g. probe name of a SystemTap error */
+};
+enum { PACKED_STR = 64 }; /* strings of up to this many bytes are stored inline */
+
+/* --- probes ---------------------------------------------------------------------------------------------- */
+
+/* How the kernel runs it: BPF program type and expected attach type follow from this. */
+enum prog_kind {
+	PROG_KPROBE,	     /* struct pt_regs *; uprobe too */
+	PROG_KPROBE_MULTI,
+	PROG_UPROBE_MULTI,
+	PROG_TRACEPOINT,     /* the event's record */
+	PROG_RAW_TP,	     /* u64 args[]: untyped raw tracepoint, test_run for begin and end */
+	PROG_RAW_TP_BTF,     /* BPF_PROG_TYPE_TRACING / BPF_TRACE_RAW_TP */
+	PROG_PERF_EVENT,     /* struct bpf_perf_event_data * */
+	PROG_FENTRY,
+	PROG_FEXIT,
+	PROG_LSM,
+	PROG_ITER,
+	PROG_USER, /* never loaded: the user-space interpreter runs it */
+};
+
+struct attach_point; /* lang/probe.h: one expanded place */
+
+struct probe {
+	unsigned id;
+	const char *name; /* as `probe` prints it: "kprobe:vfs_read" */
+	struct ir_fn *fn; /* shared by probes whose handler is the same */
+	enum prog_kind kind;
+	bool sleepable;
+	const char *btf_target; /* FENTRY, FEXIT, RAW_TP_BTF, ITER, LSM: the function or event */
+	uint32_t btf_id;	/* its id in vmlinux BTF: typedef btf_trace_X, function, bpf_iter_X */
+	struct attach_point **points;
+	uint32_t npoints;
+	struct loc loc;
+	int return_value_default; /* documented in probe.h */
+};
+
+/* --- the program ------------------------------------------------------------------------------------------- */
+
+struct program_options {
+	uint32_t max_map_keys;	  /* 4096; SystemTap 2048 */
+	uint32_t max_strlen;	  /* 1024; SystemTap 512 */
+	uint32_t ring_bytes;	  /* 0: chosen by attach */
+	uint32_t max_cat_bytes;	  /* 10240 */
+	uint32_t max_probes, max_progs;
+	uint32_t stack_limit;	  /* 127 */
+	enum stack_mode stack_mode;
+	bool print_maps_on_exit;
+	bool helper_errors;	  /* -k */
+	bool demangle;
+	bool lazy_symbols;
+	bool show_debug_info;
+	const char *str_trunc_trailer; /* ".." */
+	const char *license;	  /* "GPL" */
+	int missing_probes;	  /* 0 error 1 warn 2 ignore */
+	uint32_t log_size;
+	bool dummy_ts;		  /* tests of tseries read their clock from a map */
+};
+
+struct program {
+	struct arena *arena;
+	const char *lang_name; /* "bpftrace" or "stap" */
+	struct program_options opt;
+	VEC(struct ir_fn *) fn;
+	VEC(struct map *) map;
+	VEC(struct var *) var;
+	VEC(struct action *) action;
+	VEC(struct probe *) probe;
+	VEC(const char *) string; /* formats and other text that the kernel names by index */
+	VEC(const char *) name;	  /* TYPE_PROBE_NAME */
+	VEC(struct type *) type;  /* kept for listing and tests */
+	/* well-known maps, made by program_new; unused ones are not created in the kernel */
+	struct map *data;    /* scalars; value_size grows while compiling */
+	struct map *rodata;  /* string literals and tables */
+	struct map *percpu;  /* MAP_DATA: ncpu rows of program->percpu_row bytes (a multiple of 64) */
+	uint32_t percpu_row; /* final only when lowering has ended: see kit_percpu */
+	struct map *ring;
+	struct map *stacks;  /* hash: u64 id -> struct stack_frames_wire */
+	struct map *scratch; /* percpu array: SCRATCH_LEVELS entries */
+	struct buf rodata_bytes;
+	unsigned ncpus; /* possible CPUs */
+	/* offsets in `data` of counters that every program has, 0 when unused (offset 0 is reserved) */
+	uint32_t lost_offset;	 /* u64: records that found the ring full, all probes */
+	uint32_t skipped_offset; /* u64: events skipped because scratch was busy */
+	uint32_t full_offset;	 /* u64: map updates that found the map full */
+	uint32_t exit_offset;	 /* u64: set to 1 by exit(); programs return at once when it is set */
+};
+enum { SCRATCH_LEVELS = 4, STACK_FRAMES_MAX = 1024 };
+
+struct stack_frames_wire {
+	uint64_t ip[]; /* program->opt.stack_limit at most; STACK_BUILD_ID: struct bpf_stack_build_id */
+};
+
+/* program.c */
+struct program *program_new(struct arena *a, const char *lang_name);
+void program_free(struct program *p);
+struct map *program_map(struct program *p, const char *name, enum map_kind kind, uint32_t key_size,
+			uint32_t value_size, uint32_t nentries);
+struct var *program_var(struct program *p, const char *name); /* appended, all else zero */
+struct action *program_action(struct program *p, enum action_kind kind, struct loc loc);
+struct probe *program_probe(struct program *p, const char *name, struct ir_fn *fn, enum prog_kind kind);
+uint32_t program_string(struct program *p, const char *s);  /* index; equal strings share one */
+uint32_t program_rodata(struct program *p, const void *bytes, size_t n, size_t align); /* offset; shared */
+uint32_t program_data(struct program *p, uint32_t size, uint32_t align); /* offset of zeroed bytes in `data` */
+uint32_t program_percpu(struct program *p, uint32_t size, uint32_t align); /* offset in a CPU's row */
+/* Fixes sizes of data, rodata and percpu.  Run once after lowering. */
+void program_finish(struct program *p);
+void program_dump_maps(const struct program *p, struct buf *out);

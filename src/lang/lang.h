@@ -1,0 +1,39 @@
+/*
+ * lang.h - a language of scripts: from text to struct program.
+ */
+#pragma once
+
+#include "base/base.h"
+#include "debuginfo/world.h"
+#include "ir/program.h"
+
+struct lang_input {
+	struct source *src;
+	struct arena *arena;
+	struct diags *diags;
+	struct world *world;
+	const char *const *params; /* positional: $1.. ; bpftrace: also --name=value after -- */
+	unsigned nparams;
+	struct program_options opt; /* from flags and environment; a config block may change it */
+	const char *const *include_dirs;
+	unsigned ninclude_dirs;
+	unsigned stop_after;	   /* SystemTap's -p1..-p4; 0: all */
+	struct buf *dump_ast;	   /* NULL: not wanted */
+	struct buf *dump_types;
+	bool guru;
+	bool is_listing;	   /* probes are wanted, handlers need not compile */
+	/* SystemTap */
+	const char *const *defines; /* -D NAME=VALUE, -G var=value */
+	unsigned ndefines;
+};
+
+struct lang {
+	const char *name; /* "bpftrace", "stap" */
+	/* NULL when there were errors (in diags). */
+	struct program *(*compile)(struct lang_input *in);
+	/* One diagnostic with its place, in the language's own form. */
+	void (*render)(const struct diag *d, struct buf *out, bool colour);
+	/* How sure one can be that `text` is of this language, 0..100; decides for `spile FILE`. */
+	int (*looks_like)(const char *name, const char *text);
+};
+extern const struct lang lang_bt, lang_stp;

@@ -1,0 +1,108 @@
+/*
+ * probe.h - what a probe point means, once a language has parsed its own spelling of it.
+ *
+ * A language fills a struct probe_spec; probe_expand() turns it into attach points, one a kernel object
+ * (function, tracepoint, address...), after wildcards, library names and pids were resolved against the
+ * world.  One row of probe_kinds[] a family; one file probe_<family>.c where a family needs code.
+ */
+#pragma once
+
+#include "base/base.h"
+#include "debuginfo/world.h"
+#include "ir/program.h"
+
+enum probe_kind {
+	PK_BEGIN, PK_END, PK_SELF,
+	PK_KPROBE, PK_KRETPROBE, PK_FENTRY, PK_FEXIT,
+	PK_RAWTRACEPOINT, PK_TRACEPOINT,
+	PK_UPROBE, PK_URETPROBE, PK_USDT,
+	PK_PROFILE, PK_INTERVAL, PK_SOFTWARE, PK_HARDWARE, PK_WATCHPOINT,
+	PK_ITER, PK_LSM,
+	PK_TEST, PK_BENCH,
+	/* SystemTap's, run by user space or made of others */
+	PK_ERROR,	   /* end of a failed session */
+	PK_NEVER,
+	PK_PROCESS_BEGIN, PK_PROCESS_END, PK_THREAD_BEGIN, PK_THREAD_END, /* on sched tracepoints, with a filter */
+	PK_TIMER,	   /* user-space timer: nanoseconds in period */
+	PK_COUNT
+};
+
+struct probe_spec {
+	enum probe_kind kind;
+	const char *spelling; /* as the user wrote it */
+	struct loc loc;
+	const char *target;   /* binary path, tracepoint category, module, NULL */
+	const char *func;     /* function, event name, address text; may hold wildcards; NULL */
+	const char *provider; /* usdt */
+	const char *file;     /* source location probes (later) */
+	uint32_t line, col;
+	uint64_t offset;
+	uint64_t address;
+	bool has_address;
+	bool cpp;
+	uint64_t period;      /* profile, interval, timer: nanoseconds; software, hardware: count; 0 default */
+	uint64_t freq;	      /* profile:hz:N */
+	const char *unit;     /* "hz", "s", "ms", "us": as written, for the name */
+	int64_t order;	      /* begin(N), end(N) */
+	uint32_t len;	      /* watchpoint */
+	const char *mode;
+	uint32_t maxactive;
+	int pid;	      /* process(PID) */
+	bool optional;	      /* SystemTap's `?` */
+};
+
+/* One expanded place. */
+struct attach_point {
+	enum probe_kind kind;
+	const char *name;     /* full name as `probe` prints it and -l lists it */
+	const char *target;   /* resolved binary path, tracepoint category, module */
+	const char *func;     /* one function, event, iterator; NULL when by address */
+	const char *provider;
+	uint64_t offset;      /* uprobe: file offset; kprobe: offset in function */
+	uint64_t address;
+	uint64_t semaphore;   /* usdt: file offset of the semaphore, 0 none */
+	const char *usdt_args;
+	uint64_t period, freq;
+	uint32_t perf_type, perf_config; /* software, hardware */
+	uint32_t len, mode;
+	uint32_t maxactive;
+	int64_t order;
+	int pid;	      /* 0: any */
+	uint32_t btf_id;      /* rawtracepoint, fentry, fexit, iter, lsm */
+	uint64_t cookie;
+};
+
+struct probe_kind_info {
+	enum probe_kind kind;
+	const char *name, *alias; /* bpftrace's: "kprobe" "k" */
+	enum prog_kind prog;
+	bool needs_func;	  /* can be a wildcard over functions */
+	bool is_return;
+	const char *missing;	  /* "kernel functions cannot be probed: CONFIG_KPROBES is not set" when refused */
+};
+const struct probe_kind_info *probe_kind_info(enum probe_kind k);
+const struct probe_kind_info *probe_kind_by_name(const char *name); /* any case; aliases too */
+
+struct attach_points {
+	VEC(struct attach_point *) list;
+};
+/* Appends what the spec matches.  Nothing matched: no error here, the caller decides by missing_probes.
+ * A spec that makes no sense for its kind is a diag. */
+void probe_expand(struct world *w, const struct probe_spec *spec, struct arena *a, struct diags *d,
+		  struct attach_points *ret);
+
+/* What a handler can see at a point. */
+struct probe_args {
+	struct type *record;	 /* `args`: STRUCT with fields; NULL when there are none.  Tracepoints: offsets
+				    in the context.  rawtracepoint, fentry: field i is u64 slot i (offset 8*i) */
+	struct type *ret;	 /* type of retval; NULL when untyped */
+	bool from_ctx;		 /* fields are read from the context at their offset */
+	const char **decl;	 /* C text a field, for -lv */
+};
+/* NULL when the point has none; d may be NULL. */
+struct probe_args *probe_arguments(struct world *w, const struct attach_point *p, struct arena *a);
+
+/* Listing: calls back once per name in the order in which it is printed (sorted by kind, then name).
+ * pattern NULL: everything that bpftrace -l lists.  lines: parameter lines, for -lv. */
+void probe_list(struct world *w, const char *pattern, bool with_args, struct arena *a,
+		void (*fn)(void *arg, const char *name, const char *const *lines, unsigned n), void *arg);

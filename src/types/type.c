@@ -1,0 +1,2 @@
+/* type.c - building, comparing and spelling types. */
+#include "types/type.h"
