@@ -254,7 +254,7 @@ struct program {
 enum { SCRATCH_LEVELS = 4, STACK_FRAMES_MAX = 1024 };
 
 struct stack_frames_wire {
-	uint64_t ip[]; /* program->opt.stack_limit at most; STACK_BUILD_ID: struct bpf_stack_build_id */
+	uint64_t ip[STACK_FRAMES_MAX]; /* opt.stack_limit of them exist; STACK_BUILD_ID: struct bpf_stack_build_id */
 };
 
 /* program.c */
