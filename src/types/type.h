@@ -45,13 +45,18 @@ enum type_kind {
 	TYPE_HIST,  /* u64[hist_buckets(k)], arg[0] = k */
 	TYPE_LHIST, /* u64[nbuckets], arg = min, max, step */
 	TYPE_TSERIES, /* arg = interval ns, number of intervals, enum tseries_agg; struct tseries_wire[n] */
-	TYPE_STAT,  /* SystemTap's `<<<`: struct stat_wire, then buckets when the script asks for a histogram */
+	TYPE_STAT,  /* SystemTap's `<<<`: struct stat_wire, then u64 buckets when the script asks for a histogram:
+		       arg = start, stop, step for @hist_linear ((stop - start) / step + 3 buckets, the outer
+		       ones underflow and overflow); step 0 is @hist_log (128 buckets, zero at 64) */
 	/* compile-time only, never in memory */
 	TYPE_CTX,  /* the probe's context, `args` of some probes */
 };
 
 /* Where a pointer points; decides which read helper is used. */
 enum addr_space { AS_NONE, AS_KERNEL, AS_USER, AS_BPF /* map value or stack: read directly */ };
+
+/* What a time series keeps of the values of one interval; the order of bpftrace's argument is free. */
+enum tseries_agg { TSERIES_LAST, TSERIES_AVG, TSERIES_MAX, TSERIES_MIN, TSERIES_SUM };
 
 enum stack_mode { STACK_BPFTRACE, STACK_PERF, STACK_RAW, STACK_BUILD_ID };
 
