@@ -32,7 +32,7 @@ enum bt_expr_kind {
 	BT_TUPLE,     /* kid[0..n) */
 	BT_RECORD,    /* kid[0..n), names[0..n) */
 	BT_SIZEOF,    /* type_name or kid[0] */
-	BT_OFFSETOF,  /* type_name or kid[0], names: path */
+	BT_OFFSETOF,  /* type_name or kid[0], names[0..num): path */
 	BT_TYPEOF,    /* in type position: kid[0] or type_name */
 	BT_TYPEINFO,  /* not supported yet: parsed */
 	BT_COMPTIME,  /* kid[0] */
@@ -63,6 +63,8 @@ struct bt_expr {
 	enum bt_expr_kind kind;
 	enum bt_op op;
 	struct loc loc;
+	struct loc name_loc; /* BT_MAP, BT_CALL: of the name alone */
+	uint16_t height;     /* of the tree below: bounded by the parser */
 	struct bt_expr **kid;
 	unsigned nkid;
 	const char *text;
@@ -114,6 +116,7 @@ enum bt_stmt_kind {
 struct bt_stmt {
 	enum bt_stmt_kind kind;
 	struct loc loc;
+	struct loc name_loc; /* LET: `let $x`; loops: the head; ASSIGN: operator and value */
 	struct bt_expr *expr, *value, *value2;
 	struct bt_type_name *type_name;
 	enum bt_op op;
@@ -122,7 +125,7 @@ struct bt_stmt {
 	struct bt_local *local; /* LET, FOR: by sema */
 	struct bt_stmt *next;
 };
-struct bt_block {
+struct bt_block { /* blocks of statements have no value; those of BT_BLOCK and BT_IF may have one */
 	struct loc loc;
 	struct bt_stmt *first;
 	struct bt_expr *value; /* trailing expression, NULL */
@@ -132,10 +135,11 @@ struct bt_block {
 struct bt_point {
 	struct loc loc;
 	const char *text;
-	const char **part;
+	const char **part; /* by points.c, as all below */
 	unsigned npart;
-	struct probe_spec spec; /* by points.c */
-	bool bad;
+	struct probe_spec spec;
+	VEC(struct probe_spec) more; /* of a wildcard over providers: `*:vfs_read`; the vec is freed by bt.c */
+	bool bad;     /* not to be looked at any more; a diagnostic was given */
 };
 struct bt_probe {
 	struct loc loc;
@@ -196,6 +200,8 @@ struct bt_script *bt_parse(struct lang_input *in);
 struct bt_expr *bt_parse_expr(struct lang_input *in, const struct source *src);
 /* dump.c */
 void bt_dump(const struct bt_script *s, bool types, struct buf *out);
+/* render.c: one diagnostic */
+void bt_render(const struct diag *d, struct buf *out, bool colour);
 /* points.c: fills point->spec */
 void bt_points(struct lang_input *in, struct bt_script *s);
 /* cdef.c: structs, unions, enums, typedefs and object-like macros of the script's C part */
