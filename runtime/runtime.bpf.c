@@ -1,10 +1,134 @@
-/* runtime.bpf.c - the library of functions that compiled scripts call (IR operation `rt`). */
+/*
+ * runtime.bpf.c - the library of functions that compiled scripts call (IR operation `rt`).
+ *
+ * Each function is linked into a program only when it is reached.  They are static to the verifier: it follows
+ * each call with the caller's real arguments, so constant sizes bound the loops.  Buffers are 8-aligned and zero-padded to
+ * a multiple of 8 unless a comment says otherwise.
+ */
 #include "runtime.h"
 
 #include "hist.h"
 
 RT u64 rt_hist(s64 n, u32 k)
 {
-	return rt_hist_bucket(n, k);
+	return rt_hist_bucket(n, k & 7);
 }
+
+/* SystemTap's @hist_log: bucket 64 is zero, 64 + i holds 2^(i-1) .. 2^i - 1, 64 - i the same below zero. */
+RT u64 rt_stap_hist_log(s64 n)
+{
+	if (n == 0)
+		return 64;
+	if (n > 0)
+		return 65 + rt_log2((u64)n);
+	return 63 - rt_log2((u64)-n);
+}
+
+/* 1 when `words` words are equal. */
+RT u64 rt_mem_eq(const u64 *a, const u64 *b, u64 words)
+{
+	for (u32 i = 0; i < words && i < 1024; i++)
+		if (a[i] != b[i])
+			return 0;
+	return 1;
+}
+
+/* As memcmp: -1, 0, 1 for the first n bytes. */
+RT s64 rt_mem_cmp(const u8 *a, const u8 *b, u64 n)
+{
+	for (u32 i = 0; i < n && i < 4096; i++)
+		if (a[i] != b[i])
+			return a[i] < b[i] ? -1 : 1;
+	return 0;
+}
+
+/* Bytes before the first NUL, at most cap. */
+RT u64 rt_str_len(const u8 *s, u64 cap)
+{
+	u32 i = 0;
+	for (; i < cap && i < 4096; i++)
+		if (!s[i])
+			break;
+	return i;
+}
+
+/* Offset of needle in s, or -1.  An empty needle is found at 0. */
+RT s64 rt_str_find(const u8 *s, u64 cap, const u8 *needle, u64 ncap)
+{
+	for (u32 i = 0; i < cap && i < 4096; i++) {
+		u32 j = 0;
+		for (; j < ncap && needle[j]; j++)
+			if (i + j >= cap || s[i + j] != needle[j])
+				break;
+		if (j >= ncap || !needle[j])
+			return i;
+		if (!s[i])
+			break;
+	}
+	return -1;
+}
+
+/* dst[i] += src[i] */
+RT u64 rt_add_words(u64 *dst, const u64 *src, u64 words)
+{
+	for (u32 i = 0; i < words && i < 4096; i++)
+		dst[i] += src[i];
+	return 0;
+}
+
+/* Hash of the first n of at most `max` words; never 0.  The mix is wyhash's multiply-and-fold idea in 64 bits. */
+RT u64 rt_hash_words(const u64 *w, u64 n, u64 max)
+{
+	u64 h = 0x9e3779b97f4a7c15ull ^ n;
+	for (u32 i = 0; i < max && i < 4096; i++) {
+		if (i >= n)
+			break;
+		h = (h ^ w[i]) * 0xff51afd7ed558ccdull;
+		h ^= h >> 32;
+	}
+	return h ? h : 1;
+}
+
+/* The header of SystemTap's statistics: count, sum, min, max, mean, m2 (see struct stat_wire). */
+struct stat {
+	s64 count, sum, min, max, mean, m2;
+};
+
+static __attribute__((always_inline)) s64 rt_div(s64 a, s64 b)
+{
+	u64 ua = a < 0 ? -(u64)a : (u64)a, ub = b < 0 ? -(u64)b : (u64)b;
+	u64 q = ub ? ua / ub : 0;
+	return (a < 0) != (b < 0) ? -(s64)q : (s64)q;
+}
+
+/* Welford's update in integers, called before count is increased. */
+RT u64 rt_stat_variance(struct stat *s, s64 n)
+{
+	s64 count = s->count + 1, delta = n - s->mean;
+	s->mean += rt_div(delta, count);
+	s->m2 += delta * (n - s->mean);
+	return 0;
+}
+
+/* Adds part p to d; means and squared differences by the pairwise formula of Chan et al. */
+RT u64 rt_stat_merge(struct stat *d, const struct stat *p)
+{
+	if (!p->count)
+		return 0;
+	if (!d->count) {
+		*d = *p;
+		return 0;
+	}
+	s64 n = d->count + p->count, delta = p->mean - d->mean;
+	d->m2 += p->m2 + rt_div(delta * delta * d->count, n) * p->count;
+	d->mean += rt_div(delta * p->count, n);
+	d->sum += p->sum;
+	if (p->min < d->min)
+		d->min = p->min;
+	if (p->max > d->max)
+		d->max = p->max;
+	d->count = n;
+	return 0;
+}
+
 char LICENSE[] __attribute__((section("license"))) = "GPL";

@@ -61,6 +61,8 @@ struct var {
 	bool has_seq;	       /* keyed: a u64 insertion number is at offset 0 of the map's value */
 	bool wrap;	       /* SystemTap's `%`: evict the oldest */
 	bool print_at_exit;
+	bool is_declared;	/* bpftrace: let @m = kind(n) */
+	uint8_t declared_kind;	/* enum map_kind, when declared */
 	uint32_t max_entries;
 	struct loc loc;
 	unsigned id; /* index in program.var */
@@ -223,6 +225,14 @@ struct program_options {
 	bool dummy_ts;		  /* tests of tseries read their clock from a map */
 };
 
+/* A CONST that holds percpu_row or the scratch row; program_finish writes the final number. */
+struct row_const {
+	struct ir_fn *fn;
+	ir_ref insn;
+	bool is_scratch; /* whole CPU's scratch (all levels); else percpu_row */
+	int64_t times;	 /* scratch: the constant is times * one level's bytes */
+};
+
 struct program {
 	struct arena *arena;
 	const char *lang_name; /* "bpftrace" or "stap" */
@@ -242,14 +252,18 @@ struct program {
 	uint32_t percpu_row; /* final only when lowering has ended: see kit_percpu */
 	struct map *ring;
 	struct map *stacks;  /* hash: u64 id -> struct stack_frames_wire */
-	struct map *scratch; /* percpu array: SCRATCH_LEVELS entries */
+	struct map *scratch; /* MAP_DATA: ncpus * SCRATCH_LEVELS regions of scratch_row bytes */
+	uint32_t scratch_row; /* largest need of any function, with its header; a multiple of 64 */
 	struct buf rodata_bytes;
 	unsigned ncpus; /* possible CPUs */
 	/* offsets in `data` of counters that every program has, 0 when unused (offset 0 is reserved) */
 	uint32_t lost_offset;	 /* u64: records that found the ring full, all probes */
 	uint32_t skipped_offset; /* u64: events skipped because scratch was busy */
 	uint32_t full_offset;	 /* u64: map updates that found the map full */
-	uint32_t exit_offset;	 /* u64: set to 1 by exit(); programs return at once when it is set */
+	uint32_t exit_offset;	 /* u64: bit 0 set by exit(), its code in bits 32 to 63; then programs return at once */
+	uint32_t realtime_offset;/* u64: nanoseconds from CLOCK_MONOTONIC to CLOCK_REALTIME, set before start; 0: unused */
+	uint32_t seq_offset;	 /* u64: insertion numbers of has_seq variables; 0: unused */
+	VEC(struct row_const) row_consts;
 };
 enum { SCRATCH_LEVELS = 4, STACK_FRAMES_MAX = 1024 };
 
@@ -269,6 +283,6 @@ uint32_t program_string(struct program *p, const char *s);  /* index; equal stri
 uint32_t program_rodata(struct program *p, const void *bytes, size_t n, size_t align); /* offset; shared */
 uint32_t program_data(struct program *p, uint32_t size, uint32_t align); /* offset of zeroed bytes in `data` */
 uint32_t program_percpu(struct program *p, uint32_t size, uint32_t align); /* offset in a CPU's row */
-/* Fixes sizes of data, rodata and percpu.  Run once after lowering. */
+/* Fixes sizes of data, rodata, percpu and scratch and patches row_consts.  Run once after lowering. */
 void program_finish(struct program *p);
 void program_dump_maps(const struct program *p, struct buf *out);

@@ -26,6 +26,8 @@ struct kit {
 struct ir_fn *kit_begin(struct kit *k, const char *name, enum prog_kind kind, struct loc loc);
 /* Ends it: every path returns through here.  Patches sizes, runs ir_cfg. */
 void kit_end(struct kit *k);
+/* Says that a predicate was passed: scratch is acquired here rather than at the entry, unless already in use. */
+void kit_scratch_here(struct kit *k);
 /* Returns from the probe with a value (0: the kind's default) after giving scratch back.
  * The builder is then at a fresh unreachable block. */
 void kit_return(struct kit *k, ir_ref value);
@@ -45,9 +47,8 @@ void kit_release(struct kit *k, uint32_t mark);
 /* A script variable: lives across loop bodies (a field of the frame when the function has callbacks). */
 struct kit_local {
 	uint32_t size;
-	uint32_t offset;  /* in the frame */
-	bool in_frame;
-	ir_ref slot;	  /* address when not in a frame */
+	ir_ref slot; /* address in its home function; 0: in scratch */
+	uint32_t scratch_offset;
 	struct kit_frame *home;
 };
 struct kit_local *kit_local(struct kit *k, uint32_t size); /* zeroed where it is declared */
@@ -141,6 +142,8 @@ ir_ref kit_pid_tgid(struct kit *k);
 ir_ref kit_uid_gid(struct kit *k);
 void kit_comm(struct kit *k, ir_ref dst16);
 ir_ref kit_nsecs(struct kit *k, enum ts_clock clock);
+/* The clock of tseries in tests: the scalar @ts of the script. */
+ir_ref kit_dummy_ts(struct kit *k);
 ir_ref kit_cpu(struct kit *k);
 ir_ref kit_curtask(struct kit *k);
 /* A member path of a kernel struct read from a pointer by BTF: kit_kernel_path(k, task, "task_struct",

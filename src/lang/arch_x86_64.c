@@ -1,0 +1,50 @@
+/* arch_x86_64.c - struct pt_regs and the System V calling convention (kernel: arch/x86/include/asm/ptrace.h). */
+#include "lang/arch.h"
+
+#include <string.h>
+
+#include "base/base.h"
+
+/* In the order of struct pt_regs, 8 bytes each. */
+static const char *const reg_order[] = {
+	"r15", "r14", "r13", "r12", "bp", "bx", "r11",	   "r10", "r9", "r8",	 "ax",
+	"cx",  "dx",  "si",  "di",  "orig_ax", "ip", "cs", "flags", "sp", "ss",
+};
+
+int arch_reg_offset(const char *name)
+{
+	if (!strcmp(name, "pc"))
+		name = "ip";
+	if (!strcmp(name, "orig_rax"))
+		name = "orig_ax";
+	for (unsigned i = 0; i < ARRAY_SIZE(reg_order); i++)
+		if (!strcmp(reg_order[i], name))
+			return (int)i * 8;
+	return -1;
+}
+
+const char *arch_arg_reg(unsigned i)
+{
+	static const char *const regs[] = {"di", "si", "dx", "cx", "r8", "r9"};
+	return i < ARRAY_SIZE(regs) ? regs[i] : NULL;
+}
+
+const char *arch_ret_reg(void)
+{
+	return "ax";
+}
+
+const char *arch_ip_reg(void)
+{
+	return "ip";
+}
+
+const char *arch_sp_reg(void)
+{
+	return "sp";
+}
+
+int arch_stack_arg_offset(unsigned i)
+{
+	return 8 + ((int)i - 6) * 8; /* above the return address */
+}

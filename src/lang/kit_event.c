@@ -1,0 +1,145 @@
+/* kit_event.c - what the event is: process, time, registers, arguments, kernel structs. */
+#include "lang/arch.h"
+#include "lang/kit_internal.h"
+
+#include <stdlib.h>
+
+ir_ref kit_pid_tgid(struct kit *k)
+{
+	return H0(k, BPF_FUNC_get_current_pid_tgid);
+}
+
+ir_ref kit_uid_gid(struct kit *k)
+{
+	return H0(k, BPF_FUNC_get_current_uid_gid);
+}
+
+void kit_comm(struct kit *k, ir_ref dst16)
+{
+	H(k, BPF_FUNC_get_current_comm, dst16, C(k, 16));
+}
+
+ir_ref kit_cpu(struct kit *k)
+{
+	return H0(k, BPF_FUNC_get_smp_processor_id);
+}
+
+ir_ref kit_curtask(struct kit *k)
+{
+	return H0(k, BPF_FUNC_get_current_task);
+}
+
+ir_ref kit_nsecs(struct kit *k, enum ts_clock clock)
+{
+	struct program *p = k->prog;
+	switch (clock) {
+	case TS_BOOT: return H0(k, BPF_FUNC_ktime_get_boot_ns);
+	case TS_MONOTONIC: return H0(k, BPF_FUNC_ktime_get_ns);
+	case TS_TAI: return H0(k, BPF_FUNC_ktime_get_tai_ns);
+	case TS_SW_TAI:
+	case TS_REALTIME: {
+		if (!p->realtime_offset)
+			p->realtime_offset = program_data(p, 8, 8);
+		ir_ref off = ir_load(B(k), ir_mapval(B(k), p->data, p->realtime_offset), 0, 8, false);
+		return ir_bin(B(k), IR_ADD, H0(k, BPF_FUNC_ktime_get_ns), off);
+	}
+	}
+	BUG("clock %d", clock);
+}
+
+ir_ref kit_dummy_ts(struct kit *k)
+{
+	vec_each(it, &k->prog->var) {
+		if (!strcmp((*it)->name, "@ts"))
+			return kit_var_get_scalar(k, *it, 0);
+	}
+	return C(k, 0);
+}
+
+static unsigned width_of(const struct type *t)
+{
+	return t->size == 1 || t->size == 2 || t->size == 4 ? t->size : 8;
+}
+
+ir_ref kit_kernel_path(struct kit *k, ir_ref ptr, const char *struct_name, const char *path, struct type **type_ret)
+{
+	*type_ret = NULL;
+	struct err *err = NULL;
+	struct btf *btf = world_btf(k->world, &err);
+	err_free(err);
+	uint32_t id = btf ? btf_find(btf, BTF_NS_STRUCT, struct_name) : 0;
+	struct type *t = id ? btf_type(btf, id, AS_KERNEL, k->prog->arena) : NULL;
+	_cleanup_free_ char *names = xstrdup(path);
+	char *rest = names;
+	uint32_t at = 0;
+	for (char *name; t && (name = strsep(&rest, "."));) {
+		uint32_t off;
+		if (t->kind == TYPE_PTR) {
+			ptr = kit_read_scalar(k, ptr, at, 8, false, AS_KERNEL, k->b.loc);
+			at = 0;
+			t = t->elem;
+		}
+		const struct field *f = t ? type_field(t, name, k->prog->arena, &off) : NULL;
+		t = f ? f->type : NULL;
+		at += f ? off : 0;
+		if (f && f->bit_width) {
+			*type_ret = t;
+			return kit_read_field(k, ptr, f, at, AS_KERNEL, k->b.loc);
+		}
+	}
+	if (!t)
+		return C(k, 0);
+	*type_ret = t;
+	if (!type_is_scalar(t))
+		return ir_bini(B(k), IR_ADD, ptr, at); /* arrays and structs: their address */
+	return kit_read_scalar(k, ptr, at, width_of(t), t->is_signed, AS_KERNEL, k->b.loc);
+}
+
+ir_ref kit_reg(struct kit *k, const char *name)
+{
+	int off = arch_reg_offset(name);
+	return off < 0 ? 0 : ir_load(B(k), kit_ctx(k), off, 8, false);
+}
+
+static bool is_typed_slots(enum prog_kind kind)
+{
+	return kind == PROG_RAW_TP_BTF || kind == PROG_FENTRY || kind == PROG_FEXIT || kind == PROG_LSM ||
+	       kind == PROG_RAW_TP;
+}
+
+ir_ref kit_func_arg(struct kit *k, unsigned i)
+{
+	if (is_typed_slots(k->kind))
+		return ir_load(B(k), kit_ctx(k), (int64_t)i * 8, 8, false);
+	const char *reg = arch_arg_reg(i);
+	if (reg)
+		return kit_reg(k, reg);
+	return kit_read_scalar(k, kit_reg(k, arch_sp_reg()), arch_stack_arg_offset(i), 8, false, AS_NONE, k->b.loc);
+}
+
+ir_ref kit_retval(struct kit *k)
+{
+	if (k->kind != PROG_FEXIT && k->kind != PROG_FENTRY)
+		return kit_reg(k, arch_ret_reg());
+	/* the return value follows the arguments; the helper knows where */
+	ir_ref slot = kit_slot(k, 8);
+	ir_store(B(k), slot, 0, 8, C(k, 0));
+	H(k, BPF_FUNC_get_func_ret, kit_ctx(k), slot);
+	return ir_load(B(k), slot, 0, 8, false);
+}
+
+ir_ref kit_func_ip(struct kit *k)
+{
+	enum probe_kind kind = k->point ? k->point->kind : PK_BEGIN;
+	if (kind == PK_UPROBE || kind == PK_USDT || (kind == PK_KPROBE && !k->world->features.get_func_ip))
+		return kit_reg(k, arch_ip_reg());
+	return H(k, BPF_FUNC_get_func_ip, kit_ctx(k));
+}
+
+ir_ref kit_arg_scalar(struct kit *k, const struct field *f, uint32_t offset, struct loc loc)
+{
+	if (f->bit_width || !is_typed_slots(k->kind))
+		return kit_read_field(k, kit_ctx(k), f, offset, AS_BPF, loc);
+	ir_ref v = ir_load(B(k), kit_ctx(k), offset, 8, false);
+	return ir_ext(B(k), v, width_of(f->type), f->type->is_signed);
+}

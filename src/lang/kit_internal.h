@@ -1,0 +1,51 @@
+/* kit_internal.h - inside the kit: frames and small shorthands. */
+#pragma once
+
+#include "lang/kit.h"
+
+/* One IR function under construction.  Callbacks have the function that loops as parent. */
+struct kit_frame {
+	struct kit_frame *parent, *root;
+	struct ir_fn *fn;
+	/* A callback's variables of outer functions: their addresses, passed in a record. */
+	VEC(struct kit_local *) capture;
+	ir_ref capture_record; /* in a callback: pointer to the record */
+	uint32_t slots_block;  /* first block: SLOTs only, open until the end */
+	uint32_t body_block;
+	uint32_t exit_block;
+	uint32_t break_block, continue_block; /* callbacks: 0 in entry functions */
+	uint32_t stack_used;   /* bytes of SLOTs given out by kit_mem */
+	/* root only */
+	uint32_t scratch_block; /* placeholder where scratch is acquired */
+	uint32_t after_scratch; /* block that follows it */
+	bool scratch_started;	/* some region was handed out */
+	uint32_t scratch_used, scratch_max;
+	uint32_t scratch_floor; /* end of the last variable that lives in scratch: not released */
+	struct kit_local *scratch_base, *ctx, *ret, *returned;
+};
+
+enum { KIT_STACK_BUDGET = 200, KIT_SLOT_MAX = 64, SCRATCH_HEADER = 8 };
+
+#define B(k)		(&(k)->b)
+#define C(k, v)		ir_const(B(k), (v))
+#define H0(k, id)	ir_calln(B(k), IR_HELPER, (id), NULL, 0, NULL)
+#define H(k, id, ...)	ir_helper(B(k), (id), __VA_ARGS__)
+
+/* A SLOT in the function's first block. */
+ir_ref kit_slot(struct kit *k, uint32_t size);
+/* Enters a callback function with `nparams`; the record is parameter `record_param`. */
+struct kit_frame *kit_enter_callback(struct kit *k, const char *what, unsigned nparams, unsigned record_param);
+/* Leaves it; returns in the parent the address of the filled capture record. */
+ir_ref kit_leave_callback(struct kit *k, struct ir_fn **fn_ret);
+/* Row of this CPU in the per-CPU data, bounded for the verifier. */
+ir_ref kit_percpu_row(struct kit *k);
+/* The constant "bytes of one CPU's row", final after program_finish. */
+ir_ref kit_row_const(struct kit *k);
+/* if (cond) { ... }: opens the block, returns the one to close with kit_endif. */
+uint32_t kit_if(struct kit *k, ir_ref cond);
+uint32_t kit_if_unlikely(struct kit *k, ir_ref cond);
+void kit_endif(struct kit *k, uint32_t end);
+/* Word counter in program->data += n */
+void kit_count(struct kit *k, uint32_t offset, uint64_t n);
+uint32_t kit_value_size(const struct var *v); /* bytes of the value in memory */
+ir_ref kit_zeroes(struct kit *k, uint32_t n); /* address of n zero bytes in rodata */

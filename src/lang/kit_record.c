@@ -1,0 +1,176 @@
+/*
+ * kit_record.c - records: what the kernel sends to user space.
+ *
+ * Layout: struct record_wire, the arguments at the offsets of act->args, then the tails of long strings.  A record
+ * without tails is built in place in the ring buffer.  One with tails is put together in scratch memory and sent with
+ * the length that it really has, so that a kilobyte of room for str() costs only the bytes of the string.
+ */
+#include "lang/kit_internal.h"
+
+#include <stddef.h>
+
+static bool is_packed(const struct type *t)
+{
+	return t->kind == TYPE_STR && t->size > PACKED_STR;
+}
+
+static bool is_register(const struct type *t)
+{
+	return type_is_scalar(t);
+}
+
+static uint32_t fixed_size(const struct type *t)
+{
+	return is_packed(t) ? 8 : type_mem_size(t);
+}
+
+static uint32_t fixed_align(const struct type *t)
+{
+	return is_packed(t) ? 4 : MAX(type_align(t), 1u);
+}
+
+/* The tuple of the arguments: as in C, but packed strings are a pair of u32. */
+static struct type *layout(struct kit *k, const struct kit_value *v, unsigned n)
+{
+	struct arena *a = k->prog->arena;
+	struct type *t = arena_new(a, struct type);
+	t->kind = TYPE_TUPLE;
+	t->field = arena_array(a, struct field, n ? n : 1);
+	t->nfield = n;
+	uint32_t at = 0;
+	for (unsigned i = 0; i < n; i++) {
+		/* 8-aligned strings and arrays make word copies possible */
+		uint32_t align = is_register(v[i].type) ? fixed_align(v[i].type) : is_packed(v[i].type) ? 4 : 8;
+		at = ALIGN_UP(at, align);
+		t->field[i] = (struct field){.type = v[i].type, .offset = at};
+		at += fixed_size(v[i].type);
+	}
+	t->size = ALIGN_UP(at, 8u);
+	return t;
+}
+
+static void store_fixed(struct kit *k, ir_ref rec, const struct kit_value *v, uint32_t at)
+{
+	uint32_t n = type_mem_size(v->type);
+	if (!v->is_addr && is_register(v->type))
+		ir_store(B(k), rec, at, n == 1 || n == 2 || n == 4 ? n : 8, v->v);
+	else
+		kit_copy(k, ir_bini(B(k), IR_ADD, rec, at), v->v, n);
+}
+
+static void store_header(struct kit *k, ir_ref rec, const struct action *act, ir_ref size)
+{
+	ir_store(B(k), rec, offsetof(struct record_wire, action), 4, C(k, act->id));
+	ir_store(B(k), rec, offsetof(struct record_wire, size), 4, size);
+}
+
+static void count_lost(struct kit *k)
+{
+	struct program *p = k->prog;
+	if (!p->lost_offset)
+		p->lost_offset = program_data(p, 8, 8);
+	kit_count(k, p->lost_offset, 1);
+}
+
+static void send_in_place(struct kit *k, struct action *act, const struct kit_value *v, unsigned n)
+{
+	uint32_t size = (uint32_t)sizeof(struct record_wire) + act->args->size;
+	ir_ref rec = H(k, BPF_FUNC_ringbuf_reserve, ir_map(B(k), k->prog->ring), C(k, size), C(k, 0));
+	uint32_t ok = ir_block_new(B(k), "reserved"), full = ir_block_new(B(k), "ring_full"),
+		 end = ir_block_new(B(k), "sent");
+	k->b.fn->block.at[full].unlikely = true;
+	ir_br(B(k), ir_bin(B(k), IR_NE, rec, C(k, 0)), ok, full);
+	ir_at(B(k), full);
+	count_lost(k);
+	ir_jmp(B(k), end);
+	ir_at(B(k), ok);
+	store_header(k, rec, act, C(k, size));
+	for (unsigned i = 0; i < n; i++)
+		store_fixed(k, rec, &v[i], (uint32_t)sizeof(struct record_wire) + act->args->field[i].offset);
+	H(k, BPF_FUNC_ringbuf_submit, rec, C(k, 0));
+	ir_jmp(B(k), end);
+	ir_at(B(k), end);
+}
+
+/* Appends a string's used bytes at `pos`; returns the new position. */
+static ir_ref store_tail(struct kit *k, ir_ref rec, const struct kit_value *v, uint32_t at, ir_ref pos)
+{
+	uint32_t cap = v->type->size;
+	ir_ref dst = ir_bin(B(k), IR_ADD, rec, pos), len;
+	if (v->len) {
+		ir_ref fits = ir_bini(B(k), IR_ULE, v->len, cap);
+		len = ir_select(B(k), fits, v->len, C(k, cap));
+		H(k, BPF_FUNC_probe_read_kernel, dst, len, v->v);
+	} else {
+		len = H(k, BPF_FUNC_probe_read_kernel_str, dst, C(k, cap), v->v);
+		len = ir_select(B(k), ir_bin(B(k), IR_SLT, len, C(k, 0)), C(k, 0), len);
+		len = ir_select(B(k), ir_bini(B(k), IR_ULE, len, cap), len, C(k, cap));
+	}
+	ir_store(B(k), rec, at, 4, pos);
+	ir_store(B(k), rec, at + 4, 4, len);
+	return ir_bin(B(k), IR_ADD, pos, len);
+}
+
+static void send_packed(struct kit *k, struct action *act, const struct kit_value *v, unsigned n, uint32_t tails)
+{
+	uint32_t fixed = (uint32_t)sizeof(struct record_wire) + act->args->size;
+	uint32_t mark = kit_mark(k);
+	ir_ref rec = kit_mem(k, fixed + tails), pos = C(k, fixed);
+	for (unsigned i = 0; i < n; i++) {
+		uint32_t at = (uint32_t)sizeof(struct record_wire) + act->args->field[i].offset;
+		if (is_packed(v[i].type))
+			pos = store_tail(k, rec, &v[i], at, pos);
+		else
+			store_fixed(k, rec, &v[i], at);
+	}
+	store_header(k, rec, act, pos);
+	/* the bound once more in one piece: sums of selects lose it on older verifiers */
+	ir_ref len = ir_select(B(k), ir_bini(B(k), IR_ULE, pos, fixed + tails), pos, C(k, fixed + tails));
+	ir_ref ret = H(k, BPF_FUNC_ringbuf_output, ir_map(B(k), k->prog->ring), rec, len, C(k, 0));
+	uint32_t end = kit_if_unlikely(k, ret);
+	count_lost(k);
+	kit_endif(k, end);
+	kit_release(k, mark);
+}
+
+void kit_send(struct kit *k, struct action *act, const struct kit_value *v, unsigned n)
+{
+	act->args = layout(k, v, n);
+	uint32_t tails = 0;
+	for (unsigned i = 0; i < n; i++)
+		tails += is_packed(v[i].type) ? v[i].type->size : 0;
+	if (tails)
+		send_packed(k, act, v, n, tails);
+	else
+		send_in_place(k, act, v, n);
+}
+
+void kit_exit(struct kit *k, ir_ref code, struct loc loc)
+{
+	struct program *p = k->prog;
+	if (!p->exit_offset)
+		p->exit_offset = program_data(p, 8, 8);
+	struct action *act = program_action(p, ACT_EXIT, loc);
+	kit_send(k, act, &(struct kit_value){.type = &type_uint64, .v = code}, 1);
+	ir_ref word = ir_bini(B(k), IR_OR, ir_bini(B(k), IR_SHL, code, 32), 1);
+	ir_store(B(k), ir_mapval(B(k), p->data, p->exit_offset), 0, 8, word);
+	kit_return(k, 0);
+}
+
+void kit_runtime_error(struct kit *k, enum runtime_error e, struct loc loc)
+{
+	struct action *act = program_action(k->prog, ACT_RUNTIME_ERROR, loc);
+	act->number = e;
+	kit_send(k, act, NULL, 0);
+}
+
+void kit_check_helper(struct kit *k, ir_ref ret, int helper, struct loc loc)
+{
+	if (!k->helper_errors)
+		return;
+	struct action *act = program_action(k->prog, ACT_HELPER_ERROR, loc);
+	act->number = (uint64_t)helper;
+	uint32_t end = kit_if_unlikely(k, ir_bin(B(k), IR_SLT, ret, C(k, 0)));
+	kit_send(k, act, &(struct kit_value){.type = &type_int64, .v = ret}, 1);
+	kit_endif(k, end);
+}

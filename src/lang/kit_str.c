@@ -1,0 +1,111 @@
+/*
+ * kit_str.c - strings: buffers of a fixed capacity, NUL-terminated unless full, zero-padded to the end.
+ *
+ * The padding makes comparison and map keys a matter of words; it costs one zeroing when a string is made.
+ */
+#include "lang/kit_internal.h"
+
+enum { INLINE_EQ = 64 /* bytes compared without a call */ };
+
+ir_ref kit_str_read(struct kit *k, ir_ref dst, uint32_t cap, ir_ref addr, ir_ref limit, enum addr_space as,
+		    struct loc loc)
+{
+	as = kit_as(k, as);
+	int id = as == AS_USER ? BPF_FUNC_probe_read_user_str : BPF_FUNC_probe_read_kernel_str;
+	kit_zero(k, dst, cap);
+	ir_ref n = C(k, cap);
+	if (limit)
+		n = ir_select(B(k), ir_bini(B(k), IR_ULE, limit, cap), limit, n);
+	ir_ref ret = H(k, id, dst, n, addr);
+	kit_check_helper(k, ret, id, loc);
+	return ir_select(B(k), ir_bin(B(k), IR_SLT, ret, C(k, 0)), C(k, 0), ret);
+}
+
+ir_ref kit_str_literal(struct kit *k, const char *s, uint32_t len, uint32_t cap)
+{
+	cap = ALIGN_UP(MAX(cap, 1u), 8u);
+	char *padded = xcalloc(1, cap);
+	memcpy(padded, s, MIN(len, cap));
+	uint32_t at = program_rodata(k->prog, padded, cap, 8);
+	base_free(padded);
+	return ir_mapval(B(k), k->prog->rodata, at);
+}
+
+void kit_str_copy(struct kit *k, ir_ref dst, uint32_t dst_cap, ir_ref src, uint32_t src_cap)
+{
+	uint32_t n = MIN(dst_cap, src_cap);
+	kit_copy(k, dst, src, n);
+	if (dst_cap > n)
+		kit_zero(k, ir_bini(B(k), IR_ADD, dst, n), dst_cap - n);
+}
+
+/* Differences of n bytes or-ed together: 0 when equal.  Widths follow the alignment that n leaves. */
+static ir_ref difference(struct kit *k, ir_ref a, ir_ref b, uint32_t n)
+{
+	ir_ref diff = 0;
+	for (uint32_t at = 0; at < n;) {
+		unsigned w = n - at >= 8 ? 8 : n - at >= 4 ? 4 : n - at >= 2 ? 2 : 1;
+		ir_ref x = ir_bin(B(k), IR_XOR, ir_load(B(k), a, at, w, false), ir_load(B(k), b, at, w, false));
+		diff = diff ? ir_bin(B(k), IR_OR, diff, x) : x;
+		at += w;
+	}
+	return diff ? diff : C(k, 0);
+}
+
+ir_ref kit_mem_eq(struct kit *k, ir_ref a, ir_ref b, uint32_t n)
+{
+	if (n <= INLINE_EQ)
+		return ir_bin(B(k), IR_EQ, difference(k, a, b, n), C(k, 0));
+	ir_ref same = ir_rt(B(k), "rt_mem_eq", a, b, C(k, n / 8));
+	if (n % 8) {
+		ir_ref ta = ir_bini(B(k), IR_ADD, a, n & ~7u), tb = ir_bini(B(k), IR_ADD, b, n & ~7u);
+		ir_ref tail = ir_bin(B(k), IR_EQ, difference(k, ta, tb, n % 8), C(k, 0));
+		same = ir_bin(B(k), IR_AND, same, tail);
+	}
+	return same;
+}
+
+ir_ref kit_str_eq(struct kit *k, ir_ref a, uint32_t acap, ir_ref b, uint32_t bcap)
+{
+	uint32_t n = MIN(acap, bcap);
+	return kit_mem_eq(k, a, b, n);
+}
+
+ir_ref kit_str_cmp(struct kit *k, ir_ref a, uint32_t acap, ir_ref b, uint32_t bcap)
+{
+	return ir_rt(B(k), "rt_mem_cmp", a, b, C(k, MIN(acap, bcap)));
+}
+
+ir_ref kit_str_ncmp(struct kit *k, ir_ref a, uint32_t acap, ir_ref b, uint32_t bcap, ir_ref n)
+{
+	uint32_t cap = MIN(acap, bcap);
+	ir_ref fits = ir_bini(B(k), IR_ULE, n, cap);
+	return ir_rt(B(k), "rt_mem_cmp", a, b, ir_select(B(k), fits, n, C(k, cap)));
+}
+
+ir_ref kit_str_len(struct kit *k, ir_ref a, uint32_t cap)
+{
+	return ir_rt(B(k), "rt_str_len", a, C(k, cap));
+}
+
+ir_ref kit_str_find(struct kit *k, ir_ref a, uint32_t acap, ir_ref needle, uint32_t ncap)
+{
+	return ir_rt(B(k), "rt_str_find", a, C(k, acap), needle, C(k, ncap));
+}
+
+/*
+ * a goes into a temporary of acap + bcap bytes, b behind it at a place that the verifier knows to be at most
+ * acap, and the first dcap bytes are the result.
+ */
+void kit_str_concat(struct kit *k, ir_ref dst, uint32_t dcap, ir_ref a, uint32_t acap, ir_ref b, uint32_t bcap)
+{
+	uint32_t room = acap + bcap;
+	ir_ref tmp = kit_mem_zero(k, ALIGN_UP(room, 8u));
+	ir_ref la = H(k, BPF_FUNC_probe_read_kernel_str, tmp, C(k, acap), a);
+	la = ir_select(B(k), ir_bini(B(k), IR_SLT, la, 1), C(k, 1), la);
+	la = ir_select(B(k), ir_bini(B(k), IR_ULE, la, acap), la, C(k, acap));
+	ir_ref end = ir_bin(B(k), IR_ADD, tmp, ir_bini(B(k), IR_SUB, la, 1));
+	H(k, BPF_FUNC_probe_read_kernel_str, end, C(k, bcap), b);
+	kit_str_copy(k, dst, dcap, tmp, room);
+	ir_store(B(k), dst, dcap - 1, 1, C(k, 0));
+}
