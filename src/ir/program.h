@@ -283,6 +283,9 @@ uint32_t program_string(struct program *p, const char *s);  /* index; equal stri
 uint32_t program_rodata(struct program *p, const void *bytes, size_t n, size_t align); /* offset; shared */
 uint32_t program_data(struct program *p, uint32_t size, uint32_t align); /* offset of zeroed bytes in `data` */
 uint32_t program_percpu(struct program *p, uint32_t size, uint32_t align); /* offset in a CPU's row */
-/* Fixes sizes of data, rodata, percpu and scratch and patches row_consts.  Run once after lowering. */
+/*
+ * Fixes sizes of data, rodata, percpu and scratch (+ one element of `stacks` when stacks are used, see
+ * kit_stack) and patches row_consts.  Run once after lowering, before ir_optimize.
+ */
 void program_finish(struct program *p);
 void program_dump_maps(const struct program *p, struct buf *out);

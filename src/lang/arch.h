@@ -3,12 +3,14 @@
 
 #include <stdbool.h>
 
-/* Offset in struct pt_regs of a register by the kernel's name ("di", "ip", "sp", "r12"); -1: none. */
+/* Offset in struct pt_regs of a register by the kernel's name ("di", "ip", "sp", "r12"); -1: none.
+ */
 int arch_reg_offset(const char *name);
 /* Register that holds the i-th integer argument at a function's entry; NULL: it is on the stack. */
 const char *arch_arg_reg(unsigned i);
 const char *arch_ret_reg(void);
 const char *arch_ip_reg(void);
 const char *arch_sp_reg(void);
-/* Bytes from the stack pointer at a function's entry to the i-th integer argument passed on the stack. */
+/* Bytes from the stack pointer at a function's entry to the i-th integer argument passed on the
+ * stack. */
 int arch_stack_arg_offset(unsigned i);

@@ -1,4 +1,5 @@
-/* arch_x86_64.c - struct pt_regs and the System V calling convention (kernel: arch/x86/include/asm/ptrace.h). */
+/* arch_x86_64.c - struct pt_regs and the System V calling convention (kernel:
+ * arch/x86/include/asm/ptrace.h). */
 #include "lang/arch.h"
 
 #include <string.h>
@@ -7,8 +8,8 @@
 
 /* In the order of struct pt_regs, 8 bytes each. */
 static const char *const reg_order[] = {
-	"r15", "r14", "r13", "r12", "bp", "bx", "r11",	   "r10", "r9", "r8",	 "ax",
-	"cx",  "dx",  "si",  "di",  "orig_ax", "ip", "cs", "flags", "sp", "ss",
+	"r15", "r14", "r13", "r12", "bp",      "bx", "r11", "r10",   "r9", "r8", "ax",
+	"cx",  "dx",  "si",  "di",  "orig_ax", "ip", "cs",  "flags", "sp", "ss",
 };
 
 int arch_reg_offset(const char *name)

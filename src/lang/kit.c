@@ -1,10 +1,11 @@
 /*
  * kit.c - functions, frames and memory of the lowering kit.
  *
- * Shape of every function: a first block that holds only SLOTs (so that they dominate all uses), then for
- * entries the exit() check, the place where scratch is acquired, the body, and one exit block.  Loops
- * put their body into a callback function; a callback reaches variables of outer functions through a record of
- * their addresses, which the kernel's verifier follows as spilled stack pointers.
+ * Shape of every function: a first block that holds only SLOTs (so that they dominate all uses),
+ * then for entries the exit() check, the place where scratch is acquired, the body, and one exit
+ * block.  Loops put their body into a callback function; a callback reaches variables of outer
+ * functions through a record of their addresses, which the kernel's verifier follows as spilled
+ * stack pointers.
  */
 #include "lang/kit_internal.h"
 
@@ -127,8 +128,9 @@ static ir_ref scratch_row_const(struct kit *k, int64_t times)
 }
 
 /*
- * Takes one of this CPU's scratch regions: a program can be interrupted by another one (an interrupt, or
- * preemption of a uprobe program), so there are SCRATCH_LEVELS of them, each with a word that says "taken".
+ * Takes one of this CPU's scratch regions: a program can be interrupted by another one (an
+ * interrupt, or preemption of a uprobe program), so there are SCRATCH_LEVELS of them, each with a
+ * word that says "taken".
  */
 static void acquire_scratch(struct kit *k, struct kit_frame *f)
 {
@@ -167,8 +169,8 @@ void kit_end(struct kit *k)
 		ir_jmp(B(k), f->exit_block);
 	if (f->scratch_started) {
 		acquire_scratch(k, f);
-		k->prog->scratch_row = MAX(k->prog->scratch_row,
-					   ALIGN_UP(f->scratch_max + SCRATCH_HEADER, 64u));
+		k->prog->scratch_row =
+			MAX(k->prog->scratch_row, ALIGN_UP(f->scratch_max + SCRATCH_HEADER, 64u));
 	} else {
 		ir_at(B(k), f->scratch_block);
 		ir_jmp(B(k), f->after_scratch);
@@ -193,7 +195,8 @@ void kit_return(struct kit *k, ir_ref value)
 		if (!root->returned) {
 			struct kit at_root = *k;
 			at_root.frame = root;
-			at_root.b = (struct ir_builder){.fn = root->fn, .block = root->slots_block, .loc = k->b.loc};
+			at_root.b = (struct ir_builder){
+				.fn = root->fn, .block = root->slots_block, .loc = k->b.loc};
 			root->returned = new_local(&at_root, 8);
 			ir_store(&at_root.b, root->returned->slot, 0, 8, ir_const(&at_root.b, 0));
 		}
@@ -210,7 +213,9 @@ ir_ref kit_ctx(struct kit *k)
 	return ir_load(B(k), kit_local_addr(k, k->frame->root->ctx), 0, 8, false);
 }
 
-/* --- memory ------------------------------------------------------------------------------------------------- */
+/* --- memory
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static ir_ref scratch_at(struct kit *k, uint32_t offset)
 {
@@ -315,7 +320,8 @@ enum addr_space kit_as(const struct kit *k, enum addr_space as)
 	}
 }
 
-ir_ref kit_read(struct kit *k, ir_ref dst, uint32_t n, ir_ref addr, enum addr_space as, struct loc loc)
+ir_ref kit_read(struct kit *k, ir_ref dst, uint32_t n, ir_ref addr, enum addr_space as,
+		struct loc loc)
 {
 	as = kit_as(k, as);
 	if (as == AS_BPF) {
@@ -347,7 +353,8 @@ static ir_ref extract_bits(struct kit *k, ir_ref unit, const struct field *f)
 	return ir_bini(B(k), f->type->is_signed ? IR_ASHR : IR_LSHR, up, 64 - f->bit_width);
 }
 
-/* Smallest load that covers a bit-field: a unit may be up to 8 bytes, never past the field's own bytes. */
+/* Smallest load that covers a bit-field: a unit may be up to 8 bytes, never past the field's own
+ * bytes. */
 static unsigned unit_width(const struct field *f)
 {
 	unsigned bytes = (f->bit_offset + f->bit_width + 7) / 8, w = 1;
@@ -356,12 +363,14 @@ static unsigned unit_width(const struct field *f)
 	return MIN(w, 8u);
 }
 
-ir_ref kit_read_field(struct kit *k, ir_ref addr, const struct field *f, uint32_t offset, enum addr_space as,
-		      struct loc loc)
+ir_ref kit_read_field(struct kit *k, ir_ref addr, const struct field *f, uint32_t offset,
+		      enum addr_space as, struct loc loc)
 {
 	if (f->bit_width)
-		return extract_bits(k, kit_read_scalar(k, addr, offset, unit_width(f), false, as, loc), f);
-	unsigned w = f->type->size == 1 || f->type->size == 2 || f->type->size == 4 ? f->type->size : 8;
+		return extract_bits(
+			k, kit_read_scalar(k, addr, offset, unit_width(f), false, as, loc), f);
+	unsigned w =
+		f->type->size == 1 || f->type->size == 2 || f->type->size == 4 ? f->type->size : 8;
 	return kit_read_scalar(k, addr, offset, w, f->type->is_signed, as, loc);
 }
 

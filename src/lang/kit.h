@@ -1,8 +1,8 @@
 /*
  * kit.h - what both languages lower to: memory, strings, maps, aggregations, records, stacks.
  *
- * The kit emits IR through an ir_builder.  It knows no language: integer rules, error texts and defaults are
- * the caller's.  Addresses are ir_refs; a "loc" is where a runtime error is reported.
+ * The kit emits IR through an ir_builder.  It knows no language: integer rules, error texts and
+ * defaults are the caller's.  Addresses are ir_refs; a "loc" is where a runtime error is reported.
  */
 #pragma once
 
@@ -13,38 +13,48 @@
 struct kit {
 	struct program *prog;
 	struct world *world;
-	struct ir_builder b;   /* the function being built */
-	enum prog_kind kind;   /* of the probe being lowered */
-	const struct attach_point *point; /* first point of the probe; arguments are alike for all */
-	bool helper_errors;    /* -k: report failed reads and such */
+	struct ir_builder b; /* the function being built */
+	enum prog_kind kind; /* of the probe being lowered */
+	const struct attach_point
+		*point;          /* first point of the probe; arguments are alike for all */
+	bool helper_errors;      /* -k: report failed reads and such */
 	struct kit_frame *frame; /* the function's frame, see kit_begin */
+	/* Set: emits what happens on a runtime error instead of sending a record; may leave the
+	 * block terminated. */
+	void (*on_error)(struct kit *k, enum runtime_error e, struct loc loc, void *arg);
+	void *on_error_arg;
 };
 
-/* --- functions ------------------------------------------------------------------------------------------ */
+/* --- functions
+ * ------------------------------------------------------------------------------------------ */
 
 /* Starts an entry function: emits the exit() check; scratch is acquired on first use.  */
 struct ir_fn *kit_begin(struct kit *k, const char *name, enum prog_kind kind, struct loc loc);
 /* Ends it: every path returns through here.  Patches sizes, runs ir_cfg. */
 void kit_end(struct kit *k);
-/* Says that a predicate was passed: scratch is acquired here rather than at the entry, unless already in use. */
+/* Says that a predicate was passed: scratch is acquired here rather than at the entry, unless
+ * already in use. */
 void kit_scratch_here(struct kit *k);
 /* Returns from the probe with a value (0: the kind's default) after giving scratch back.
  * The builder is then at a fresh unreachable block. */
 void kit_return(struct kit *k, ir_ref value);
 ir_ref kit_ctx(struct kit *k); /* the context; also inside callbacks */
 
-/* --- memory --------------------------------------------------------------------------------------------- */
+/* --- memory
+ * --------------------------------------------------------------------------------------------- */
 
 /*
- * Memory of this event.  Small regions (<= 64 bytes, while the stack budget of ~256 bytes lasts) are stack
- * slots, others per-CPU scratch.  Contents undefined.  Valid until the probe returns; a region allocated
- * inside a loop body is one region.  kit_mark/kit_release reuse scratch between statements.
+ * Memory of this event.  Small regions (<= 64 bytes, while the stack budget of ~256 bytes lasts)
+ * are stack slots, others per-CPU scratch.  Contents undefined.  Valid until the probe returns; a
+ * region allocated inside a loop body is one region.  kit_mark/kit_release reuse scratch between
+ * statements.
  */
 ir_ref kit_mem(struct kit *k, uint32_t size);
 ir_ref kit_mem_zero(struct kit *k, uint32_t size);
 uint32_t kit_mark(struct kit *k);
 void kit_release(struct kit *k, uint32_t mark);
-/* A script variable: lives across loop bodies (a field of the frame when the function has callbacks). */
+/* A script variable: lives across loop bodies (a field of the frame when the function has
+ * callbacks). */
 struct kit_local {
 	uint32_t size;
 	ir_ref slot; /* address in its home function; 0: in scratch */
@@ -56,87 +66,113 @@ ir_ref kit_local_addr(struct kit *k, struct kit_local *v);
 
 void kit_copy(struct kit *k, ir_ref dst, ir_ref src, uint32_t n); /* both BPF memory */
 void kit_zero(struct kit *k, ir_ref dst, uint32_t n);
-/* Bytes from any pointer.  On a fault dst is zeroed and, with -k, reported.  Returns the helper's result. */
-ir_ref kit_read(struct kit *k, ir_ref dst, uint32_t n, ir_ref addr, enum addr_space as, struct loc loc);
+/* Bytes from any pointer.  On a fault dst is zeroed and, with -k, reported.  Returns the helper's
+ * result. */
+ir_ref kit_read(struct kit *k, ir_ref dst, uint32_t n, ir_ref addr, enum addr_space as,
+		struct loc loc);
 /* A scalar of width 1 2 4 8 from any pointer, extended. */
 ir_ref kit_read_scalar(struct kit *k, ir_ref addr, int64_t off, unsigned width, bool is_signed,
 		       enum addr_space as, struct loc loc);
 /* A bit-field or scalar field at addr + offset. */
-ir_ref kit_read_field(struct kit *k, ir_ref addr, const struct field *f, uint32_t offset, enum addr_space as,
-		      struct loc loc);
+ir_ref kit_read_field(struct kit *k, ir_ref addr, const struct field *f, uint32_t offset,
+		      enum addr_space as, struct loc loc);
 /* AS_NONE -> what the probe kind implies. */
 enum addr_space kit_as(const struct kit *k, enum addr_space as);
 
-/* --- strings: buffers of `cap` bytes, NUL-terminated unless full, zero-padded ----------------------------- */
+/* --- strings: buffers of `cap` bytes, NUL-terminated unless full, zero-padded
+ * ----------------------------- */
 
 /* cap bytes from a C string pointer; the rest is zeroed; returns bytes incl. NUL, or < 0.
  * limit (0: cap): a runtime length as in str(p, n), n including the NUL. */
-ir_ref kit_str_read(struct kit *k, ir_ref dst, uint32_t cap, ir_ref addr, ir_ref limit, enum addr_space as,
-		    struct loc loc);
-ir_ref kit_str_literal(struct kit *k, const char *s, uint32_t len, uint32_t cap); /* address in rodata, padded */
+ir_ref kit_str_read(struct kit *k, ir_ref dst, uint32_t cap, ir_ref addr, ir_ref limit,
+		    enum addr_space as, struct loc loc);
+ir_ref kit_str_literal(struct kit *k, const char *s, uint32_t len,
+		       uint32_t cap); /* address in rodata, padded */
 void kit_str_copy(struct kit *k, ir_ref dst, uint32_t dst_cap, ir_ref src, uint32_t src_cap);
 ir_ref kit_str_eq(struct kit *k, ir_ref a, uint32_t acap, ir_ref b, uint32_t bcap); /* 1 or 0 */
-ir_ref kit_str_cmp(struct kit *k, ir_ref a, uint32_t acap, ir_ref b, uint32_t bcap); /* <0 0 >0 as strcmp */
+ir_ref kit_str_cmp(struct kit *k, ir_ref a, uint32_t acap, ir_ref b,
+		   uint32_t bcap); /* <0 0 >0 as strcmp */
 ir_ref kit_str_ncmp(struct kit *k, ir_ref a, uint32_t acap, ir_ref b, uint32_t bcap, ir_ref n);
 ir_ref kit_str_len(struct kit *k, ir_ref a, uint32_t cap);
 /* offset of needle in a, or -1 */
 ir_ref kit_str_find(struct kit *k, ir_ref a, uint32_t acap, ir_ref needle, uint32_t ncap);
 /* dst = a . b, cut to dcap - 1; dst is padded */
-void kit_str_concat(struct kit *k, ir_ref dst, uint32_t dcap, ir_ref a, uint32_t acap, ir_ref b, uint32_t bcap);
+void kit_str_concat(struct kit *k, ir_ref dst, uint32_t dcap, ir_ref a, uint32_t acap, ir_ref b,
+		    uint32_t bcap);
 ir_ref kit_mem_eq(struct kit *k, ir_ref a, ir_ref b, uint32_t n); /* 1 or 0 */
 /* Call of a string function of the runtime by name, arguments as that function says. */
 
-/* --- variables and maps ------------------------------------------------------------------------------------ */
+/* --- variables and maps
+ * ------------------------------------------------------------------------------------ */
 
-/* Decides the form of a variable (see struct var) once key, value and max_entries are set, and makes its map. */
+/* Decides the form of a variable (see struct var) once key, value and max_entries are set, and
+ * makes its map. */
 void kit_var_define(struct kit *k, struct var *v);
 /*
- * Address of the value for reading, in BPF memory, or 0 (compare before use!) when the key is absent.
- * Scalars: always present.  `key`: address of key_size bytes, zero-padded; 0 for scalars.
+ * Address of the value for reading, in BPF memory, or 0 (compare before use!) when the key is
+ * absent. Scalars: always present.  `key`: address of key_size bytes, zero-padded; 0 for scalars.
  */
 ir_ref kit_var_lookup(struct kit *k, struct var *v, ir_ref key);
 /* Same with code: runs `hit` with the address when present, `miss` (may be NULL) otherwise. */
-void kit_var_if(struct kit *k, struct var *v, ir_ref key, void (*hit)(struct kit *k, ir_ref value, void *arg),
+void kit_var_if(struct kit *k, struct var *v, ir_ref key,
+		void (*hit)(struct kit *k, ir_ref value, void *arg),
 		void (*miss)(struct kit *k, void *arg), void *arg);
 /* Copies the value to dst (mem size of the value type), zero when absent. */
 void kit_var_get(struct kit *k, struct var *v, ir_ref key, ir_ref dst);
-ir_ref kit_var_get_scalar(struct kit *k, struct var *v, ir_ref key); /* types that fit a register, extended */
+ir_ref kit_var_get_scalar(struct kit *k, struct var *v,
+			  ir_ref key); /* types that fit a register, extended */
 void kit_var_set(struct kit *k, struct var *v, ir_ref key, ir_ref value_addr, struct loc loc);
 void kit_var_set_scalar(struct kit *k, struct var *v, ir_ref key, ir_ref value, struct loc loc);
 /* Atomically adds, creating the element; integers of 8 bytes.  Returns the old value. */
 ir_ref kit_var_add(struct kit *k, struct var *v, ir_ref key, ir_ref delta, struct loc loc);
-ir_ref kit_var_has(struct kit *k, struct var *v, ir_ref key);	 /* 1 or 0; scalars: 1 */
-ir_ref kit_var_delete(struct kit *k, struct var *v, ir_ref key); /* 1 when it was there; scalars: zeroed, 1 */
+ir_ref kit_var_has(struct kit *k, struct var *v, ir_ref key); /* 1 or 0; scalars: 1 */
+ir_ref kit_var_delete(struct kit *k, struct var *v,
+		      ir_ref key); /* 1 when it was there; scalars: zeroed, 1 */
 ir_ref kit_var_len(struct kit *k, struct var *v);
 
 /* Aggregations.  `n` is the value; count() ignores it. */
 void kit_agg_update(struct kit *k, struct var *v, ir_ref key, ir_ref n, struct loc loc);
 void kit_agg_tseries(struct kit *k, struct var *v, ir_ref key, ir_ref n, struct loc loc);
-/* Reads an aggregation as an integer: count, sum, min, max, avg (stats: what is in `which`), merged over CPUs. */
-enum agg_read { AGG_VALUE, AGG_COUNT, AGG_SUM, AGG_MIN, AGG_MAX, AGG_AVG, AGG_VARIANCE };
+/* Reads an aggregation as an integer: count, sum, min, max, avg (stats: what is in `which`), merged
+ * over CPUs. */
+enum agg_read {
+	AGG_VALUE,
+	AGG_COUNT,
+	AGG_SUM,
+	AGG_MIN,
+	AGG_MAX,
+	AGG_AVG,
+	AGG_VARIANCE
+};
 ir_ref kit_agg_read(struct kit *k, struct var *v, ir_ref key, enum agg_read which);
-/* Merged copy of a whole TYPE_STAT (header and buckets) or other aggregation to dst (one CPU's layout). */
+/* Merged copy of a whole TYPE_STAT (header and buckets) or other aggregation to dst (one CPU's
+ * layout). */
 void kit_agg_merge(struct kit *k, struct var *v, ir_ref key, ir_ref dst);
 
-/* --- loops ------------------------------------------------------------------------------------------------- */
+/* --- loops
+ * -------------------------------------------------------------------------------------------------
+ */
 
 /*
- * Loops whose count the verifier need not know.  The body is emitted by `body` into a callback; script
- * variables must be kit_locals.  kit_break and kit_continue inside the body.  kit_return inside a body
- * returns from the probe.
+ * Loops whose count the verifier need not know.  The body is emitted by `body` into a callback;
+ * script variables must be kit_locals.  kit_break and kit_continue inside the body.  kit_return
+ * inside a body returns from the probe.
  */
-void kit_loop_range(struct kit *k, ir_ref from, ir_ref to, void (*body)(struct kit *k, ir_ref i, void *arg),
-		    void *arg);
+void kit_loop_range(struct kit *k, ir_ref from, ir_ref to,
+		    void (*body)(struct kit *k, ir_ref i, void *arg), void *arg);
 /* key and value are addresses (value: merged copy for per-CPU aggregations). */
-void kit_loop_var(struct kit *k, struct var *v, void (*body)(struct kit *k, ir_ref key, ir_ref value, void *arg),
-		  void *arg);
-/* while: cond yields the condition; at most `limit` rounds (bpf_loop), whatever the verifier thinks. */
-void kit_loop_while(struct kit *k, ir_ref (*cond)(struct kit *k, void *arg), void (*body)(struct kit *k, void *arg),
-		    void (*step)(struct kit *k, void *arg), void *arg, uint32_t limit);
+void kit_loop_var(struct kit *k, struct var *v,
+		  void (*body)(struct kit *k, ir_ref key, ir_ref value, void *arg), void *arg);
+/* while: cond yields the condition; at most `limit` rounds (bpf_loop), whatever the verifier
+ * thinks. */
+void kit_loop_while(struct kit *k, ir_ref (*cond)(struct kit *k, void *arg),
+		    void (*body)(struct kit *k, void *arg), void (*step)(struct kit *k, void *arg),
+		    void *arg, uint32_t limit);
 void kit_break(struct kit *k);
 void kit_continue(struct kit *k);
 
-/* --- what the event is ------------------------------------------------------------------------------------- */
+/* --- what the event is
+ * ------------------------------------------------------------------------------------- */
 
 ir_ref kit_pid_tgid(struct kit *k);
 ir_ref kit_uid_gid(struct kit *k);
@@ -146,9 +182,11 @@ ir_ref kit_nsecs(struct kit *k, enum ts_clock clock);
 ir_ref kit_dummy_ts(struct kit *k);
 ir_ref kit_cpu(struct kit *k);
 ir_ref kit_curtask(struct kit *k);
-/* A member path of a kernel struct read from a pointer by BTF: kit_kernel_path(k, task, "task_struct",
- * "real_parent.tgid", &type).  0 and *type NULL when the kernel has no such member. */
-ir_ref kit_kernel_path(struct kit *k, ir_ref ptr, const char *struct_name, const char *path, struct type **type_ret);
+/* A member path of a kernel struct read from a pointer by BTF: kit_kernel_path(k, task,
+ * "task_struct", "real_parent.tgid", &type).  0 and *type NULL when the kernel has no such member.
+ */
+ir_ref kit_kernel_path(struct kit *k, ir_ref ptr, const char *struct_name, const char *path,
+		       struct type **type_ret);
 /* pt_regs of kprobe-like programs, or of perf events: register by its kernel name ("di", "ip"). */
 ir_ref kit_reg(struct kit *k, const char *name); /* 0 when there is no such register */
 ir_ref kit_func_arg(struct kit *k, unsigned i);  /* i-th integer argument at a function's entry */
@@ -157,12 +195,16 @@ ir_ref kit_func_ip(struct kit *k);
 /* Field of a tracepoint record / slot of a typed probe. */
 ir_ref kit_arg_scalar(struct kit *k, const struct field *f, uint32_t offset, struct loc loc);
 
-/* --- stacks ------------------------------------------------------------------------------------------------- */
+/* --- stacks
+ * -------------------------------------------------------------------------------------------------
+ */
 
 /* Stores a struct stack_value_wire at dst. */
 void kit_stack(struct kit *k, const struct type *t, ir_ref dst, struct loc loc);
 
-/* --- records ------------------------------------------------------------------------------------------------ */
+/* --- records
+ * ------------------------------------------------------------------------------------------------
+ */
 
 /* One argument of a record: a register for scalars, an address otherwise. */
 struct kit_value {
@@ -173,7 +215,8 @@ struct kit_value {
 };
 /* Sends a record for `act` with n arguments; sets act->args.  Loss is counted. */
 void kit_send(struct kit *k, struct action *act, const struct kit_value *v, unsigned n);
-void kit_exit(struct kit *k, ir_ref code, struct loc loc); /* ACT_EXIT, sets the exit word, then kit_return */
+void kit_exit(struct kit *k, ir_ref code,
+	      struct loc loc); /* ACT_EXIT, sets the exit word, then kit_return */
 void kit_runtime_error(struct kit *k, enum runtime_error e, struct loc loc);
 /* Reports a helper's negative result when -k asks for it. */
 void kit_check_helper(struct kit *k, ir_ref ret, int helper, struct loc loc);

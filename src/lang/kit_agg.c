@@ -1,8 +1,8 @@
 /*
  * kit_agg.c - aggregations: updated on this CPU's part, merged over all CPUs when read.
  *
- * Single words are added atomically even though they are this CPU's own: a program can be preempted or
- * interrupted by another one on the same CPU, and nothing may be lost.
+ * Single words are added atomically even though they are this CPU's own: a program can be preempted
+ * or interrupted by another one on the same CPU, and nothing may be lost.
  */
 #include "lang/kit_internal.h"
 
@@ -35,7 +35,8 @@ static void minmax_update(struct kit *k, const struct type *t, ir_ref p, ir_ref 
 	ir_store(B(k), p, offsetof(struct minmax_wire, is_set), 8, C(k, 1));
 	ir_jmp(B(k), end);
 	ir_at(B(k), set);
-	keep_better(k, p, offsetof(struct minmax_wire, value), n, t->kind == TYPE_MAX, t->is_signed);
+	keep_better(k, p, offsetof(struct minmax_wire, value), n, t->kind == TYPE_MAX,
+		    t->is_signed);
 	ir_jmp(B(k), end);
 	ir_at(B(k), end);
 }
@@ -60,9 +61,19 @@ static ir_ref lhist_bucket(struct kit *k, ir_ref n, const int64_t arg[3])
 	return ir_select(B(k), low, C(k, 0), b);
 }
 
+/* SystemTap's linear histogram: 0 below low, the last one above the highest bucket. */
+static ir_ref linear_bucket(struct kit *k, ir_ref n, const int64_t arg[3], uint32_t nbuckets)
+{
+	ir_ref b = ir_bini(B(k), IR_UDIV, ir_bini(B(k), IR_SUB, n, arg[0]), arg[2]);
+	b = ir_bini(B(k), IR_ADD, b, 1);
+	b = ir_select(B(k), ir_bini(B(k), IR_ULT, b, nbuckets), b, C(k, nbuckets - 1));
+	return ir_select(B(k), ir_bin(B(k), IR_SLT, n, C(k, arg[0])), C(k, 0), b);
+}
+
 static void stat_update(struct kit *k, const struct var *v, ir_ref p, ir_ref n)
 {
 	const struct type *t = v->value;
+	uint32_t buckets = (kit_value_size(v) - (uint32_t)sizeof(struct stat_wire)) / 8;
 	ir_ref count = ir_load(B(k), p, offsetof(struct stat_wire, count), 8, false);
 	uint32_t first = ir_block_new(B(k), "first"), later = ir_block_new(B(k), "later"),
 		 end = ir_block_new(B(k), "minmax");
@@ -83,10 +94,9 @@ static void stat_update(struct kit *k, const struct var *v, ir_ref p, ir_ref n)
 		ir_rt(B(k), "rt_stat_variance", p, n);
 	add_at(k, p, offsetof(struct stat_wire, count), C(k, 1));
 	if (v->stat_ops & STAT_HIST_LOG)
-		bucket_update(k, p, ir_rt(B(k), "rt_stap_hist_log", n), (uint32_t)t->count,
-			      sizeof(struct stat_wire));
+		bucket_update(k, p, ir_rt(B(k), "rt_stap_hist_log", n), buckets, sizeof(struct stat_wire));
 	else if (v->stat_ops & STAT_HIST_LINEAR)
-		bucket_update(k, p, lhist_bucket(k, n, t->arg), (uint32_t)t->count, sizeof(struct stat_wire));
+		bucket_update(k, p, linear_bucket(k, n, t->arg, buckets), buckets, sizeof(struct stat_wire));
 }
 
 static void update_at(struct kit *k, const struct var *v, ir_ref p, ir_ref n)
@@ -103,10 +113,12 @@ static void update_at(struct kit *k, const struct var *v, ir_ref p, ir_ref n)
 		add_at(k, p, offsetof(struct stats_wire, total), n);
 		break;
 	case TYPE_HIST:
-		bucket_update(k, p, ir_rt(B(k), "rt_hist", n, C(k, t->arg[0])), hist_buckets((unsigned)t->arg[0]), 0);
+		bucket_update(k, p, ir_rt(B(k), "rt_hist", n, C(k, t->arg[0])),
+			      hist_buckets((unsigned)t->arg[0]), 0);
 		break;
 	case TYPE_LHIST:
-		bucket_update(k, p, lhist_bucket(k, n, t->arg), lhist_buckets(t->arg[0], t->arg[1], t->arg[2]), 0);
+		bucket_update(k, p, lhist_bucket(k, n, t->arg),
+			      lhist_buckets(t->arg[0], t->arg[1], t->arg[2]), 0);
 		break;
 	case TYPE_STAT: stat_update(k, v, p, n); break;
 	default: BUG("not an aggregation: %d", t->kind);
@@ -144,7 +156,8 @@ static void update_miss(struct kit *k, void *arg)
 	if (u->v->has_seq) {
 		ir_ref whole = kit_mem(k, m->value_size);
 		ir_ref seq = ir_atomic(B(k), IR_ATOMIC_FADD,
-				       ir_mapval(B(k), k->prog->data, k->prog->seq_offset), 0, 8, C(k, 1), 0);
+				       ir_mapval(B(k), k->prog->data, k->prog->seq_offset), 0, 8,
+				       C(k, 1), 0);
 		kit_zero(k, whole, m->value_size);
 		/* 0 marks the parts of other CPUs; see events: the largest is the number */
 		ir_store(B(k), whole, 0, 8, ir_bini(B(k), IR_ADD, seq, 1));
@@ -164,9 +177,15 @@ void kit_agg_update(struct kit *k, struct var *v, ir_ref key, ir_ref n, struct l
 	kit_var_if(k, v, key, update_hit, update_miss, &u);
 }
 
-/* --- time series -------------------------------------------------------------------------------------------- */
+/* --- time series
+ * -------------------------------------------------------------------------------------------- */
 
-enum tseries_how { TS_LAST, TS_AVG, TS_MAX, TS_MIN };
+enum tseries_how {
+	TS_LAST,
+	TS_AVG,
+	TS_MAX,
+	TS_MIN
+};
 
 struct tseries {
 	struct var *v;
@@ -195,7 +214,8 @@ static void tseries_hit(struct kit *k, ir_ref p, void *arg)
 	} else if (how == TS_LAST) {
 		ir_store(B(k), p, offsetof(struct tseries_wire, value), 8, s->n);
 	} else {
-		keep_better(k, p, offsetof(struct tseries_wire, value), s->n, how == TS_MAX, s->v->value->is_signed);
+		keep_better(k, p, offsetof(struct tseries_wire, value), s->n, how == TS_MAX,
+			    s->v->value->is_signed);
 	}
 	ir_jmp(B(k), end);
 	ir_at(B(k), end);
@@ -208,7 +228,8 @@ static void tseries_miss(struct kit *k, void *arg)
 	ir_store(B(k), first, offsetof(struct tseries_wire, value), 8, s->n);
 	ir_store(B(k), first, offsetof(struct tseries_wire, meta), 8, C(k, 1));
 	ir_store(B(k), first, offsetof(struct tseries_wire, epoch), 8, s->epoch);
-	ir_ref ret = H(k, BPF_FUNC_map_update_elem, ir_map(B(k), s->v->map), s->key, first, C(k, BPF_ANY));
+	ir_ref ret = H(k, BPF_FUNC_map_update_elem, ir_map(B(k), s->v->map), s->key, first,
+		       C(k, BPF_ANY));
 	uint32_t end = kit_if_unlikely(k, ret);
 	kit_runtime_error(k, RT_MAP_FULL, s->loc);
 	kit_endif(k, end);
@@ -228,15 +249,18 @@ void kit_agg_tseries(struct kit *k, struct var *v, ir_ref key, ir_ref n, struct 
 	kit_var_if(k, v, s.key, tseries_hit, tseries_miss, &s);
 }
 
-/* --- reading --------------------------------------------------------------------------------------------------- */
+/* --- reading
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 /* for (cpu = 0; cpu < ncpus; cpu++) with this CPU's part of v[key], when it has one. */
-static void each_cpu(struct kit *k, struct var *v, ir_ref key, void (*part)(struct kit *k, ir_ref p, void *arg),
-		     void *arg)
+static void each_cpu(struct kit *k, struct var *v, ir_ref key,
+		     void (*part)(struct kit *k, ir_ref p, void *arg), void *arg)
 {
 	ir_ref i = kit_slot(k, 8);
 	ir_store(B(k), i, 0, 8, C(k, 0));
-	uint32_t head = ir_block_new(B(k), "cpu"), body = ir_block_new(B(k), "part"), end = ir_block_new(B(k), "cpus");
+	uint32_t head = ir_block_new(B(k), "cpu"), body = ir_block_new(B(k), "part"),
+		 end = ir_block_new(B(k), "cpus");
 	ir_jmp(B(k), head);
 	ir_at(B(k), head);
 	ir_ref cpu = ir_load(B(k), i, 0, 8, false);
@@ -265,7 +289,8 @@ struct reading {
 
 static void sum_word(struct kit *k, ir_ref slot, ir_ref p, int64_t off)
 {
-	ir_ref sum = ir_bin(B(k), IR_ADD, ir_load(B(k), slot, 0, 8, false), ir_load(B(k), p, off, 8, false));
+	ir_ref sum = ir_bin(B(k), IR_ADD, ir_load(B(k), slot, 0, 8, false),
+			    ir_load(B(k), p, off, 8, false));
 	ir_store(B(k), slot, 0, 8, sum);
 }
 
@@ -283,8 +308,8 @@ static void read_stats(struct kit *k, ir_ref p, void *arg)
 }
 
 /* a: best value so far, b: whether there is one.  value and flag at these offsets of the part. */
-static void better_part(struct kit *k, struct reading *r, ir_ref p, int64_t value_off, int64_t flag_off, bool is_max,
-			bool is_signed)
+static void better_part(struct kit *k, struct reading *r, ir_ref p, int64_t value_off,
+			int64_t flag_off, bool is_max, bool is_signed)
 {
 	uint32_t end = kit_if(k, ir_load(B(k), p, flag_off, 8, false));
 	ir_ref n = ir_load(B(k), p, value_off, 8, false), best = ir_load(B(k), r->a, 0, 8, false);
@@ -300,8 +325,9 @@ static void better_part(struct kit *k, struct reading *r, ir_ref p, int64_t valu
 static void read_minmax(struct kit *k, ir_ref p, void *arg)
 {
 	struct reading *r = arg;
-	better_part(k, r, p, offsetof(struct minmax_wire, value), offsetof(struct minmax_wire, is_set),
-		    r->v->value->kind == TYPE_MAX, r->v->value->is_signed);
+	better_part(k, r, p, offsetof(struct minmax_wire, value),
+		    offsetof(struct minmax_wire, is_set), r->v->value->kind == TYPE_MAX,
+		    r->v->value->is_signed);
 }
 
 static void read_stat_sums(struct kit *k, ir_ref p, void *arg)
@@ -313,12 +339,14 @@ static void read_stat_sums(struct kit *k, ir_ref p, void *arg)
 
 static void read_stat_min(struct kit *k, ir_ref p, void *arg)
 {
-	better_part(k, arg, p, offsetof(struct stat_wire, min), offsetof(struct stat_wire, count), false, true);
+	better_part(k, arg, p, offsetof(struct stat_wire, min), offsetof(struct stat_wire, count),
+		    false, true);
 }
 
 static void read_stat_max(struct kit *k, ir_ref p, void *arg)
 {
-	better_part(k, arg, p, offsetof(struct stat_wire, max), offsetof(struct stat_wire, count), true, true);
+	better_part(k, arg, p, offsetof(struct stat_wire, max), offsetof(struct stat_wire, count),
+		    true, true);
 }
 
 /* total / count toward zero; 0 when there is nothing. */
@@ -359,17 +387,14 @@ ir_ref kit_agg_read(struct kit *k, struct var *v, ir_ref key, enum agg_read whic
 	ir_store(B(k), r.b, 0, 8, C(k, 0));
 	switch (v->value->kind) {
 	case TYPE_COUNT:
-	case TYPE_SUM:
-		each_cpu(k, v, key, read_sum, &r);
-		return ir_load(B(k), r.a, 0, 8, false);
+	case TYPE_SUM: each_cpu(k, v, key, read_sum, &r); return ir_load(B(k), r.a, 0, 8, false);
 	case TYPE_MIN:
-	case TYPE_MAX:
-		each_cpu(k, v, key, read_minmax, &r);
-		return ir_load(B(k), r.a, 0, 8, false);
+	case TYPE_MAX: each_cpu(k, v, key, read_minmax, &r); return ir_load(B(k), r.a, 0, 8, false);
 	case TYPE_AVG:
 	case TYPE_STATS: {
 		each_cpu(k, v, key, read_stats, &r);
-		ir_ref count = ir_load(B(k), r.a, 0, 8, false), total = ir_load(B(k), r.b, 0, 8, false);
+		ir_ref count = ir_load(B(k), r.a, 0, 8, false),
+		       total = ir_load(B(k), r.b, 0, 8, false);
 		if (which == AGG_COUNT)
 			return count;
 		if (which == AGG_SUM)
@@ -425,7 +450,7 @@ void kit_agg_merge(struct kit *k, struct var *v, ir_ref key, ir_ref dst)
 	kit_zero(k, dst, kit_value_size(v));
 	each_cpu(k, v, key,
 		 kind == TYPE_MIN || kind == TYPE_MAX ? merge_minmax
-		 : kind == TYPE_STAT		      ? merge_stat
+		 : kind == TYPE_STAT                  ? merge_stat
 						      : merge_words,
 		 &m);
 }

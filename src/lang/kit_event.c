@@ -40,7 +40,8 @@ ir_ref kit_nsecs(struct kit *k, enum ts_clock clock)
 	case TS_REALTIME: {
 		if (!p->realtime_offset)
 			p->realtime_offset = program_data(p, 8, 8);
-		ir_ref off = ir_load(B(k), ir_mapval(B(k), p->data, p->realtime_offset), 0, 8, false);
+		ir_ref off =
+			ir_load(B(k), ir_mapval(B(k), p->data, p->realtime_offset), 0, 8, false);
 		return ir_bin(B(k), IR_ADD, H0(k, BPF_FUNC_ktime_get_ns), off);
 	}
 	}
@@ -61,7 +62,8 @@ static unsigned width_of(const struct type *t)
 	return t->size == 1 || t->size == 2 || t->size == 4 ? t->size : 8;
 }
 
-ir_ref kit_kernel_path(struct kit *k, ir_ref ptr, const char *struct_name, const char *path, struct type **type_ret)
+ir_ref kit_kernel_path(struct kit *k, ir_ref ptr, const char *struct_name, const char *path,
+		       struct type **type_ret)
 {
 	*type_ret = NULL;
 	struct err *err = NULL;
@@ -103,8 +105,8 @@ ir_ref kit_reg(struct kit *k, const char *name)
 
 static bool is_typed_slots(enum prog_kind kind)
 {
-	return kind == PROG_RAW_TP_BTF || kind == PROG_FENTRY || kind == PROG_FEXIT || kind == PROG_LSM ||
-	       kind == PROG_RAW_TP;
+	return kind == PROG_RAW_TP_BTF || kind == PROG_FENTRY || kind == PROG_FEXIT ||
+	       kind == PROG_LSM || kind == PROG_RAW_TP;
 }
 
 ir_ref kit_func_arg(struct kit *k, unsigned i)
@@ -114,7 +116,8 @@ ir_ref kit_func_arg(struct kit *k, unsigned i)
 	const char *reg = arch_arg_reg(i);
 	if (reg)
 		return kit_reg(k, reg);
-	return kit_read_scalar(k, kit_reg(k, arch_sp_reg()), arch_stack_arg_offset(i), 8, false, AS_NONE, k->b.loc);
+	return kit_read_scalar(k, kit_reg(k, arch_sp_reg()), arch_stack_arg_offset(i), 8, false,
+			       AS_NONE, k->b.loc);
 }
 
 ir_ref kit_retval(struct kit *k)
@@ -131,7 +134,8 @@ ir_ref kit_retval(struct kit *k)
 ir_ref kit_func_ip(struct kit *k)
 {
 	enum probe_kind kind = k->point ? k->point->kind : PK_BEGIN;
-	if (kind == PK_UPROBE || kind == PK_USDT || (kind == PK_KPROBE && !k->world->features.get_func_ip))
+	if (kind == PK_UPROBE || kind == PK_USDT ||
+	    (kind == PK_KPROBE && !k->world->features.get_func_ip))
 		return kit_reg(k, arch_ip_reg());
 	return H(k, BPF_FUNC_get_func_ip, kit_ctx(k));
 }

@@ -1,6 +1,8 @@
 /* kit_internal.h - inside the kit: frames and small shorthands. */
 #pragma once
 
+#include <linux/bpf.h>
+
 #include "lang/kit.h"
 
 /* One IR function under construction.  Callbacks have the function that loops as parent. */
@@ -14,27 +16,32 @@ struct kit_frame {
 	uint32_t body_block;
 	uint32_t exit_block;
 	uint32_t break_block, continue_block; /* callbacks: 0 in entry functions */
-	uint32_t stack_used;   /* bytes of SLOTs given out by kit_mem */
+	uint32_t stack_used;                  /* bytes of SLOTs given out by kit_mem */
 	/* root only */
 	uint32_t scratch_block; /* placeholder where scratch is acquired */
 	uint32_t after_scratch; /* block that follows it */
-	bool scratch_started;	/* some region was handed out */
+	bool scratch_started;   /* some region was handed out */
 	uint32_t scratch_used, scratch_max;
 	uint32_t scratch_floor; /* end of the last variable that lives in scratch: not released */
 	struct kit_local *scratch_base, *ctx, *ret, *returned;
 };
 
-enum { KIT_STACK_BUDGET = 200, KIT_SLOT_MAX = 64, SCRATCH_HEADER = 8 };
+enum {
+	KIT_STACK_BUDGET = 200,
+	KIT_SLOT_MAX = 64,
+	SCRATCH_HEADER = 8
+};
 
-#define B(k)		(&(k)->b)
-#define C(k, v)		ir_const(B(k), (v))
-#define H0(k, id)	ir_calln(B(k), IR_HELPER, (id), NULL, 0, NULL)
-#define H(k, id, ...)	ir_helper(B(k), (id), __VA_ARGS__)
+#define B(k)          (&(k)->b)
+#define C(k, v)       ir_const(B(k), (v))
+#define H0(k, id)     ir_calln(B(k), IR_HELPER, (id), NULL, 0, NULL)
+#define H(k, id, ...) ir_helper(B(k), (id), __VA_ARGS__)
 
 /* A SLOT in the function's first block. */
 ir_ref kit_slot(struct kit *k, uint32_t size);
 /* Enters a callback function with `nparams`; the record is parameter `record_param`. */
-struct kit_frame *kit_enter_callback(struct kit *k, const char *what, unsigned nparams, unsigned record_param);
+struct kit_frame *kit_enter_callback(struct kit *k, const char *what, unsigned nparams,
+				     unsigned record_param);
 /* Leaves it; returns in the parent the address of the filled capture record. */
 ir_ref kit_leave_callback(struct kit *k, struct ir_fn **fn_ret);
 /* Row of this CPU in the per-CPU data, bounded for the verifier. */

@@ -4,14 +4,18 @@
  */
 #include "lang/kit_internal.h"
 
-enum { LOOP_MAX = 1 << 23 /* kernel: BPF_MAX_LOOPS */ };
+enum {
+	LOOP_MAX = 1 << 23 /* kernel: BPF_MAX_LOOPS */
+};
 
-struct kit_frame *kit_enter_callback(struct kit *k, const char *what, unsigned nparams, unsigned record_param)
+struct kit_frame *kit_enter_callback(struct kit *k, const char *what, unsigned nparams,
+				     unsigned record_param)
 {
 	struct kit_frame *parent = k->frame, *f = arena_new(k->prog->arena, struct kit_frame);
 	f->parent = parent;
 	f->root = parent->root;
-	char *name = arena_printf(k->prog->arena, "%s.%s%zu", parent->root->fn->name, what, k->prog->fn.len);
+	char *name = arena_printf(k->prog->arena, "%s.%s%zu", parent->root->fn->name, what,
+				  k->prog->fn.len);
 	f->fn = ir_fn_new(k->prog, name, IR_CALLBACK, nparams);
 	/* remember where the parent goes on */
 	f->body_block = k->b.block;
@@ -80,8 +84,8 @@ static struct kit_local *local_of(struct kit *k, ir_ref v)
 	return l;
 }
 
-void kit_loop_range(struct kit *k, ir_ref from, ir_ref to, void (*body)(struct kit *k, ir_ref i, void *arg),
-		    void *arg)
+void kit_loop_range(struct kit *k, ir_ref from, ir_ref to,
+		    void (*body)(struct kit *k, ir_ref i, void *arg), void *arg)
 {
 	struct kit_local *start = local_of(k, from);
 	ir_ref n = ir_bin(B(k), IR_SUB, to, from);
@@ -104,8 +108,9 @@ void kit_loop_range(struct kit *k, ir_ref from, ir_ref to, void (*body)(struct k
 	pass_return_on(k);
 }
 
-void kit_loop_while(struct kit *k, ir_ref (*cond)(struct kit *k, void *arg), void (*body)(struct kit *k, void *arg),
-		    void (*step)(struct kit *k, void *arg), void *arg, uint32_t limit)
+void kit_loop_while(struct kit *k, ir_ref (*cond)(struct kit *k, void *arg),
+		    void (*body)(struct kit *k, void *arg), void (*step)(struct kit *k, void *arg),
+		    void *arg, uint32_t limit)
 {
 	kit_enter_callback(k, "while", 2, 1);
 	if (cond) {
@@ -121,7 +126,8 @@ void kit_loop_while(struct kit *k, ir_ref (*cond)(struct kit *k, void *arg), voi
 	ir_ret(B(k), C(k, 0));
 	struct ir_fn *fn;
 	ir_ref record = kit_leave_callback(k, &fn);
-	H(k, BPF_FUNC_loop, C(k, MIN(limit, (uint32_t)LOOP_MAX)), ir_fnaddr(B(k), fn), record, C(k, 0));
+	H(k, BPF_FUNC_loop, C(k, MIN(limit, (uint32_t)LOOP_MAX)), ir_fnaddr(B(k), fn), record,
+	  C(k, 0));
 	pass_return_on(k);
 }
 
@@ -130,8 +136,8 @@ static bool is_percpu(const struct var *v)
 	return v->map->kind == MAP_PERCPU_HASH || v->map->kind == MAP_LRU_PERCPU_HASH;
 }
 
-void kit_loop_var(struct kit *k, struct var *v, void (*body)(struct kit *k, ir_ref key, ir_ref value, void *arg),
-		  void *arg)
+void kit_loop_var(struct kit *k, struct var *v,
+		  void (*body)(struct kit *k, ir_ref key, ir_ref value, void *arg), void *arg)
 {
 	kit_enter_callback(k, "each", 4, 3);
 	/* the iterator's key may not be passed to every helper: use a copy */
@@ -152,7 +158,8 @@ void kit_loop_var(struct kit *k, struct var *v, void (*body)(struct kit *k, ir_r
 	ir_ret(B(k), C(k, 0));
 	struct ir_fn *fn;
 	ir_ref record = kit_leave_callback(k, &fn);
-	H(k, BPF_FUNC_for_each_map_elem, ir_map(B(k), v->map), ir_fnaddr(B(k), fn), record, C(k, 0));
+	H(k, BPF_FUNC_for_each_map_elem, ir_map(B(k), v->map), ir_fnaddr(B(k), fn), record,
+	  C(k, 0));
 	pass_return_on(k);
 }
 

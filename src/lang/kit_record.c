@@ -1,9 +1,10 @@
 /*
  * kit_record.c - records: what the kernel sends to user space.
  *
- * Layout: struct record_wire, the arguments at the offsets of act->args, then the tails of long strings.  A record
- * without tails is built in place in the ring buffer.  One with tails is put together in scratch memory and sent with
- * the length that it really has, so that a kilobyte of room for str() costs only the bytes of the string.
+ * Layout: struct record_wire, the arguments at the offsets of act->args, then the tails of long
+ * strings.  A record without tails is built in place in the ring buffer.  One with tails is put
+ * together in scratch memory and sent with the length that it really has, so that a kilobyte of
+ * room for str() costs only the bytes of the string.
  */
 #include "lang/kit_internal.h"
 
@@ -40,7 +41,9 @@ static struct type *layout(struct kit *k, const struct kit_value *v, unsigned n)
 	uint32_t at = 0;
 	for (unsigned i = 0; i < n; i++) {
 		/* 8-aligned strings and arrays make word copies possible */
-		uint32_t align = is_register(v[i].type) ? fixed_align(v[i].type) : is_packed(v[i].type) ? 4 : 8;
+		uint32_t align = is_register(v[i].type) ? fixed_align(v[i].type)
+				 : is_packed(v[i].type) ? 4
+							: 8;
 		at = ALIGN_UP(at, align);
 		t->field[i] = (struct field){.type = v[i].type, .offset = at};
 		at += fixed_size(v[i].type);
@@ -75,7 +78,8 @@ static void count_lost(struct kit *k)
 static void send_in_place(struct kit *k, struct action *act, const struct kit_value *v, unsigned n)
 {
 	uint32_t size = (uint32_t)sizeof(struct record_wire) + act->args->size;
-	ir_ref rec = H(k, BPF_FUNC_ringbuf_reserve, ir_map(B(k), k->prog->ring), C(k, size), C(k, 0));
+	ir_ref rec =
+		H(k, BPF_FUNC_ringbuf_reserve, ir_map(B(k), k->prog->ring), C(k, size), C(k, 0));
 	uint32_t ok = ir_block_new(B(k), "reserved"), full = ir_block_new(B(k), "ring_full"),
 		 end = ir_block_new(B(k), "sent");
 	k->b.fn->block.at[full].unlikely = true;
@@ -86,14 +90,16 @@ static void send_in_place(struct kit *k, struct action *act, const struct kit_va
 	ir_at(B(k), ok);
 	store_header(k, rec, act, C(k, size));
 	for (unsigned i = 0; i < n; i++)
-		store_fixed(k, rec, &v[i], (uint32_t)sizeof(struct record_wire) + act->args->field[i].offset);
+		store_fixed(k, rec, &v[i],
+			    (uint32_t)sizeof(struct record_wire) + act->args->field[i].offset);
 	H(k, BPF_FUNC_ringbuf_submit, rec, C(k, 0));
 	ir_jmp(B(k), end);
 	ir_at(B(k), end);
 }
 
 /* Appends a string's used bytes at `pos`; returns the new position. */
-static ir_ref store_tail(struct kit *k, ir_ref rec, const struct kit_value *v, uint32_t at, ir_ref pos)
+static ir_ref store_tail(struct kit *k, ir_ref rec, const struct kit_value *v, uint32_t at,
+			 ir_ref pos)
 {
 	uint32_t cap = v->type->size;
 	ir_ref dst = ir_bin(B(k), IR_ADD, rec, pos), len;
@@ -111,7 +117,8 @@ static ir_ref store_tail(struct kit *k, ir_ref rec, const struct kit_value *v, u
 	return ir_bin(B(k), IR_ADD, pos, len);
 }
 
-static void send_packed(struct kit *k, struct action *act, const struct kit_value *v, unsigned n, uint32_t tails)
+static void send_packed(struct kit *k, struct action *act, const struct kit_value *v, unsigned n,
+			uint32_t tails)
 {
 	uint32_t fixed = (uint32_t)sizeof(struct record_wire) + act->args->size;
 	uint32_t mark = kit_mark(k);
@@ -125,7 +132,8 @@ static void send_packed(struct kit *k, struct action *act, const struct kit_valu
 	}
 	store_header(k, rec, act, pos);
 	/* the bound once more in one piece: sums of selects lose it on older verifiers */
-	ir_ref len = ir_select(B(k), ir_bini(B(k), IR_ULE, pos, fixed + tails), pos, C(k, fixed + tails));
+	ir_ref len = ir_select(B(k), ir_bini(B(k), IR_ULE, pos, fixed + tails), pos,
+			       C(k, fixed + tails));
 	ir_ref ret = H(k, BPF_FUNC_ringbuf_output, ir_map(B(k), k->prog->ring), rec, len, C(k, 0));
 	uint32_t end = kit_if_unlikely(k, ret);
 	count_lost(k);
@@ -159,6 +167,10 @@ void kit_exit(struct kit *k, ir_ref code, struct loc loc)
 
 void kit_runtime_error(struct kit *k, enum runtime_error e, struct loc loc)
 {
+	if (k->on_error) {
+		k->on_error(k, e, loc, k->on_error_arg);
+		return;
+	}
 	struct action *act = program_action(k->prog, ACT_RUNTIME_ERROR, loc);
 	act->number = e;
 	kit_send(k, act, NULL, 0);

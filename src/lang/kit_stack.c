@@ -3,7 +3,11 @@
 
 #include <stddef.h>
 
-enum { USER_STACK = 1 << 8 /* BPF_F_USER_STACK */, USER_BUILD_ID = 1 << 11, BUILD_ID_ENTRY = 32 };
+enum {
+	USER_STACK = 1 << 8 /* BPF_F_USER_STACK */,
+	USER_BUILD_ID = 1 << 11,
+	BUILD_ID_ENTRY = 32
+};
 
 static void send_stack_full(struct kit *k, struct loc loc)
 {
@@ -22,8 +26,9 @@ void kit_stack(struct kit *k, const struct type *t, ir_ref dst, struct loc loc)
 	if (size > p->stacks->value_size)
 		p->stacks->value_size = size;
 	uint32_t mark = kit_mark(k);
-	/* room for a whole element of the stacks map, which may be larger than this stack's limit */
-	ir_ref frames = kit_mem(k, MAX(size, (uint32_t)STACK_FRAMES_MAX * 8));
+	/* In scratch: the update reads a whole element, which another stack's limit may have made
+	 * larger; program_finish adds room for one element to the scratch row. */
+	ir_ref frames = kit_mem(k, MAX(size, (uint32_t)KIT_SLOT_MAX + 8));
 	uint64_t flags = user ? USER_STACK | (build_id ? USER_BUILD_ID : 0) : 0;
 	ir_ref got = H(k, BPF_FUNC_get_stack, kit_ctx(k), frames, C(k, size), C(k, (int64_t)flags));
 	kit_check_helper(k, got, BPF_FUNC_get_stack, loc);
@@ -41,7 +46,8 @@ void kit_stack(struct kit *k, const struct type *t, ir_ref dst, struct loc loc)
 		 build_id ? ir_bini(B(k), IR_LSHR, got, 5) : words);
 	ir_ref known = H(k, BPF_FUNC_map_lookup_elem, ir_map(B(k), p->stacks), key);
 	uint32_t stored = kit_if(k, ir_bin(B(k), IR_EQ, known, C(k, 0)));
-	ir_ref ret = H(k, BPF_FUNC_map_update_elem, ir_map(B(k), p->stacks), key, frames, C(k, BPF_ANY));
+	ir_ref ret =
+		H(k, BPF_FUNC_map_update_elem, ir_map(B(k), p->stacks), key, frames, C(k, BPF_ANY));
 	uint32_t full = kit_if_unlikely(k, ret);
 	send_stack_full(k, loc);
 	kit_endif(k, full);

@@ -1,14 +1,18 @@
 /*
- * kit_str.c - strings: buffers of a fixed capacity, NUL-terminated unless full, zero-padded to the end.
+ * kit_str.c - strings: buffers of a fixed capacity, NUL-terminated unless full, zero-padded to the
+ * end.
  *
- * The padding makes comparison and map keys a matter of words; it costs one zeroing when a string is made.
+ * The padding makes comparison and map keys a matter of words; it costs one zeroing when a string
+ * is made.
  */
 #include "lang/kit_internal.h"
 
-enum { INLINE_EQ = 64 /* bytes compared without a call */ };
+enum {
+	INLINE_EQ = 64 /* bytes compared without a call */
+};
 
-ir_ref kit_str_read(struct kit *k, ir_ref dst, uint32_t cap, ir_ref addr, ir_ref limit, enum addr_space as,
-		    struct loc loc)
+ir_ref kit_str_read(struct kit *k, ir_ref dst, uint32_t cap, ir_ref addr, ir_ref limit,
+		    enum addr_space as, struct loc loc)
 {
 	as = kit_as(k, as);
 	int id = as == AS_USER ? BPF_FUNC_probe_read_user_str : BPF_FUNC_probe_read_kernel_str;
@@ -39,13 +43,15 @@ void kit_str_copy(struct kit *k, ir_ref dst, uint32_t dst_cap, ir_ref src, uint3
 		kit_zero(k, ir_bini(B(k), IR_ADD, dst, n), dst_cap - n);
 }
 
-/* Differences of n bytes or-ed together: 0 when equal.  Widths follow the alignment that n leaves. */
+/* Differences of n bytes or-ed together: 0 when equal.  Widths follow the alignment that n leaves.
+ */
 static ir_ref difference(struct kit *k, ir_ref a, ir_ref b, uint32_t n)
 {
 	ir_ref diff = 0;
 	for (uint32_t at = 0; at < n;) {
 		unsigned w = n - at >= 8 ? 8 : n - at >= 4 ? 4 : n - at >= 2 ? 2 : 1;
-		ir_ref x = ir_bin(B(k), IR_XOR, ir_load(B(k), a, at, w, false), ir_load(B(k), b, at, w, false));
+		ir_ref x = ir_bin(B(k), IR_XOR, ir_load(B(k), a, at, w, false),
+				  ir_load(B(k), b, at, w, false));
 		diff = diff ? ir_bin(B(k), IR_OR, diff, x) : x;
 		at += w;
 	}
@@ -58,7 +64,8 @@ ir_ref kit_mem_eq(struct kit *k, ir_ref a, ir_ref b, uint32_t n)
 		return ir_bin(B(k), IR_EQ, difference(k, a, b, n), C(k, 0));
 	ir_ref same = ir_rt(B(k), "rt_mem_eq", a, b, C(k, n / 8));
 	if (n % 8) {
-		ir_ref ta = ir_bini(B(k), IR_ADD, a, n & ~7u), tb = ir_bini(B(k), IR_ADD, b, n & ~7u);
+		ir_ref ta = ir_bini(B(k), IR_ADD, a, n & ~7u),
+		       tb = ir_bini(B(k), IR_ADD, b, n & ~7u);
 		ir_ref tail = ir_bin(B(k), IR_EQ, difference(k, ta, tb, n % 8), C(k, 0));
 		same = ir_bin(B(k), IR_AND, same, tail);
 	}
@@ -94,10 +101,11 @@ ir_ref kit_str_find(struct kit *k, ir_ref a, uint32_t acap, ir_ref needle, uint3
 }
 
 /*
- * a goes into a temporary of acap + bcap bytes, b behind it at a place that the verifier knows to be at most
- * acap, and the first dcap bytes are the result.
+ * a goes into a temporary of acap + bcap bytes, b behind it at a place that the verifier knows to
+ * be at most acap, and the first dcap bytes are the result.
  */
-void kit_str_concat(struct kit *k, ir_ref dst, uint32_t dcap, ir_ref a, uint32_t acap, ir_ref b, uint32_t bcap)
+void kit_str_concat(struct kit *k, ir_ref dst, uint32_t dcap, ir_ref a, uint32_t acap, ir_ref b,
+		    uint32_t bcap)
 {
 	uint32_t room = acap + bcap;
 	ir_ref tmp = kit_mem_zero(k, ALIGN_UP(room, 8u));

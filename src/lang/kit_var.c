@@ -1,8 +1,8 @@
 /*
  * kit_var.c - script variables: where each lives and how it is read and written.
  *
- * A scalar does not go through a hash map: it is memory of an array map that the program addresses directly,
- * a scalar aggregation is a row of memory per CPU.  See struct var for the forms.
+ * A scalar does not go through a hash map: it is memory of an array map that the program addresses
+ * directly, a scalar aggregation is a row of memory per CPU.  See struct var for the forms.
  */
 #include "lang/kit_internal.h"
 
@@ -24,7 +24,8 @@ static void define_keyed(struct kit *k, struct var *v)
 		kind = (enum map_kind)v->declared_kind;
 	}
 	v->value_offset = v->has_seq ? 8 : 0;
-	v->map = program_map(p, v->name, kind, key, ALIGN_UP(v->value_offset + size, 8u), v->max_entries);
+	v->map = program_map(p, v->name, kind, key, ALIGN_UP(v->value_offset + size, 8u),
+			     v->max_entries);
 	/* allocated as used: creating the map costs nothing, and values may be large */
 	v->map->no_prealloc = kind == MAP_HASH || kind == MAP_PERCPU_HASH;
 	if (v->has_seq && !p->seq_offset)
@@ -86,7 +87,8 @@ ir_ref kit_var_lookup(struct kit *k, struct var *v, ir_ref key)
 	return H(k, BPF_FUNC_map_lookup_elem, ir_map(B(k), v->map), key);
 }
 
-void kit_var_if(struct kit *k, struct var *v, ir_ref key, void (*hit)(struct kit *k, ir_ref value, void *arg),
+void kit_var_if(struct kit *k, struct var *v, ir_ref key,
+		void (*hit)(struct kit *k, ir_ref value, void *arg),
 		void (*miss)(struct kit *k, void *arg), void *arg)
 {
 	ir_ref p = kit_var_lookup(k, v, key);
@@ -94,7 +96,8 @@ void kit_var_if(struct kit *k, struct var *v, ir_ref key, void (*hit)(struct kit
 		hit(k, p, arg);
 		return;
 	}
-	uint32_t yes = ir_block_new(B(k), "hit"), no = ir_block_new(B(k), "miss"), end = ir_block_new(B(k), "found");
+	uint32_t yes = ir_block_new(B(k), "hit"), no = ir_block_new(B(k), "miss"),
+		 end = ir_block_new(B(k), "found");
 	ir_br(B(k), ir_bin(B(k), IR_NE, p, C(k, 0)), yes, miss ? no : end);
 	ir_at(B(k), yes);
 	hit(k, ir_bini(B(k), IR_ADD, p, v->value_offset), arg);
@@ -173,8 +176,9 @@ static void check_update(struct kit *k, ir_ref ret, struct loc loc)
 static ir_ref with_seq(struct kit *k, struct var *v, ir_ref value_addr)
 {
 	ir_ref whole = kit_mem(k, v->map->value_size);
-	ir_ref seq = ir_atomic(B(k), IR_ATOMIC_FADD, ir_mapval(B(k), k->prog->data, k->prog->seq_offset), 0, 8,
-			       C(k, 1), 0);
+	ir_ref seq =
+		ir_atomic(B(k), IR_ATOMIC_FADD, ir_mapval(B(k), k->prog->data, k->prog->seq_offset),
+			  0, 8, C(k, 1), 0);
 	ir_store(B(k), whole, 0, 8, seq);
 	ir_ref at = ir_bini(B(k), IR_ADD, whole, v->value_offset);
 	uint32_t n = kit_value_size(v), room = v->map->value_size - v->value_offset;
@@ -216,7 +220,8 @@ static void set_miss(struct kit *k, void *arg)
 		kit_copy(k, whole, from, kit_value_size(s->v));
 		from = whole;
 	}
-	ir_ref ret = H(k, BPF_FUNC_map_update_elem, ir_map(B(k), s->v->map), s->key, from, C(k, BPF_ANY));
+	ir_ref ret = H(k, BPF_FUNC_map_update_elem, ir_map(B(k), s->v->map), s->key, from,
+		       C(k, BPF_ANY));
 	check_update(k, ret, s->loc);
 }
 
@@ -226,7 +231,8 @@ void kit_var_set(struct kit *k, struct var *v, ir_ref key, ir_ref value_addr, st
 	if (is_scalar(k, v) || v->has_seq)
 		kit_var_if(k, v, key, set_hit, set_miss, &s);
 	else
-		set_miss(k, &s); /* replaces the element as a whole: readers never see half a value */
+		set_miss(k,
+			 &s); /* replaces the element as a whole: readers never see half a value */
 }
 
 void kit_var_set_scalar(struct kit *k, struct var *v, ir_ref key, ir_ref value, struct loc loc)
@@ -265,7 +271,8 @@ static void add_miss(struct kit *k, void *arg)
 	ir_store(B(k), from, 0, 8, a->delta);
 	if (a->v->has_seq)
 		from = with_seq(k, a->v, from);
-	ir_ref ret = H(k, BPF_FUNC_map_update_elem, ir_map(B(k), a->v->map), a->key, from, C(k, BPF_NOEXIST));
+	ir_ref ret = H(k, BPF_FUNC_map_update_elem, ir_map(B(k), a->v->map), a->key, from,
+		       C(k, BPF_NOEXIST));
 	uint32_t end = kit_if_unlikely(k, ret);
 	kit_var_if(k, a->v, a->key, add_hit, add_full, a);
 	kit_endif(k, end);
@@ -323,6 +330,7 @@ ir_ref kit_var_len(struct kit *k, struct var *v)
 	ir_ret(B(k), C(k, 0));
 	struct ir_fn *fn;
 	ir_ref record = kit_leave_callback(k, &fn);
-	H(k, BPF_FUNC_for_each_map_elem, ir_map(B(k), v->map), ir_fnaddr(B(k), fn), record, C(k, 0));
+	H(k, BPF_FUNC_for_each_map_elem, ir_map(B(k), v->map), ir_fnaddr(B(k), fn), record,
+	  C(k, 0));
 	return ir_load(B(k), kit_local_addr(k, n), 0, 8, false);
 }
