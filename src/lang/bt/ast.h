@@ -138,7 +138,6 @@ struct bt_point {
 	const char **part; /* by points.c, as all below */
 	unsigned npart;
 	struct probe_spec spec;
-	VEC(struct probe_spec) more; /* of a wildcard over providers: `*:vfs_read`; the vec is freed by bt.c */
 	bool bad;     /* not to be looked at any more; a diagnostic was given */
 };
 struct bt_probe {
