@@ -13,41 +13,61 @@ struct output_env {
 	struct symbolizer *symbols; /* may be NULL in tests: addresses are printed */
 	uint64_t boot_to_real_ns;   /* add to CLOCK_BOOTTIME for wall time */
 	uint64_t mono_to_real_ns;
-	int tz_offset;		    /* seconds east of UTC, for SystemTap's tz functions */
+	int tz_offset; /* seconds east of UTC, for SystemTap's tz functions */
+};
+
+/* -B */
+enum output_buffering {
+	OUTPUT_AUTO, /* when no more events wait, or 64 KiB */
+	OUTPUT_LINE, /* after each line */
+	OUTPUT_FULL, /* at 64 KiB and at the end */
+	OUTPUT_NONE, /* after each event */
 };
 
 struct exporter {
 	const struct exporter_ops *ops;
 	struct output_env env;
-	int fd;		  /* stdout or -o FILE */
-	int err_fd;	  /* stderr */
-	struct buf out;	  /* pending text; written by exporter_flush */
-	bool line_buffered; /* -B line */
+	int fd;         /* stdout or -o FILE */
+	int err_fd;     /* stderr */
+	struct buf out; /* pending text */
+	enum output_buffering buffering;
 	bool colour;
+	bool no_warnings; /* --no-warnings: warnf and run-time warnings are not shown */
+	bool is_closed;   /* set when a write failed: nobody reads, the run should end */
+	int write_errno;  /* why; EPIPE ends the run quietly */
 	void *priv;
 };
 struct exporter_ops {
 	const char *name; /* -f */
 	void (*begin)(struct exporter *x);
 	void (*attached)(struct exporter *x, unsigned nprobes);
-	/* A record whose meaning is text or a value: PRINTF, ERRORF, WARNF, PRINT, PRINT_KEY, TIME, JOIN, CAT and
-	 * SYSTEM (text: what came out), HELPER_ERROR, RUNTIME_ERROR and all of SystemTap's. */
-	void (*event)(struct exporter *x, const struct action *act, const struct value *args, unsigned nargs,
-		      const char *text, size_t text_len);
+	/* A record whose meaning is text or a value: PRINTF, ERRORF, WARNF, PRINT, PRINT_KEY, TIME,
+	 * JOIN, CAT and SYSTEM (text: what came out), HELPER_ERROR, RUNTIME_ERROR and all of
+	 * SystemTap's. */
+	void (*event)(struct exporter *x, const struct action *act, const struct value *args,
+		      unsigned nargs, const char *text, size_t text_len);
 	/* A whole variable: print(@m) or at exit.  Rows unsorted; top and div as in print(). */
-	void (*var)(struct exporter *x, const struct var *v, struct map_rows *rows, uint64_t top, uint64_t div,
-		    bool at_exit);
+	void (*var)(struct exporter *x, const struct var *v, struct map_rows *rows, uint64_t top,
+		    uint64_t div, bool at_exit);
+	/* n events were lost since the last call; what NULL: records that found the ring full. */
 	void (*lost)(struct exporter *x, uint64_t n, const char *what);
-	void (*end)(struct exporter *x); /* before the maps at exit are printed: bpftrace's blank lines */
+	void (*end)(struct exporter
+			    *x); /* before the maps at exit are printed: bpftrace's blank lines */
 	void (*destroy)(struct exporter *x);
 };
 extern const struct exporter_ops output_bt_text, output_bt_json, output_stp_text, output_folded;
-struct exporter *exporter_create(const struct exporter_ops *ops, int fd, const struct output_env *env);
+/* priv, buffering, colour and no_warnings may be set after it returns. */
+struct exporter *exporter_create(const struct exporter_ops *ops, int fd,
+				 const struct output_env *env);
+/* Writes what waits (-B full: only 64 KiB).  To be called whenever no more events wait.  SIGPIPE
+ * must not kill. */
 void exporter_flush(struct exporter *x);
 void exporter_destroy(struct exporter *x);
 
 /* format.c: bpftrace's printf on typed values; stp_format.c: SystemTap's. */
-void format_bt(struct exporter *x, const char *fmt, const struct value *args, unsigned n, struct buf *out);
-void format_stp(struct exporter *x, const char *fmt, const struct value *args, unsigned n, struct buf *out);
+void format_bt(struct exporter *x, const char *fmt, const struct value *args, unsigned n,
+	       struct buf *out);
+void format_stp(struct exporter *x, const char *fmt, const struct value *args, unsigned n,
+		struct buf *out);
 /* One value as bpftrace's print() shows it. */
 void format_value_bt(struct exporter *x, const struct value *v, struct buf *out);

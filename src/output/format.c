@@ -1,0 +1,184 @@
+/*
+ * format.c - bpftrace's printf on typed values.
+ *
+ * %d and relatives take the low 32 bits unless a length modifier widens or narrows them; %s takes
+ * anything that print() takes.  Flags may come in any order.  An unknown directive is printed as it
+ * is.
+ */
+#include "output/parts.h"
+
+enum conv_kind {
+	CONV_SIGNED,
+	CONV_UNSIGNED,
+	CONV_CHAR,
+	CONV_POINTER,
+	CONV_STRING,
+	CONV_BUFFER,
+	CONV_GFP
+};
+
+struct conversion {
+	const char *name; /* longest first */
+	enum conv_kind kind;
+	unsigned base;
+	bool upper;              /* digits */
+	bool keep_ascii, escape; /* buffers */
+};
+static const struct conversion conversions[] = {
+	{"gr",		CONV_GFP       },
+	{"rh",		CONV_BUFFER    },
+	{"rx",		CONV_BUFFER,     .escape = true},
+	{"r",		   CONV_BUFFER,				.keep_ascii = true, .escape = true},
+	{"d", CONV_SIGNED,10},
+	{"i",		 CONV_SIGNED,                     10},
+	{"u",		   CONV_UNSIGNED,				10},
+	{"o",		 CONV_UNSIGNED,            8},
+	{"x",CONV_UNSIGNED,16},
+	{"X",		 CONV_UNSIGNED,   16, .upper = true},
+	{"c",		   CONV_CHAR			       },
+	{"p",		 CONV_POINTER							      },
+	{"s",CONV_STRING},
+};
+
+struct args {
+	const struct value *at;
+	unsigned n, next;
+};
+
+static const struct value *next_arg(struct args *a)
+{
+	return a->next < a->n ? &a->at[a->next++] : NULL;
+}
+
+/* Digits, or an argument for `*`. */
+static int parse_number(const char **p, struct args *a)
+{
+	int n = 0;
+	if (**p == '*') {
+		const struct value *v = next_arg(a);
+		(*p)++;
+		return v ? (int)value_number(v) : 0;
+	}
+	for (; **p >= '0' && **p <= '9'; (*p)++)
+		n = MIN(n * 10 + (**p - '0'), 1 << 16);
+	return n;
+}
+
+static bool parse_flag(char c, struct directive *d)
+{
+	switch (c) {
+	case '-': return d->left = true;
+	case '+': return d->plus = true;
+	case ' ': return d->space = true;
+	case '#': return d->alt = true;
+	case '0': return d->zero = true;
+	default: return false;
+	}
+}
+
+/* After the `%`.  NULL: not a directive. */
+static const struct conversion *parse(const char **at, struct directive *d, unsigned *bytes,
+				      struct args *a)
+{
+	const char *p = *at;
+	*d = directive_plain;
+	*bytes = 4;
+	while (parse_flag(*p, d))
+		p++;
+	d->width = parse_number(&p, a);
+	if (d->width < 0) {
+		d->left = true;
+		d->width = d->width > -(1 << 16) ? -d->width : 1 << 16;
+	}
+	d->width = MIN(d->width, 1 << 16);
+	if (*p == '.') {
+		p++;
+		d->prec = MIN(parse_number(&p, a), 1 << 16);
+	}
+	if (p[0] == 'h')
+		*bytes = p[1] == 'h' ? 1 : 2;
+	else if (*p && strchr("lLjzt", *p))
+		*bytes = 8;
+	while (*p && strchr("hlLjzt", *p))
+		p++;
+	for (size_t i = 0; i < ARRAY_SIZE(conversions); i++)
+		if (str_has_prefix(p, conversions[i].name)) {
+			*at = p + strlen(conversions[i].name);
+			return &conversions[i];
+		}
+	return NULL;
+}
+
+static void out_signed(struct buf *out, const struct directive *d, unsigned bytes, int64_t v)
+{
+	unsigned shift = 64 - 8 * bytes;
+	v = (int64_t)((uint64_t)v << shift) >> shift;
+	if (!d->width && d->prec < 0 && !d->plus && !d->space)
+		out_int(out, v);
+	else
+		out_number(out, d, true, v < 0, v < 0 ? 0 - (uint64_t)v : (uint64_t)v, 10, false);
+}
+
+static void out_unsigned(struct buf *out, const struct directive *d, unsigned bytes,
+			 const struct conversion *c, uint64_t v)
+{
+	unsigned shift = 64 - 8 * bytes;
+	out_number(out, d, false, false, v << shift >> shift, c->base, c->upper);
+}
+
+static void apply(struct exporter *x, const struct conversion *c, const struct directive *d,
+		  unsigned bytes, const struct value *v, struct buf *out)
+{
+	size_t start = out->len;
+	switch (c->kind) {
+	case CONV_SIGNED: out_signed(out, d, bytes, value_number(v)); return;
+	case CONV_UNSIGNED: out_unsigned(out, d, bytes, c, (uint64_t)value_number(v)); return;
+	case CONV_CHAR: buf_putc(out, (char)value_number(v)); break;
+	case CONV_POINTER:
+		if (value_number(v))
+			out_hex(out, (uint64_t)value_number(v));
+		else
+			buf_putc(out, '0');
+		break;
+	case CONV_BUFFER:
+		if (v->type->kind == TYPE_BUF)
+			format_buffer(v, c->keep_ascii, c->escape, out);
+		else
+			format_value_bt(x, v, out);
+		break;
+	case CONV_GFP: format_gfp_flags((uint64_t)value_number(v), out); break;
+	case CONV_STRING:
+		format_value_bt(x, v, out);
+		if (d->prec >= 0 && out->len - start > (size_t)d->prec) {
+			out->len = start + (size_t)d->prec;
+			out->data[out->len] = 0;
+		}
+		break;
+	}
+	out_pad_since(out, start, d);
+}
+
+void format_bt(struct exporter *x, const char *fmt, const struct value *args, unsigned n,
+	       struct buf *out)
+{
+	struct args a = {args, n, 0};
+	while (*fmt) {
+		const char *percent = strchrnul(fmt, '%');
+		buf_add(out, fmt, (size_t)(percent - fmt));
+		if (!*percent)
+			return;
+		fmt = percent + 1;
+		if (*fmt == '%') {
+			buf_putc(out, *fmt++);
+			continue;
+		}
+		struct directive d;
+		unsigned bytes;
+		const struct conversion *c = parse(&fmt, &d, &bytes, &a);
+		const struct value *v = c ? next_arg(&a) : NULL;
+		if (v)
+			apply(x, c, &d, bytes, v, out);
+		else if (!c)
+			buf_putc(out, '%');
+	}
+}

@@ -1,0 +1,142 @@
+/*
+ * parts.h - inside output/: the pieces that several exporters share.
+ */
+#pragma once
+
+#include "output/output.h"
+
+/* --- number.c: C's rules for fields
+ * ------------------------------------------------------------------------ */
+
+struct directive {
+	bool left, plus, space, alt, zero;
+	int width; /* 0: none */
+	int prec;  /* -1: none */
+};
+extern const struct directive directive_plain;
+void out_int(struct buf *out, int64_t v);
+void out_uint(struct buf *out, uint64_t v);
+void out_hex(struct buf *out, uint64_t v); /* with 0x */
+/* `mag` with its sign in `base` 8, 10 or 16; sign flags only when `is_signed`. */
+void out_number(struct buf *out, const struct directive *d, bool is_signed, bool neg, uint64_t mag,
+		unsigned base, bool upper);
+/* Pads what was appended since `start` to the directive's width with blanks. */
+void out_pad_since(struct buf *out, size_t start, const struct directive *d);
+void out_padded(struct buf *out, const struct directive *d, const char *s, size_t n);
+
+/* --- value.c: typed bytes
+ * ---------------------------------------------------------------------------------- */
+
+/* The low `size` (1 2 4 8) bytes as a number, extended by the type's sign; 0 when bytes are
+ * missing. */
+int64_t value_int(const struct value *v);
+/* Aggregations read as one number: count, sum, min, max, average; others as value_int. */
+int64_t value_number(const struct value *v);
+bool value_is_signed(const struct type *t);
+struct stats_wire value_stats(const struct value *v);
+int64_t stats_average(const struct stats_wire *s, bool is_signed);
+/* A member; bit-fields are extracted to `room`.  Missing bytes give an empty value. */
+struct value value_field(const struct value *v, const struct field *f, uint8_t room[8]);
+struct value value_element(const struct value *v, uint32_t i);
+/* Text of a string value without the trailer; true when it filled its buffer. */
+bool value_string(const struct value *v, const char **s, size_t *n);
+bool value_is_char_array(const struct type *t);
+const char *enumerator_name(struct exporter *x, const struct type *t, int64_t v); /* NULL */
+/* Divides by print()'s `div` before printing; 0 and 1 leave it alone. */
+void format_value_div(struct exporter *x, const struct value *v, uint64_t div, struct buf *out);
+/* A key without the parentheses of an outer tuple. */
+void format_key(struct exporter *x, const struct value *key, struct buf *out);
+void format_buffer(const struct value *v, bool keep_ascii, bool escape, struct buf *out);
+
+/* --- names.c: what only the machine knows
+ * ------------------------------------------------------------------ */
+
+void format_timestamp(struct exporter *x, const struct value *v, struct buf *out);
+/* strftime of a wall time, with %f us, %l ms, %k ns; local time. */
+void format_wall_time(uint64_t real_ns, const char *fmt, struct buf *out);
+void format_now(const char *fmt, struct buf *out); /* time() */
+/* join(): args are the number of strings, then the strings. */
+void format_join(struct exporter *x, const char *separator, const struct value *args, unsigned n,
+		 struct buf *out);
+void format_user_name(uint64_t uid, struct buf *out);
+void format_cgroup_path(struct exporter *x, const struct value *v, struct buf *out);
+void format_inet(const struct value *v, struct buf *out);
+void format_gfp_flags(uint64_t flags, struct buf *out);
+
+/* --- stack.c
+ * ------------------------------------------------------------------------------------------------
+ */
+
+void format_stack(struct exporter *x, const struct value *v, struct buf *out);
+/* The text of frames that have names already; starts with a newline. */
+void format_frames(const struct frames *f, enum stack_mode mode, bool is_user, struct buf *out);
+void format_symbol(struct exporter *x, const struct value *v, struct buf *out);
+
+/* --- rows.c
+ * -------------------------------------------------------------------------------------------------
+ */
+
+/* Sorts as print() does; returns the index of the first row to print when only `top` are wanted. */
+size_t rows_sort(struct map_rows *rows, const struct var *v, uint64_t top);
+int key_compare(const struct value *a, const struct value *b);
+
+/* --- hist.c
+ * -------------------------------------------------------------------------------------------------
+ */
+
+/* One printed row; bounds are [low, high). */
+struct hist_row {
+	bool has_low, has_high;
+	int64_t low, high;
+	char low_text[24], high_text[24];
+	uint64_t count;
+};
+struct hist_rows {
+	VEC(struct hist_row) row;
+};
+void hist_rows_make(const struct value *v, uint64_t div, struct hist_rows *ret);
+void hist_rows_free(struct hist_rows *h);
+void hist_text(const struct hist_rows *h, struct buf *out);
+
+/* --- tseries.c
+ * ---------------------------------------------------------------------------------------------- */
+
+struct tseries_point {
+	uint64_t epoch;
+	int64_t value;
+	bool is_set;
+};
+struct tseries {
+	uint64_t interval; /* ns */
+	bool is_signed;
+	VEC(struct tseries_point) point; /* without gaps, from the first set one */
+};
+/* The newest epoch over all rows: the right end of every key's axis. */
+uint64_t tseries_last_epoch(const struct map_rows *rows);
+void tseries_make(const struct value *v, uint64_t last_epoch, struct tseries *ret);
+void tseries_free(struct tseries *t);
+void tseries_text(const struct tseries *t, struct buf *out);
+
+/* --- message.c: run-time errors
+ * ------------------------------------------------------------------------------ */
+
+const char *helper_name(uint64_t id); /* "map_lookup_elem" */
+const char *runtime_error_text(uint64_t e);
+/* What text mode says about a helper's negative result. */
+const char *helper_error_text(uint64_t helper, int64_t retcode);
+/* "FILE:LINE:COL-COL: " + severity + msg, and, with context, the source line underlined. */
+void format_message(struct exporter *x, struct loc loc, const char *severity, const char *msg,
+		    size_t len, bool with_source, struct buf *out);
+
+/* --- exporter.c
+ * --------------------------------------------------------------------------------------------- */
+
+/* To err_fd, after everything that waits for fd, so that a terminal shows them in order. */
+void exporter_stderr(struct exporter *x, const char *s, size_t n);
+/* After an event: writes as the buffering mode asks. */
+void exporter_written(struct exporter *x, size_t start);
+
+/* --- stp_hist.c
+ * --------------------------------------------------------------------------------------------- */
+
+void stp_hist_text(const struct value *stat, struct buf *out);

@@ -1,0 +1,160 @@
+/*
+ * stp_format.c - SystemTap's printf: one optional flag, all numbers 64 bits.
+ *
+ * Differences from C: %b writes the number's bytes, %m and %M write memory (as bytes, as hex
+ * digits; the front end sends it as a buffer), %#c escapes, %p of zero is 0x0, %0s adds the NUL.
+ */
+#include "output/parts.h"
+
+struct args {
+	const struct value *at;
+	unsigned n, next;
+};
+
+static const struct value *next_arg(struct args *a)
+{
+	return a->next < a->n ? &a->at[a->next++] : NULL;
+}
+
+static int parse_number(const char **p, struct args *a)
+{
+	int n = 0;
+	if (**p == '*') {
+		const struct value *v = next_arg(a);
+		(*p)++;
+		return v ? (int)value_int(v) : 0;
+	}
+	for (; **p >= '0' && **p <= '9'; (*p)++)
+		n = MIN(n * 10 + (**p - '0'), 1 << 16);
+	return n;
+}
+
+/* After the `%`; returns the conversion's letter. */
+static char parse(const char **at, struct directive *d, struct args *a)
+{
+	const char *p = *at;
+	*d = directive_plain;
+	switch (*p) {
+	case '0': d->zero = true, p++; break;
+	case '+': d->plus = true, p++; break;
+	case '-': d->left = true, p++; break;
+	case ' ': d->space = true, p++; break;
+	case '#': d->alt = true, p++; break;
+	default: break;
+	}
+	d->width = parse_number(&p, a);
+	if (d->width < 0) {
+		d->left = true;
+		d->width = d->width > -(1 << 16) ? -d->width : 1 << 16;
+	}
+	d->width = MIN(d->width, 1 << 16);
+	if (*p == '.') {
+		p++;
+		d->prec = MIN(parse_number(&p, a), 1 << 16);
+	}
+	if (*p == 'l')
+		p++;
+	*at = *p ? p + 1 : p;
+	return *p;
+}
+
+static void out_char(struct buf *out, const struct directive *d, uint8_t c)
+{
+	static const char plain[] = "\a\b\f\n\r\t\v'\\", letter[] = "abfnrtv'\\";
+	size_t start = out->len;
+	const char *e = c && d->alt ? strchr(plain, c) : NULL;
+	if (e)
+		buf_printf(out, "\\%c", letter[e - plain]);
+	else if (d->alt && (c < 32 || c > 126))
+		buf_printf(out, "\\%03o", c);
+	else
+		buf_putc(out, (char)c);
+	out_pad_since(out, start, d);
+}
+
+static void out_binary(struct buf *out, const struct directive *d, uint64_t v)
+{
+	int n = d->width == 1 || d->width == 2 || d->width == 4 ? d->width : 8;
+	buf_add(out, &v, (size_t)n);
+}
+
+static void out_memory(struct buf *out, const struct directive *d, const struct value *v, bool hex)
+{
+	size_t start = out->len;
+	uint32_t n = 0;
+	if (v->type->kind != TYPE_BUF || v->size < 4)
+		return;
+	memcpy(&n, v->data, 4);
+	n = MIN(n, v->size - 4);
+	for (uint32_t i = 0; hex && i < n; i++)
+		buf_printf(out, "%02x", v->data[4 + i]);
+	if (!hex)
+		buf_add(out, v->data + 4, n);
+	out_pad_since(out, start, d);
+}
+
+static void out_string(struct exporter *x, struct buf *out, const struct directive *d,
+		       const struct value *v)
+{
+	size_t start = out->len, n = 0;
+	const char *s = NULL;
+	if (v->type->kind == TYPE_STR) {
+		value_string(v, &s, &n);
+		buf_add(out, s, d->prec >= 0 ? MIN(n, (size_t)d->prec) : n);
+	} else {
+		format_value_bt(x, v, out);
+	}
+	if (d->zero)
+		buf_putc(out, 0);
+	out_pad_since(out, start, d);
+}
+
+static void out_pointer(struct buf *out, const struct directive *d, uint64_t v)
+{
+	size_t start = out->len;
+	out_hex(out, v);
+	out_pad_since(out, start, d);
+}
+
+static void apply(struct exporter *x, char c, const struct directive *d, const struct value *v,
+		  struct buf *out)
+{
+	int64_t n = c == 's' || c == 'm' || c == 'M' ? 0 : value_number(v);
+	switch (c) {
+	case 'd':
+	case 'i':
+		out_number(out, d, true, n < 0, n < 0 ? 0 - (uint64_t)n : (uint64_t)n, 10, false);
+		break;
+	case 'u': out_number(out, d, false, false, (uint64_t)n, 10, false); break;
+	case 'o': out_number(out, d, false, false, (uint64_t)n, 8, false); break;
+	case 'x':
+	case 'X': out_number(out, d, false, false, (uint64_t)n, 16, c == 'X'); break;
+	case 'p': out_pointer(out, d, (uint64_t)n); break;
+	case 'c': out_char(out, d, (uint8_t)n); break;
+	case 'b': out_binary(out, d, (uint64_t)n); break;
+	case 'm':
+	case 'M': out_memory(out, d, v, c == 'M'); break;
+	case 's': out_string(x, out, d, v); break;
+	default: break;
+	}
+}
+
+void format_stp(struct exporter *x, const char *fmt, const struct value *args, unsigned n,
+		struct buf *out)
+{
+	struct args a = {args, n, 0};
+	while (*fmt) {
+		const char *percent = strchrnul(fmt, '%');
+		buf_add(out, fmt, (size_t)(percent - fmt));
+		if (!*percent)
+			return;
+		fmt = percent + 1;
+		struct directive d;
+		char c = parse(&fmt, &d, &a);
+		const struct value *v = c == '%' ? NULL : next_arg(&a);
+		if (c == '%')
+			buf_putc(out, '%');
+		else if (v)
+			apply(x, c, &d, v, out);
+	}
+}
