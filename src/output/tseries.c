@@ -156,7 +156,7 @@ static void point_line(const struct tseries *t, const struct axis *a, const stru
 	buf_puts(out, clock);
 	if (a->digits)
 		buf_printf(out, ".%0*" PRIu64, (int)a->digits,
-			   ns % NS_SEC / unit_ns[a->digits / 3]);
+			   (uint64_t)(ns % NS_SEC / unit_ns[a->digits / 3]));
 	memset(line, ' ', GRAPH_WIDTH);
 	line[GRAPH_WIDTH] = 0;
 	line[0] = line[GRAPH_WIDTH - 1] = '|';
