@@ -1,0 +1,34 @@
+/*
+ * cost.c OBJECT PROGRAM SECONDS - loads one program of cost.bpf.o, attaches it, waits.
+ * Only the bench uses libbpf.
+ */
+#include <bpf/libbpf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int main(int argc, char **argv)
+{
+	if (argc != 4)
+		return 2;
+	struct bpf_object *obj = bpf_object__open_file(argv[1], NULL);
+	if (!obj)
+		return 1;
+	struct bpf_program *p, *want = NULL;
+	bpf_object__for_each_program(p, obj)
+	{
+		bool it = !strcmp(bpf_program__name(p), argv[2]);
+		bpf_program__set_autoload(p, it);
+		if (it)
+			want = p;
+	}
+	if (!want || bpf_object__load(obj) || !bpf_program__attach(want)) {
+		fprintf(stderr, "cost: cannot load %s\n", argv[2]);
+		return 1;
+	}
+	puts("attached");
+	fflush(stdout);
+	sleep((unsigned)atoi(argv[3]));
+	return 0;
+}
