@@ -19,51 +19,12 @@ struct err *world_open(struct arena *a, const char *root, struct world **ret)
 void world_close(struct world *w)
 {
 }
-struct btf *world_btf(struct world *w, struct err **err)
-{
-	if (err)
-		*err = NULL;
-	return NULL;
-}
-struct err *btf_open_bytes(const void *data, size_t n, struct btf *base, struct btf **ret)
-{
-	return err_new(0, "no BTF reader yet");
-}
-void btf_close(struct btf *b)
-{
-}
-uint32_t btf_find(struct btf *b, enum btf_namespace ns, const char *name)
-{
-	return 0;
-}
-struct type *btf_type(struct btf *b, uint32_t id, enum addr_space as, struct arena *a)
-{
-	return NULL;
-}
-void btf_spell_decl(struct btf *b, uint32_t id, const char *name, struct buf *out)
-{
-}
-void btf_spell_struct(struct btf *b, uint32_t id, struct buf *out)
-{
-}
-bool btf_func(struct btf *b, uint32_t id, struct btf_params *params, uint32_t *ret_type_id)
-{
-	return false;
-}
-void btf_each(struct btf *b, enum btf_namespace ns,
-	      void (*fn)(void *arg, const char *name, uint32_t id), void *arg)
-{
-}
-bool btf_enumerator(struct btf *b, const char *name, int64_t *value_ret, uint32_t *enum_ret)
-{
-	return false;
-}
 struct tp_format *tracefs_format(struct world *w, const char *category, const char *name)
 {
 	return NULL;
 }
-void tracefs_events(struct world *w,
-		    void (*fn)(void *arg, const char *category, const char *name), void *arg)
+void tracefs_events(struct world *w, void (*fn)(void *arg, const char *category, const char *name),
+		    void *arg)
 {
 }
 struct kallsyms {

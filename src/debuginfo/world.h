@@ -43,6 +43,7 @@ struct world {
 	struct btf *btf;
 	struct kallsyms *kallsyms;
 	bool btf_failed;
+	struct strtab module_btf; /* struct btf by module */
 	struct strtab tp_cache; /* tracepoint formats by "cat:name" */
 	struct strtab elf_cache; /* opened ELF files by path */
 };
@@ -54,6 +55,8 @@ void world_close(struct world *w);
 struct btf;
 /* vmlinux BTF of the world, NULL with *err set when there is none.  Mapped, not copied. */
 struct btf *world_btf(struct world *w, struct err **err);
+/* BTF of a loaded module on top of vmlinux ("vmlinux" gives that itself); NULL when there is none. */
+struct btf *world_module_btf(struct world *w, const char *module);
 /* A reader over bytes (kept by the caller); for tests, modules (base: vmlinux) and fuzzing. */
 struct err *btf_open_bytes(const void *data, size_t n, struct btf *base, struct btf **ret);
 void btf_close(struct btf *b);
@@ -62,11 +65,13 @@ enum btf_namespace { BTF_NS_STRUCT, BTF_NS_UNION, BTF_NS_ENUM, BTF_NS_TYPEDEF, B
 /* Id of the type of that kind and name, 0 when there is none. */
 uint32_t btf_find(struct btf *b, enum btf_namespace ns, const char *name);
 /* As a struct type; structs complete lazily, qualifiers and typedefs are looked through (name is kept).
- * Pointers get address space `as`.  NULL for ids out of range or broken data. */
+ * Pointers get address space `as`, those that are tagged __user AS_USER.  NULL for ids out of range or broken
+ * data.  The types belong to the reader and live as long as it does; asking twice gives the same one. */
 struct type *btf_type(struct btf *b, uint32_t id, enum addr_space as, struct arena *a);
 /* C spelling as libbpf's btf_dump__emit_type_decl gives it, with a declared name ("struct file * file"). */
 void btf_spell_decl(struct btf *b, uint32_t id, const char *name, struct buf *out);
-void btf_spell_struct(struct btf *b, uint32_t id, struct buf *out); /* body, for -lv */
+/* Definition in C, "struct x {" to "};" and a newline, for -lv. */
+void btf_spell_struct(struct btf *b, uint32_t id, struct buf *out);
 struct btf_param {
 	const char *name;
 	uint32_t type_id;
@@ -74,9 +79,11 @@ struct btf_param {
 struct btf_params {
 	VEC(struct btf_param) list;
 };
-/* Parameters and return type of FUNC `id` (or of FUNC_PROTO `id`); false when it is no function. */
+/* Appends the parameters of FUNC `id` (or of FUNC_PROTO `id`) and gives its return type; false when it is no
+ * function.  All of them: the context that functions of tracepoints take first is dropped by
+ * probe_arguments(). */
 bool btf_func(struct btf *b, uint32_t id, struct btf_params *params, uint32_t *ret_type_id);
-/* Calls back for every named type of that namespace; used for listing and hints. */
+/* Calls back for every named type of that namespace, without those of a module's base; for lists, hints. */
 void btf_each(struct btf *b, enum btf_namespace ns, void (*fn)(void *arg, const char *name, uint32_t id),
 	      void *arg);
 /* An enumerator anywhere in BTF by its name: true and its value; *enum_ret its enum type id. */
