@@ -11,15 +11,33 @@
 
 /* sys.c: one wrapper a bpf(2) command and perf_event_open; negative errno, no printing. */
 
-/* features.c: asks the kernel; only what `need` names is probed when it is cheap to tell apart. */
+/*
+ * features.c: asks the kernel.  features_probe() costs microseconds and is enough to compile; the others fill
+ * the multi link group and the hardware group, and run when a session has such probes (or for --info).
+ */
 void features_probe(struct world *w);
+void features_probe_multi(struct world *w);
+void features_probe_perf(struct world *w);
 /* One line that says what is missing to trace at all (rights, BTF, tracefs), NULL when all is there. */
 struct err *attach_preflight(struct world *w);
+
+/*
+ * cmd.c: the traced command (-c).  Forked before the script is compiled, because the script may ask for its
+ * pid; stopped before exec until session_start_cmd().  With use_shell, a command with shell metacharacters runs
+ * by `sh -c`.  A command that has not started dies with spile.
+ */
+struct traced_cmd;
+struct err *traced_cmd_fork(const char *cmd, bool use_shell, struct traced_cmd **ret);
+int traced_cmd_pid(const struct traced_cmd *c);
+const char *traced_cmd_path(const struct traced_cmd *c); /* the executable */
+void traced_cmd_free(struct traced_cmd *c);		 /* and ends it (SIGTERM) when it still runs */
 
 struct session;
 struct session_options {
 	int pid;	     /* -p, 0 none */
-	const char *cmd;     /* -c, NULL */
+	const char *cmd;     /* -c, NULL; forked by session_create() unless `child` is set */
+	struct traced_cmd *child; /* -c, already forked; the session takes it over */
+	bool no_pid_filter;  /* -p and -c end the run but do not narrow user probes (SystemTap) */
 	bool verbose;
 	bool dry_run;	     /* load, do not attach */
 	/* timing of the phases for --time: called with the name of each phase when it ends */
@@ -37,12 +55,19 @@ struct err *session_create(struct program *p, struct world *w, const struct sess
 			   struct session **ret);
 /* Attaches every probe (multi links where the kernel has them), all BEGIN probes are run first. */
 struct err *session_attach(struct session *s);
-struct err *session_run_begin(struct session *s); /* begin, in order; before session_attach */
-struct err *session_run_end(struct session *s);   /* end (or error), in order; after session_detach */
+/* begin, in order; before session_attach.  `stop` (may be NULL) is asked before each: true ends it. */
+struct err *session_run_begin(struct session *s, bool (*stop)(void *arg), void *arg);
+/* end probes, or with `failed` error probes, in order; after session_detach */
+struct err *session_run_end(struct session *s, bool failed);
 struct err *session_run_self(struct session *s, int signo);
 void session_detach(struct session *s); /* fast also for thousands */
 void session_destroy(struct session *s); /* detaches too; NULL is legal */
-unsigned session_nattached(const struct session *s);
+unsigned session_nattached(const struct session *s); /* places, begin, end and self probes included */
+/* Nothing is left that could fire by itself: only begin, end and iterator probes. */
+bool session_is_oneshot(const struct session *s);
+/* Runs iterator probes over all that they iterate; after session_attach. */
+struct err *session_run_iters(struct session *s);
+bool session_has_kind(const struct session *s, enum probe_kind k);
 
 /* The traced command: stopped before exec until session_start_cmd(). */
 struct err *session_start_cmd(struct session *s);

@@ -1,0 +1,123 @@
+/*
+ * attach_perf.c - perf events: timers (cpu-clock), software and hardware counters, watchpoints.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "attach/session.h"
+
+/* "0-3,8" of sysfs; calls back for each CPU.  False stops. */
+static bool each_online_cpu(bool (*fn)(void *arg, int cpu), void *arg)
+{
+	_cleanup_free_ char *text = read_file("/sys/devices/system/cpu/online", NULL);
+	const char *s = text ? text : "0";
+
+	while (*s >= '0' && *s <= '9') {
+		char *end;
+		long from = strtol(s, &end, 10), to = from;
+
+		if (*end == '-')
+			to = strtol(end + 1, &end, 10);
+		for (long cpu = from; cpu <= to && cpu < 1 << 16; cpu++)
+			if (!fn(arg, (int)cpu))
+				return false;
+		s = *end == ',' ? end + 1 : "";
+	}
+	return true;
+}
+
+struct opening {
+	struct place *pl;
+	const struct attach_point *p;
+	struct perf_event_attr attr;
+	int pid;
+	bool first_only;
+	struct err *err;
+};
+
+static bool open_on_cpu(void *arg, int cpu)
+{
+	struct opening *o = arg;
+	int fd = sys_perf_open(&o->attr, o->pid, cpu, -1, 0);
+
+	if (fd < 0) {
+		errno = -fd;
+		o->err = err_errno("opening a perf event on CPU %d", cpu);
+		return false;
+	}
+	o->err = place_perf(o->pl, fd, o->p->cookie);
+	return !o->err && !o->first_only;
+}
+
+/* One event a thread of the process: breakpoints follow threads, not CPUs. */
+static struct err *open_watchpoint(struct opening *o)
+{
+	if (!feature_breakpoint_fires())
+		return err_new(EOPNOTSUPP, "this machine has no working hardware watchpoints");
+	o->attr.type = PERF_TYPE_BREAKPOINT;
+	o->attr.bp_type = o->p->mode;
+	o->attr.bp_addr = o->p->address;
+	o->attr.bp_len = o->p->len;
+	o->attr.sample_period = 1;
+	o->attr.precise_ip = 2;
+	if (o->pid > 0) {
+		o->attr.inherit = 1;
+		open_on_cpu(o, -1);
+	} else {
+		each_online_cpu(open_on_cpu, o);
+	}
+	return o->err;
+}
+
+static void set_clock(struct perf_event_attr *attr, const struct attach_point *p)
+{
+	attr->type = PERF_TYPE_SOFTWARE;
+	attr->config = PERF_COUNT_SW_CPU_CLOCK;
+	attr->freq = p->freq != 0;
+	if (p->freq)
+		attr->sample_freq = p->freq;
+	else
+		attr->sample_period = p->period;
+}
+
+static struct err *attach_perf_event(struct place *pl, const struct attach_point *p)
+{
+	struct opening o = {.pl = pl, .p = p, .pid = place_pid(pl, p)};
+
+	switch (p->kind) {
+	case PK_WATCHPOINT: return open_watchpoint(&o);
+	case PK_INTERVAL:
+	case PK_TIMER:
+		set_clock(&o.attr, p);
+		o.pid = -1;
+		o.first_only = true;
+		break;
+	case PK_PROFILE: set_clock(&o.attr, p); break;
+	default:
+		o.attr.type = p->perf_type;
+		o.attr.config = p->perf_config;
+		o.attr.sample_period = p->period;
+	}
+	if (o.attr.type == PERF_TYPE_HARDWARE) {
+		features_probe_perf(pl->s->world);
+		if (!pl->s->world->features.hw_perf)
+			return err_new(EOPNOTSUPP, "this machine has no hardware performance counters");
+	}
+	each_online_cpu(open_on_cpu, &o);
+	return o.err;
+}
+
+struct err *attach_perf_events(struct place *pl)
+{
+	for (uint32_t i = 0; i < pl->r->probe->npoints; i++) {
+		const struct attach_point *p = pl->r->probe->points[i];
+		struct err *e = attach_perf_event(pl, p);
+
+		if (!e)
+			pl->r->nattached++;
+		else if ((e = attach_missing(pl, p, e)))
+			return e;
+	}
+	return NULL;
+}

@@ -1,0 +1,163 @@
+/*
+ * attach_tracepoint.c - tracepoints: by perf event and id, raw ones by name, typed ones by BTF; iterators.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "attach/session.h"
+
+/* The number in tracefs of an event; a negative errno value when there is none. */
+static int64_t tracepoint_id(const struct world *w, const struct attach_point *p)
+{
+	_cleanup_free_ char *path = NULL, *text = NULL;
+
+	if (!w->tracefs)
+		return -ENODEV;
+	path = xasprintf("%s/events/%s/%s/id", w->tracefs, p->target, p->func);
+	text = read_file(path, NULL);
+	return text ? strtoll(text, NULL, 10) : -errno;
+}
+
+static struct err *attach_tracepoint(struct place *pl, const struct attach_point *p)
+{
+	struct perf_event_attr attr = {.type = PERF_TYPE_TRACEPOINT, .sample_period = 1, .wakeup_events = 1};
+	int64_t id = tracepoint_id(pl->s->world, p);
+	int fd;
+
+	if (id == -ENODEV)
+		return err_hint(err_new(ENODEV, "tracefs is not mounted"),
+				"mount -t tracefs tracefs /sys/kernel/tracing");
+	if (id < 0) {
+		errno = (int)-id;
+		return err_errno("looking up tracepoint %s:%s", p->target, p->func);
+	}
+	attr.config = (uint64_t)id;
+	fd = sys_perf_open(&attr, -1, 0, -1, 0);
+	if (fd < 0) {
+		errno = -fd;
+		return err_errno("opening tracepoint %s:%s", p->target, p->func);
+	}
+	return place_perf(pl, fd, p->cookie);
+}
+
+struct err *attach_tracepoints(struct place *pl)
+{
+	for (uint32_t i = 0; i < pl->r->probe->npoints; i++) {
+		const struct attach_point *p = pl->r->probe->points[i];
+		struct err *e = attach_tracepoint(pl, p);
+
+		if (!e)
+			pl->r->nattached++;
+		else if ((e = attach_missing(pl, p, e)))
+			return e;
+	}
+	return NULL;
+}
+
+static struct err *attach_raw(struct place *pl, const char *name, int prog_fd)
+{
+	int fd = sys_raw_tracepoint(name, prog_fd);
+
+	if (fd < 0) {
+		errno = -fd;
+		return err_errno("attaching the program");
+	}
+	vec_push(pl->links, (struct link){.fd = fd, .perf_fd = -1});
+	return NULL;
+}
+
+/* begin, end and self are raw tracepoint programs too; they are run by hand, not attached. */
+struct err *attach_raw_tracepoints(struct place *pl)
+{
+	for (uint32_t i = 0; i < pl->r->probe->npoints; i++) {
+		const struct attach_point *p = pl->r->probe->points[i];
+		struct err *e = NULL;
+
+		if (p->func && p->kind != PK_SELF && p->kind != PK_BEGIN && p->kind != PK_END)
+			e = attach_raw(pl, p->func, pl->r->prog->fd);
+		if (!e)
+			pl->r->nattached++;
+		else if ((e = attach_missing(pl, p, e)))
+			return e;
+	}
+	return NULL;
+}
+
+struct err *attach_tracing(struct place *pl)
+{
+	for (uint32_t i = 0; i < pl->r->probe->npoints; i++) {
+		const struct attach_point *p = pl->r->probe->points[i];
+		struct loaded *l = load_find(pl->s, pl->r, load_btf_id(pl->r->probe, p));
+		struct err *e = attach_raw(pl, NULL, l ? l->fd : -1);
+
+		if (!e)
+			pl->r->nattached++;
+		else if ((e = attach_missing(pl, p, e)))
+			return e;
+	}
+	return NULL;
+}
+
+static struct err *attach_one_iter(struct place *pl, const struct attach_point *p)
+{
+	struct loaded *l = load_find(pl->s, pl->r, load_btf_id(pl->r->probe, p));
+	int pid = place_pid(pl, p);
+	bool by_task = p->func && str_has_prefix(p->func, "task");
+	int fd = sys_link_iter(l ? l->fd : -1, by_task && pid > 0 ? (uint32_t)pid : 0);
+
+	if (fd < 0) {
+		errno = -fd;
+		return err_errno("attaching the program");
+	}
+	vec_push(&pl->s->iters, fd);
+	return NULL;
+}
+
+struct err *attach_iter(struct place *pl)
+{
+	for (uint32_t i = 0; i < pl->r->probe->npoints; i++) {
+		struct err *e = attach_one_iter(pl, pl->r->probe->points[i]);
+
+		if (!e)
+			pl->r->nattached++;
+		else if ((e = attach_missing(pl, pl->r->probe->points[i], e)))
+			return e;
+	}
+	return NULL;
+}
+
+/* Reading the iterator's file runs the program over everything; what it prints goes through the ring. */
+static struct err *run_iter(int link_fd)
+{
+	char sink[4096];
+	ssize_t n;
+	int fd = sys_iter_open(link_fd);
+
+	if (fd < 0) {
+		errno = -fd;
+		return err_errno("opening an iterator");
+	}
+	do
+		n = read(fd, sink, sizeof(sink));
+	while (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)));
+	if (n < 0) {
+		struct err *e = err_errno("running an iterator");
+
+		close(fd);
+		return e;
+	}
+	close(fd);
+	return NULL;
+}
+
+struct err *session_run_iters(struct session *s)
+{
+	vec_each(fd, &s->iters) {
+		struct err *e = run_iter(*fd);
+
+		if (e)
+			return e;
+	}
+	return NULL;
+}

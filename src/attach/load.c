@@ -1,0 +1,335 @@
+/*
+ * load.c - compiled handlers into the kernel.
+ *
+ * A program is loaded without a log first; only when the kernel refuses it is it loaded again with one, and
+ * the verifier's last words are brought back to the line of the script.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "attach/session.h"
+
+static const struct {
+	enum bpf_prog_type type;
+	uint32_t attach_type;
+	const char *what;
+} prog_kinds[] = {
+	[PROG_KPROBE] = {BPF_PROG_TYPE_KPROBE, 0, "kernel or user functions"},
+	[PROG_KPROBE_MULTI] = {BPF_PROG_TYPE_KPROBE, BPF_TRACE_KPROBE_MULTI, "kernel functions"},
+	[PROG_UPROBE_MULTI] = {BPF_PROG_TYPE_KPROBE, SYS_TRACE_UPROBE_MULTI, "user functions"},
+	[PROG_TRACEPOINT] = {BPF_PROG_TYPE_TRACEPOINT, 0, "tracepoints"},
+	[PROG_RAW_TP] = {BPF_PROG_TYPE_RAW_TRACEPOINT, 0, "raw tracepoints"},
+	[PROG_RAW_TP_BTF] = {BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, "raw tracepoints"},
+	[PROG_PERF_EVENT] = {BPF_PROG_TYPE_PERF_EVENT, 0, "perf events"},
+	[PROG_FENTRY] = {BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, "kernel functions (fentry)"},
+	[PROG_FEXIT] = {BPF_PROG_TYPE_TRACING, BPF_TRACE_FEXIT, "kernel functions (fexit)"},
+	[PROG_LSM] = {BPF_PROG_TYPE_LSM, BPF_LSM_MAC, "security hooks (lsm)"},
+	[PROG_ITER] = {BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER, "iterators"},
+};
+
+/* What a probe's handler is loaded as: multi links are taken wherever the kernel has them. */
+static enum prog_kind effective_kind(const struct session *s, const struct probe *p)
+{
+	enum probe_kind k = p->npoints ? p->points[0]->kind : PK_NEVER;
+	bool is_user = k == PK_UPROBE || k == PK_URETPROBE || k == PK_USDT;
+	const struct features *f = &s->world->features;
+
+	if (is_user && (p->kind == PROG_KPROBE || p->kind == PROG_UPROBE_MULTI))
+		return f->uprobe_multi ? PROG_UPROBE_MULTI : PROG_KPROBE;
+	if (p->kind == PROG_KPROBE_MULTI && !f->kprobe_multi)
+		return PROG_KPROBE;
+	return p->kind;
+}
+
+static bool needs_btf(const struct bpf_image *img)
+{
+	for (uint32_t i = 0; i < img->ninsn; i++)
+		if (img->insn[i].code == (BPF_LD | BPF_IMM | BPF_DW) && img->insn[i].src_reg == BPF_PSEUDO_FUNC)
+			return true;
+	return false;
+}
+
+static struct err *code_btf(struct session *s, struct compiled *c)
+{
+	if (c->btf_fd >= 0 || !needs_btf(c->image))
+		return NULL;
+	bpf_btf_build(c->image, "script", &c->btf);
+	c->btf_fd = sys_btf_load(c->btf.data, c->btf.len);
+	if (c->btf_fd < 0) {
+		errno = -c->btf_fd;
+		c->btf_fd = -1;
+		return err_errno("loading BTF of %s", c->fn->name);
+	}
+	return NULL;
+}
+
+static struct err *patch_kfunc(struct session *s, struct bpf_insn *insn, const char *name)
+{
+	struct err *e = NULL;
+	struct btf *btf = world_btf(s->world, &e);
+	uint32_t id = btf ? btf_find(btf, BTF_NS_FUNC, name) : 0;
+
+	if (!btf)
+		return err_note(e, "finding kernel function %s", name);
+	if (!id)
+		return err_new(ENOENT, "this kernel has no function %s that programs may call", name);
+	insn->src_reg = BPF_PSEUDO_KFUNC_CALL;
+	insn->imm = (int32_t)id;
+	insn->off = 0;
+	return NULL;
+}
+
+/* A copy of the instructions with map descriptors and kernel function ids filled in; heap. */
+static struct err *relocate(struct session *s, const struct bpf_image *img, struct bpf_insn **ret)
+{
+	struct bpf_insn *insn = xmalloc(sizeof(*insn) * MAX(img->ninsn, 1u));
+
+	memcpy(insn, img->insn, sizeof(*insn) * img->ninsn);
+	vec_each(r, &img->reloc) {
+		struct err *e = NULL;
+
+		if (r->insn >= img->ninsn || (r->kind != RELOC_KFUNC && r->index >= s->prog->map.len))
+			BUG("relocation %u is outside of its program", r->insn);
+		if (r->kind == RELOC_KFUNC) {
+			e = patch_kfunc(s, &insn[r->insn], r->name);
+		} else {
+			insn[r->insn].src_reg = r->kind == RELOC_MAP ? BPF_PSEUDO_MAP_FD : BPF_PSEUDO_MAP_VALUE;
+			insn[r->insn].imm = s->map[r->index].fd;
+		}
+		if (e) {
+			free(insn);
+			return e;
+		}
+	}
+	*ret = insn;
+	return NULL;
+}
+
+/* --- when the kernel refuses -------------------------------------------------------------------------- */
+
+/* The number of the last instruction that a verifier's log speaks of ("12: (85) call ..."), -1 none. */
+static int log_last_insn(const char *log)
+{
+	int last = -1;
+
+	for (const char *line = log; line && *line; line = strchr(line, '\n')) {
+		char *end;
+		long n;
+
+		line += *line == '\n';
+		if (!isdigit((unsigned char)*line))
+			continue;
+		n = strtol(line, &end, 10);
+		if (end[0] == ':' && end[1] == ' ' && n >= 0 && n < INT32_MAX)
+			last = (int)n;
+	}
+	return last;
+}
+
+/* The line that says why: the last one that is neither statistics nor an instruction; heap, may be "". */
+static char *log_reason(const char *log)
+{
+	const char *best = "", *line = log;
+	size_t best_len = 0;
+
+	while (*line) {
+		size_t n = strcspn(line, "\n");
+		bool stat = str_has_prefix(line, "processed ") || str_has_prefix(line, "verification time") ||
+			    str_has_prefix(line, "stack depth") || str_has_prefix(line, "from ");
+
+		if (n && !stat && !isdigit((unsigned char)*line)) {
+			best = line;
+			best_len = n;
+		}
+		line += n + (line[n] == '\n');
+	}
+	return xstrndup(best, best_len);
+}
+
+static struct loc image_loc(const struct bpf_image *img, int insn)
+{
+	struct loc loc = {0};
+
+	vec_each(l, &img->line)
+		if ((int)l->insn <= insn && l->loc.src)
+			loc = l->loc;
+	return loc;
+}
+
+static struct err *verifier_error(const struct running *r, const struct bpf_image *img, int code, char *log)
+{
+	_cleanup_free_ char *reason = log_reason(log);
+	struct loc loc = image_loc(img, log_last_insn(log));
+	struct buf place = {0};
+	struct err *e;
+
+	if (!loc.src)
+		loc = r->probe->loc;
+	if (loc.src) {
+		struct line_col at = source_line_col(loc.src, loc.begin);
+
+		buf_printf(&place, "%s:%u:%u: ", loc.src->name, at.line, at.col);
+	}
+	e = err_new(code, "%sthe kernel refused the program of %s: %s", buf_str(&place), r->probe->name,
+		    *reason ? reason : strerror(code));
+	buf_free(&place);
+	e->log = log;
+	return err_hint(e, "this is a fault of spile, not of the script: please report it with the output of -v");
+}
+
+static struct err *refused(struct session *s, struct running *r, struct sys_prog *p, int code)
+{
+	const struct loaded *l = r->prog;
+	const char *rights = missing_rights();
+	uint32_t size = MAX(s->prog->opt.log_size, 1u << 20);
+	char *log = NULL;
+	int ret;
+
+	if (code == EPERM && rights)
+		return err_new(code, "loading programs needs %s", rights);
+	if (code == EPERM)
+		return err_new(code, "%s: this kernel does not allow programs on %s", r->probe->name,
+			       prog_kinds[l->kind].what);
+	do { /* old kernels want room for all of it */
+		free(log);
+		log = xcalloc(1, size);
+		p->log = log;
+		p->log_size = size;
+		p->log_level = 1;
+		ret = sys_prog_load(p);
+		size <<= 2;
+	} while (ret == -ENOSPC && size <= 1u << 26);
+	if (ret >= 0)
+		close(ret);
+	log[p->log_size - 1] = '\0';
+	return verifier_error(r, l->code->image, code, log);
+}
+
+/* --- loading ------------------------------------------------------------------------------------------- */
+
+static struct err *load_one(struct session *s, struct running *r)
+{
+	struct loaded *l = r->prog;
+	struct compiled *c = l->code;
+	struct bpf_insn *insn = NULL;
+	struct err *e = code_btf(s, c);
+	struct sys_prog p = {.type = prog_kinds[l->kind].type,
+			     .attach_type = prog_kinds[l->kind].attach_type,
+			     .attach_btf_id = l->btf_id,
+			     .flags = l->sleepable ? BPF_F_SLEEPABLE : 0,
+			     .ninsn = c->image->ninsn,
+			     .name = r->probe->name,
+			     .license = s->prog->opt.license ? s->prog->opt.license : "GPL",
+			     .btf_fd = c->btf_fd,
+			     .func_info = c->btf.func_info,
+			     .nfunc_info = c->btf.nfunc_info,
+			     .line_info = c->btf.line_info,
+			     .nline_info = c->btf.nline_info};
+
+	if (!e)
+		e = relocate(s, c->image, &insn);
+	if (e)
+		return e;
+	p.insn = insn;
+	l->fd = sys_prog_load(&p);
+	if (l->fd < 0) {
+		int code = -l->fd;
+
+		l->fd = -1;
+		e = refused(s, r, &p, code);
+	}
+	free(insn);
+	return e;
+}
+
+static bool is_tracing(enum prog_kind k)
+{
+	return k == PROG_RAW_TP_BTF || k == PROG_FENTRY || k == PROG_FEXIT || k == PROG_LSM || k == PROG_ITER;
+}
+
+struct loaded *load_find(struct session *s, const struct running *r, uint32_t btf_id)
+{
+	enum prog_kind kind = effective_kind(s, r->probe);
+
+	vec_each(l, &s->loaded)
+		if ((*l)->code == r->code && (*l)->kind == kind && (*l)->sleepable == r->probe->sleepable &&
+		    (*l)->btf_id == btf_id)
+			return *l;
+	return NULL;
+}
+
+static struct err *load_for(struct session *s, struct running *r, uint32_t btf_id)
+{
+	struct loaded *l;
+
+	r->prog = load_find(s, r, btf_id);
+	if (r->prog)
+		return NULL;
+	l = arena_new(s->arena, struct loaded);
+	*l = (struct loaded){.code = r->code,
+			     .kind = effective_kind(s, r->probe),
+			     .sleepable = r->probe->sleepable,
+			     .btf_id = btf_id,
+			     .fd = -1};
+	r->prog = l;
+	vec_push(&s->loaded, l);
+	return load_one(s, r);
+}
+
+uint32_t load_btf_id(const struct probe *p, const struct attach_point *point)
+{
+	return point->btf_id ? point->btf_id : p->btf_id;
+}
+
+/* A typed program is made for one kernel object, so each point may need its own. */
+static struct err *load_probe(struct session *s, struct running *r)
+{
+	struct probe *p = r->probe;
+
+	if (!is_tracing(p->kind))
+		return load_for(s, r, 0);
+	for (uint32_t i = 0; i < p->npoints; i++) {
+		uint32_t id = load_btf_id(p, p->points[i]);
+		struct err *e = id ? load_for(s, r, id)
+				   : err_new(ENOENT, "%s: this kernel's BTF does not describe %s", p->name,
+					     p->btf_target ? p->btf_target : "it");
+
+		if (e)
+			return e;
+	}
+	return NULL;
+}
+
+struct err *load_programs(struct session *s)
+{
+	for (size_t i = 0; i < s->prog->probe.len; i++) {
+		struct running *r = &s->running[i];
+		struct err *e;
+
+		if (!r->code || r->probe->kind == PROG_USER)
+			continue;
+		e = load_probe(s, r);
+		if (e)
+			return e;
+	}
+	return NULL;
+}
+
+void unload_programs(struct session *s)
+{
+	vec_each(l, &s->loaded) {
+		if ((*l)->fd >= 0)
+			close((*l)->fd);
+		(*l)->fd = -1;
+	}
+	vec_each(c, &s->code) {
+		if ((*c)->btf_fd >= 0)
+			close((*c)->btf_fd);
+		if ((*c)->btf.data)
+			bpf_btf_free(&(*c)->btf);
+	}
+	vec_free(&s->loaded);
+	vec_free(&s->code);
+}

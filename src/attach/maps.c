@@ -1,0 +1,185 @@
+/*
+ * maps.c - the program's maps in the kernel.  Only maps that some handler refers to are created.
+ */
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "attach/session.h"
+
+enum {
+	RING_SMALL = 1 << 20, /* scripts that only begin and end */
+	RING_NORMAL = 8 << 20,
+};
+
+static const struct {
+	enum bpf_map_type type;
+	uint32_t flags;
+	bool percpu;
+} map_kinds[] = {
+	[MAP_HASH] = {BPF_MAP_TYPE_HASH, 0, false},
+	[MAP_LRU_HASH] = {BPF_MAP_TYPE_LRU_HASH, 0, false},
+	[MAP_PERCPU_HASH] = {BPF_MAP_TYPE_PERCPU_HASH, 0, true},
+	[MAP_LRU_PERCPU_HASH] = {BPF_MAP_TYPE_LRU_PERCPU_HASH, 0, true},
+	[MAP_ARRAY] = {BPF_MAP_TYPE_ARRAY, 0, false},
+	[MAP_PERCPU_ARRAY] = {BPF_MAP_TYPE_PERCPU_ARRAY, 0, true},
+	[MAP_DATA] = {BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, false},
+	[MAP_RINGBUF] = {BPF_MAP_TYPE_RINGBUF, 0, false},
+	[MAP_STACK_TRACE] = {BPF_MAP_TYPE_STACK_TRACE, 0, false},
+	[MAP_PROG_ARRAY] = {BPF_MAP_TYPE_PROG_ARRAY, 0, false},
+	[MAP_PERF_ARRAY] = {BPF_MAP_TYPE_PERF_EVENT_ARRAY, 0, false},
+	[MAP_CGROUP_ARRAY] = {BPF_MAP_TYPE_CGROUP_ARRAY, 0, false},
+};
+
+bool map_is_percpu(const struct map *m)
+{
+	return map_kinds[m->kind].percpu;
+}
+
+size_t map_lookup_size(const struct session *s, const struct map *m)
+{
+	size_t one = m->value_size;
+
+	return map_is_percpu(m) ? ALIGN_UP(one, (size_t)8) * s->prog->ncpus : one;
+}
+
+/* Every handler runs once, when the session begins or ends or when spile asks for it. */
+static bool is_quiet(const struct program *p)
+{
+	for (size_t i = 0; i < p->probe.len; i++) {
+		const struct probe *probe = p->probe.at[i];
+
+		for (uint32_t j = 0; j < probe->npoints; j++) {
+			enum probe_kind k = probe->points[j]->kind;
+
+			if (k != PK_BEGIN && k != PK_END && k != PK_SELF && k != PK_ERROR)
+				return false;
+		}
+	}
+	return true;
+}
+
+/* A power of two and whole pages. */
+static uint32_t ring_bytes(const struct session *s, const struct map *m)
+{
+	uint32_t want = s->prog->opt.ring_bytes ? s->prog->opt.ring_bytes : m->nentries;
+	uint32_t n = (uint32_t)sysconf(_SC_PAGESIZE);
+
+	if (!want)
+		want = is_quiet(s->prog) ? RING_SMALL : RING_NORMAL;
+	while (n < want && n < 1u << 30)
+		n <<= 1;
+	return n;
+}
+
+static struct err *map_error(const struct map *m, int code)
+{
+	const char *rights = code == EPERM ? missing_rights() : NULL;
+
+	if (rights)
+		return err_new(code, "creating a map needs %s", rights);
+	errno = code;
+	return err_errno("creating map %s (key %u bytes, value %u bytes, %u entries)", m->name, m->key_size,
+			 m->value_size, m->nentries);
+}
+
+/* Writes the initial bytes; read-only data is frozen then, so that the verifier may fold what it reads. */
+static struct err *data_init(struct kmap *k)
+{
+	const struct map *m = k->map;
+	const uint32_t zero = 0;
+	int ret = 0;
+
+	if (m->read_only) {
+		if (m->init)
+			ret = sys_map_update(k->fd, &zero, m->init, 0);
+		if (ret == 0)
+			ret = sys_map_freeze(k->fd);
+		k->mem = (void *)(uintptr_t)m->init;
+		return ret < 0 ? map_error(m, -ret) : NULL;
+	}
+	k->mem_size = ALIGN_UP((size_t)m->value_size, (size_t)sysconf(_SC_PAGESIZE));
+	k->mem = mmap(NULL, k->mem_size, PROT_READ | PROT_WRITE, MAP_SHARED, k->fd, 0);
+	if (k->mem == MAP_FAILED) {
+		k->mem = NULL;
+		k->mem_size = 0;
+		return err_errno("mapping data of %s", m->name);
+	}
+	if (m->init)
+		memcpy(k->mem, m->init, m->value_size);
+	return NULL;
+}
+
+static struct err *map_create(struct session *s, struct kmap *k)
+{
+	const struct map *m = k->map;
+	uint32_t flags = map_kinds[m->kind].flags, nentries = m->nentries;
+	uint32_t key = m->key_size, value = m->value_size;
+
+	if (m->kind == MAP_RINGBUF) {
+		key = value = 0;
+		nentries = ring_bytes(s, m);
+	} else if (m->kind == MAP_DATA) {
+		key = 4;
+		nentries = 1;
+		value = MAX(value, 1u);
+		if (m->read_only)
+			flags = BPF_F_RDONLY_PROG;
+	} else if (m->no_prealloc && (m->kind == MAP_HASH || m->kind == MAP_PERCPU_HASH)) {
+		flags |= BPF_F_NO_PREALLOC;
+	} else if (m->kind == MAP_PERF_ARRAY && !nentries) {
+		nentries = s->prog->ncpus;
+	}
+	k->fd = sys_map_create(m->name, map_kinds[m->kind].type, key, value, nentries, flags);
+	if (k->fd < 0) {
+		int code = -k->fd;
+
+		k->fd = -1;
+		return map_error(m, code);
+	}
+	return m->kind == MAP_DATA ? data_init(k) : NULL;
+}
+
+struct err *maps_create(struct session *s)
+{
+	struct program *p = s->prog;
+	bool *used = arena_array(s->arena, bool, p->map.len + 1);
+
+	s->map = arena_array(s->arena, struct kmap, p->map.len + 1);
+	for (size_t i = 0; i < p->map.len; i++)
+		s->map[i] = (struct kmap){.map = p->map.at[i], .fd = -1};
+	vec_each(c, &s->code)
+		vec_each(r, &(*c)->image->reloc)
+			if (r->kind != RELOC_KFUNC && r->index < p->map.len)
+				used[r->index] = true;
+	for (size_t i = 0; i < p->map.len; i++) {
+		struct err *e = used[i] ? map_create(s, &s->map[i]) : NULL;
+
+		if (e)
+			return e;
+	}
+	return NULL;
+}
+
+void maps_destroy(struct session *s)
+{
+	for (size_t i = 0; s->map && i < s->prog->map.len; i++) {
+		struct kmap *k = &s->map[i];
+
+		if (k->mem_size)
+			munmap(k->mem, k->mem_size);
+		if (k->fd >= 0)
+			close(k->fd);
+		*k = (struct kmap){.map = k->map, .fd = -1};
+	}
+}
+
+int session_map_fd(struct session *s, const struct map *m)
+{
+	return m && m->id < s->prog->map.len ? s->map[m->id].fd : -1;
+}
+
+void *session_map_mem(struct session *s, const struct map *m)
+{
+	return m && m->id < s->prog->map.len ? s->map[m->id].mem : NULL;
+}

@@ -1,0 +1,408 @@
+/*
+ * session.c - a program on its way through the kernel: compile, maps, load, attach, run, detach.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "attach/session.h"
+
+/*
+ * How each kind of program is attached.  The kernel runs handlers of one event in the order in which they
+ * were attached (perf events, tracepoints: an array) or in the reverse order (breakpoints and trampolines: the newest
+ * comes first); the script's order must come out.
+ */
+static const struct {
+	struct err *(*attach)(struct place *pl);
+	bool newest_first;
+} families[] = {
+	[PROG_KPROBE] = {attach_kprobes, true},
+	[PROG_KPROBE_MULTI] = {attach_kprobes, true},
+	[PROG_UPROBE_MULTI] = {attach_uprobes, true},
+	[PROG_TRACEPOINT] = {attach_tracepoints, false},
+	[PROG_RAW_TP] = {attach_raw_tracepoints, false},
+	[PROG_RAW_TP_BTF] = {attach_tracing, false},
+	[PROG_PERF_EVENT] = {attach_perf_events, false},
+	[PROG_FENTRY] = {attach_tracing, true},
+	[PROG_FEXIT] = {attach_tracing, true},
+	[PROG_LSM] = {attach_tracing, false},
+	[PROG_ITER] = {attach_iter, false},
+	[PROG_USER] = {NULL, false},
+};
+
+static enum probe_kind kind_of(const struct probe *p)
+{
+	return p->npoints ? p->points[0]->kind : PK_NEVER;
+}
+
+static void phase(struct session *s, const char *name)
+{
+	if (s->opt.phase)
+		s->opt.phase(s->opt.phase_arg, name);
+}
+
+static struct err *compile_fn(struct session *s, struct probe *p, struct compiled **ret)
+{
+	struct compiled *c;
+	struct err *e;
+
+	vec_each(it, &s->code)
+		if ((*it)->fn == p->fn) {
+			*ret = *it;
+			return NULL;
+		}
+	c = arena_new(s->arena, struct compiled);
+	c->fn = p->fn;
+	c->btf_fd = -1;
+	e = bpf_compile(s->prog, p->fn, s->world, s->arena, &c->image);
+	if (e)
+		return err_note(e, "%s", p->name);
+	vec_push(&s->code, c);
+	*ret = c;
+	return NULL;
+}
+
+static struct err *compile_all(struct session *s)
+{
+	s->running = arena_array(s->arena, struct running, s->prog->probe.len + 1);
+	for (size_t i = 0; i < s->prog->probe.len; i++) {
+		struct running *r = &s->running[i];
+		struct err *e;
+
+		r->probe = s->prog->probe.at[i];
+		if (!r->probe->fn || kind_of(r->probe) == PK_NEVER)
+			continue;
+		e = compile_fn(s, r->probe, &r->code);
+		if (e)
+			return e;
+	}
+	return NULL;
+}
+
+static bool probes_functions(const struct program *p)
+{
+	for (size_t i = 0; i < p->probe.len; i++) {
+		enum prog_kind k = p->probe.at[i]->kind;
+
+		if (k == PROG_KPROBE || k == PROG_KPROBE_MULTI || k == PROG_UPROBE_MULTI)
+			return true;
+	}
+	return false;
+}
+
+/* Every place may take two descriptors. */
+static void raise_file_limit(const struct program *p)
+{
+	struct rlimit lim;
+	size_t need = 256 + p->map.len;
+
+	for (size_t i = 0; i < p->probe.len; i++)
+		need += 2 * (size_t)p->probe.at[i]->npoints * (p->ncpus ? p->ncpus : 1);
+	if (getrlimit(RLIMIT_NOFILE, &lim) == 0 && lim.rlim_cur < need) {
+		lim.rlim_cur = MIN((rlim_t)need, lim.rlim_max);
+		(void)setrlimit(RLIMIT_NOFILE, &lim);
+	}
+}
+
+static struct err *prepare_target(struct session *s)
+{
+	struct err *e = NULL;
+
+	s->cmd = s->opt.child;
+	if (!s->cmd && s->opt.cmd)
+		e = traced_cmd_fork(s->opt.cmd, s->opt.no_pid_filter, &s->cmd);
+	if (e || !s->opt.pid)
+		return e;
+	s->target_pidfd = sys_pidfd_open(s->opt.pid);
+	if (s->target_pidfd < 0) {
+		errno = -s->target_pidfd;
+		s->target_pidfd = -1;
+		return err_errno("watching process %d", s->opt.pid);
+	}
+	return NULL;
+}
+
+static struct err *create(struct session *s)
+{
+	struct err *e = prepare_target(s);
+
+	if (e)
+		return e;
+	features_probe(s->world);
+	if (probes_functions(s->prog))
+		features_probe_multi(s->world);
+	raise_file_limit(s->prog);
+	phase(s, "features");
+	e = compile_all(s);
+	phase(s, "code");
+	if (!e)
+		e = maps_create(s);
+	phase(s, "maps");
+	if (!e)
+		e = load_programs(s);
+	phase(s, "load");
+	return e;
+}
+
+struct err *session_create(struct program *p, struct world *w, const struct session_options *o, struct session **ret)
+{
+	struct arena *a = arena_create();
+	struct session *s = arena_new(a, struct session);
+	struct err *e;
+
+	s->arena = a;
+	s->prog = p;
+	s->world = w;
+	s->opt = *o;
+	s->target_pidfd = -1;
+	if (!p->ncpus)
+		p->ncpus = w->ncpus ? w->ncpus : 1;
+	e = create(s);
+	if (e) {
+		session_destroy(s);
+		return e;
+	}
+	*ret = s;
+	return NULL;
+}
+
+void session_destroy(struct session *s)
+{
+	if (!s)
+		return;
+	session_detach(s);
+	unload_programs(s);
+	maps_destroy(s);
+	traced_cmd_free(s->cmd);
+	if (s->target_pidfd >= 0)
+		close(s->target_pidfd);
+	vec_free(&s->timers);
+	free(s->scratch);
+	arena_destroy(s->arena);
+}
+
+/* --- attaching ------------------------------------------------------------------------------------------------- */
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Handlers of user space: timers start to count, all others are only run by hand. */
+static void attach_user(struct session *s, struct running *r)
+{
+	for (uint32_t i = 0; i < r->probe->npoints; i++) {
+		const struct attach_point *p = r->probe->points[i];
+
+		if (p->kind == PK_TIMER && p->period)
+			vec_push(&s->timers, (struct user_timer){r->probe, p->period, now_ns() + p->period});
+		r->nattached++;
+	}
+}
+
+static struct err *attach_probe(struct session *s, struct running *r)
+{
+	enum probe_kind k = kind_of(r->probe);
+	struct place pl = {.s = s, .r = r, .links = &s->links};
+
+	if (!s->opt.no_pid_filter)
+		pl.pid = s->cmd ? traced_cmd_pid(s->cmd) : s->opt.pid;
+	if (r->probe->kind == PROG_USER) {
+		attach_user(s, r);
+		return NULL;
+	}
+	if (!r->prog)
+		return NULL;
+	if (r->probe->kind == PROG_KPROBE && (k == PK_UPROBE || k == PK_URETPROBE || k == PK_USDT))
+		return attach_uprobes(&pl);
+	return families[r->probe->kind].attach(&pl);
+}
+
+/* kretprobes run in the order of attaching, unlike kprobes: see the kernel's per-task list of returns. */
+static bool is_newest_first(const struct running *r)
+{
+	return families[r->probe->kind].newest_first && kind_of(r->probe) != PK_KRETPROBE;
+}
+
+struct err *session_attach(struct session *s)
+{
+	size_t n = s->prog->probe.len;
+	struct err *e = NULL;
+
+	for (size_t i = 0; i < n && !e; i++)
+		if (!is_newest_first(&s->running[i]))
+			e = attach_probe(s, &s->running[i]);
+	for (size_t i = n; i-- > 0 && !e;)
+		if (is_newest_first(&s->running[i]))
+			e = attach_probe(s, &s->running[i]);
+	phase(s, "attach");
+	return e;
+}
+
+void session_detach(struct session *s)
+{
+	links_close(&s->links);
+	vec_each(fd, &s->iters)
+		close(*fd);
+	vec_free(&s->iters);
+	s->timers.len = 0;
+}
+
+unsigned session_nattached(const struct session *s)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < s->prog->probe.len; i++)
+		n += s->running[i].nattached;
+	return n;
+}
+
+bool session_has_kind(const struct session *s, enum probe_kind k)
+{
+	for (size_t i = 0; i < s->prog->probe.len; i++)
+		for (uint32_t j = 0; j < s->prog->probe.at[i]->npoints; j++)
+			if (s->prog->probe.at[i]->points[j]->kind == k)
+				return true;
+	return false;
+}
+
+bool session_is_oneshot(const struct session *s)
+{
+	for (size_t i = 0; i < s->prog->probe.len; i++) {
+		const struct probe *p = s->prog->probe.at[i];
+
+		for (uint32_t j = 0; j < p->npoints; j++) {
+			enum probe_kind k = p->points[j]->kind;
+
+			if (k != PK_BEGIN && k != PK_END && k != PK_ERROR && k != PK_NEVER && k != PK_ITER)
+				return false;
+		}
+	}
+	return true;
+}
+
+/* --- probes that are run by hand -------------------------------------------------------------------------- */
+
+static struct err *run_now(struct session *s, struct running *r)
+{
+	/* raw tracepoint programs see up to 12 arguments */
+	static const uint64_t ctx[12];
+	int ret;
+
+	if (!r->code)
+		return NULL;
+	if (r->probe->kind == PROG_USER)
+		return user_run(s, r);
+	ret = sys_prog_run(r->prog->fd, ctx, sizeof(ctx), NULL);
+	if (ret < 0) {
+		errno = -ret;
+		return err_errno("running %s", r->probe->name);
+	}
+	return NULL;
+}
+
+static int64_t order_of(const struct running *r)
+{
+	return r->probe->npoints ? r->probe->points[0]->order : 0;
+}
+
+/* Probes of one kind, ascending by their number, script order among equals. */
+static struct err *run_kind(struct session *s, enum probe_kind k, bool (*stop)(void *arg), void *arg)
+{
+	VEC(struct running *) todo = {0};
+	struct err *e = NULL;
+
+	for (size_t i = 0; i < s->prog->probe.len; i++) {
+		struct running *r = &s->running[i];
+		size_t at;
+
+		if (kind_of(r->probe) != k)
+			continue;
+		vec_push(&todo, r);
+		for (at = todo.len - 1; at > 0 && order_of(todo.at[at - 1]) > order_of(r); at--)
+			todo.at[at] = todo.at[at - 1];
+		todo.at[at] = r;
+	}
+	for (size_t i = 0; i < todo.len && !e && !(stop && stop(arg)); i++)
+		e = run_now(s, todo.at[i]);
+	vec_free(&todo);
+	return e;
+}
+
+struct err *session_run_begin(struct session *s, bool (*stop)(void *arg), void *arg)
+{
+	struct err *e = run_kind(s, PK_BEGIN, stop, arg);
+
+	phase(s, "begin");
+	return e;
+}
+
+struct err *session_run_end(struct session *s, bool failed)
+{
+	uint64_t *exit_word = session_map_mem(s, s->prog->data);
+
+	/* exit() makes every program return at once; the last ones must run */
+	if (exit_word && s->prog->exit_offset)
+		__atomic_store_n((uint64_t *)((char *)exit_word + s->prog->exit_offset), 0, __ATOMIC_SEQ_CST);
+	return run_kind(s, failed ? PK_ERROR : PK_END, NULL, NULL);
+}
+
+struct err *session_run_self(struct session *s, int signo)
+{
+	return signo == SIGUSR1 ? run_kind(s, PK_SELF, NULL, NULL) : NULL;
+}
+
+struct err *session_run_user(struct session *s, struct probe *p)
+{
+	return user_run(s, &s->running[p->id]);
+}
+
+uint64_t session_next_timer(struct session *s)
+{
+	uint64_t soonest = 0;
+
+	vec_each(t, &s->timers)
+		if (!soonest || t->due < soonest)
+			soonest = t->due;
+	return soonest;
+}
+
+/* A timer that is late by whole periods runs once for all of them. */
+struct err *session_run_timers(struct session *s)
+{
+	uint64_t now = now_ns();
+
+	vec_each(t, &s->timers) {
+		struct err *e;
+
+		if (t->due > now)
+			continue;
+		t->due += (1 + (now - t->due) / t->period) * t->period;
+		e = user_run(s, &s->running[t->probe->id]);
+		if (e)
+			return e;
+	}
+	return NULL;
+}
+
+struct program *session_program(struct session *s)
+{
+	return s->prog;
+}
+
+struct world *session_world(struct session *s)
+{
+	return s->world;
+}
+
+void session_on_record(struct session *s, void (*fn)(void *arg, const void *record, size_t n), void *arg)
+{
+	s->on_record = fn;
+	s->on_record_arg = arg;
+}

@@ -1,0 +1,117 @@
+/*
+ * session.h - inside the attach room: what a running session is made of.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "attach/attach.h"
+#include "attach/sys.h"
+
+/* A map of the program in the kernel. */
+struct kmap {
+	const struct map *map;
+	int fd;		 /* -1: not created */
+	void *mem;	 /* MAP_DATA: where it is mapped, or where the initial bytes are for read-only ones */
+	size_t mem_size; /* of a mapping; 0 when mem is borrowed */
+};
+
+/* A handler, compiled; shared by all programs that run it. */
+struct compiled {
+	struct ir_fn *fn;
+	struct bpf_image *image;
+	int btf_fd; /* -1: none needed */
+	struct bpf_btf btf;
+};
+
+/* A handler, loaded for one way of attaching it. */
+struct loaded {
+	struct compiled *code;
+	enum prog_kind kind;
+	bool sleepable, is_session;
+	uint32_t btf_id;
+	int fd;
+};
+
+struct link {
+	int fd;	     /* of the link; -1: the perf event alone holds the program */
+	int perf_fd; /* -1: none */
+};
+typedef VEC(struct link) link_list;
+
+/* One probe of the program in this session. */
+struct running {
+	struct probe *probe;
+	struct compiled *code;
+	struct loaded *prog; /* NULL: run by user space */
+	unsigned nattached;  /* places */
+};
+
+struct user_timer {
+	struct probe *probe;
+	uint64_t period, due; /* ns of CLOCK_MONOTONIC */
+};
+
+struct session {
+	struct program *prog;
+	struct world *world;
+	struct session_options opt;
+	struct arena *arena;
+	struct kmap *map; /* one a map of the program, by its id */
+	VEC(struct compiled *) code;
+	VEC(struct loaded *) loaded;
+	struct running *running; /* one a probe of the program, by its id */
+	link_list links;
+	VEC(int) iters; /* iterator links, read once */
+	VEC(struct user_timer) timers;
+	struct traced_cmd *cmd;
+	bool owns_cmd;
+	int target_pidfd;
+	void (*on_record)(void *arg, const void *record, size_t n);
+	void *on_record_arg;
+	void *scratch; /* of user-space handlers: the scratch map's memory */
+};
+
+/* maps.c */
+struct err *maps_create(struct session *s);
+void maps_destroy(struct session *s);
+bool map_is_percpu(const struct map *m);
+/* Bytes that one look-up of the map writes: all CPUs of a per-CPU map, each rounded up to 8. */
+size_t map_lookup_size(const struct session *s, const struct map *m);
+
+/* load.c */
+struct err *load_programs(struct session *s);
+void unload_programs(struct session *s);
+/* The program of a probe's handler; btf_id 0 but for typed programs. */
+struct loaded *load_find(struct session *s, const struct running *r, uint32_t btf_id);
+uint32_t load_btf_id(const struct probe *p, const struct attach_point *point);
+
+/* place.c: what every family of probes uses to attach */
+struct place {
+	struct session *s;
+	struct running *r;
+	link_list *links;
+	int pid; /* 0: all */
+};
+/* Opens nothing itself: puts the program on a perf event and keeps both; takes the descriptor over. */
+struct err *place_perf(struct place *pl, int perf_fd, uint64_t cookie);
+int place_pid(const struct place *pl, const struct attach_point *p); /* -1: every process */
+void links_close(link_list *l);
+
+/* One file a family; each attaches all points of pl->r and adds to pl->r->nattached. */
+struct err *attach_tracepoints(struct place *pl);
+struct err *attach_raw_tracepoints(struct place *pl);
+struct err *attach_tracing(struct place *pl);
+struct err *attach_iter(struct place *pl);
+struct err *attach_perf_events(struct place *pl);
+struct err *attach_uprobes(struct place *pl);
+struct err *attach_kprobes(struct place *pl);
+/* A point that could not be attached: an error, or a warning when missing probes are allowed. */
+struct err *attach_missing(struct place *pl, const struct attach_point *p, struct err *e);
+
+/* user.c */
+struct err *user_run(struct session *s, struct running *r);
+
+/* features.c */
+const char *missing_rights(void); /* what bpf(2) lacks, as text; NULL: nothing that is known */
+bool feature_breakpoint_fires(void);
