@@ -179,6 +179,20 @@ int sys_prog_run(int fd, const void *ctx, uint32_t ctx_size, uint32_t *retval)
 	return ret;
 }
 
+int sys_prog_info(int fd, struct sys_prog_info *ret)
+{
+	struct bpf_prog_info info = {0};
+	union bpf_attr attr = {0};
+	int code;
+
+	attr.info.bpf_fd = (uint32_t)fd;
+	attr.info.info_len = sizeof(info);
+	attr.info.info = ptr(&info);
+	code = sys_bpf(BPF_OBJ_GET_INFO_BY_FD, &attr, sizeof(attr.info));
+	*ret = (struct sys_prog_info){info.run_cnt, info.run_time_ns, info.recursion_misses};
+	return code;
+}
+
 int sys_link_perf(int prog_fd, int perf_fd, uint64_t cookie)
 {
 	struct link_attr attr = {.prog_fd = (uint32_t)prog_fd,

@@ -47,6 +47,11 @@ struct sys_prog {
 	uint32_t log_size, log_level;
 };
 int sys_prog_load(const struct sys_prog *p);
+/* Counters of a program; runs are counted while kernel.bpf_stats_enabled is set. */
+struct sys_prog_info {
+	uint64_t runs, run_ns, misses; /* misses: skipped because it was running already */
+};
+int sys_prog_info(int fd, struct sys_prog_info *ret);
 int sys_btf_load(const void *data, uint32_t len);
 /* Runs a program once with `ctx`; *retval (may be NULL) gets what it returned. */
 int sys_prog_run(int fd, const void *ctx, uint32_t ctx_size, uint32_t *retval);

@@ -7,30 +7,8 @@
 #pragma once
 
 #include "attach/attach.h"
+#include "attach/rows.h" /* values, rows of maps */
 #include "base/base.h"
-
-/* A value with its type: bytes as in type.h, borrowed, valid during the call. */
-struct value {
-	const struct type *type;
-	const uint8_t *data;
-	uint32_t size; /* bytes at data; for packed strings the used length */
-};
-
-/* One row of a map, aggregations merged over CPUs into one CPU's layout. */
-struct map_row {
-	struct value key; /* type NULL for scalars */
-	struct value value;
-	uint64_t seq; /* insertion number when the variable has one */
-};
-struct map_rows {
-	struct arena *arena;
-	VEC(struct map_row) row;
-};
-/* Snapshot of a variable, unsorted.  Scalars give one row. */
-struct err *events_read_var(struct session *s, const struct var *v, struct map_rows *ret);
-void map_rows_free(struct map_rows *r);
-struct err *events_clear_var(struct session *s, const struct var *v);
-struct err *events_zero_var(struct session *s, const struct var *v);
 
 /* Frames of a stack value, innermost first. */
 struct frame {
