@@ -1,5 +1,6 @@
 /*
- * attach.h - the room that talks to the kernel: features, maps, loading, attaching, the traced command.
+ * attach.h - the room that talks to the kernel: features, maps, loading, attaching, the traced
+ * command.
  */
 #pragma once
 
@@ -12,34 +13,36 @@
 /* sys.c: one wrapper a bpf(2) command and perf_event_open; negative errno, no printing. */
 
 /*
- * features.c: asks the kernel.  features_probe() costs microseconds and is enough to compile; the others fill
- * the multi link group and the hardware group, and run when a session has such probes (or for --info).
+ * features.c: asks the kernel.  features_probe() costs microseconds and is enough to compile; the
+ * others fill the multi link group and the hardware group, and run when a session has such probes
+ * (or for --info).
  */
 void features_probe(struct world *w);
 void features_probe_multi(struct world *w);
 void features_probe_perf(struct world *w);
-/* One line that says what is missing to trace at all (rights, BTF, tracefs), NULL when all is there. */
+/* One line that says what is missing to trace at all (rights, BTF, tracefs), NULL when all is
+ * there. */
 struct err *attach_preflight(struct world *w);
 
 /*
- * cmd.c: the traced command (-c).  Forked before the script is compiled, because the script may ask for its
- * pid; stopped before exec until session_start_cmd().  With use_shell, a command with shell metacharacters runs
- * by `sh -c`.  A command that has not started dies with spile.
+ * cmd.c: the traced command (-c).  Forked before the script is compiled, because the script may ask
+ * for its pid; stopped before exec until session_start_cmd().  With use_shell, a command with shell
+ * metacharacters runs by `sh -c`.  A command that has not started dies with spile.
  */
 struct traced_cmd;
 struct err *traced_cmd_fork(const char *cmd, bool use_shell, struct traced_cmd **ret);
 int traced_cmd_pid(const struct traced_cmd *c);
 const char *traced_cmd_path(const struct traced_cmd *c); /* the executable */
-void traced_cmd_free(struct traced_cmd *c);		 /* and ends it (SIGTERM) when it still runs */
+void traced_cmd_free(struct traced_cmd *c); /* and ends it (SIGTERM) when it still runs */
 
 struct session;
 struct session_options {
-	int pid;	     /* -p, 0 none */
-	const char *cmd;     /* -c, NULL; forked by session_create() unless `child` is set */
+	int pid;                  /* -p, 0 none */
+	const char *cmd;          /* -c, NULL; forked by session_create() unless `child` is set */
 	struct traced_cmd *child; /* -c, already forked; the session takes it over */
-	bool no_pid_filter;  /* -p and -c end the run but do not narrow user probes (SystemTap) */
+	bool no_pid_filter; /* -p and -c end the run but do not narrow user probes (SystemTap) */
 	bool verbose;
-	bool dry_run;	     /* load, do not attach */
+	bool dry_run; /* load, do not attach */
 	/* timing of the phases for --time: called with the name of each phase when it ends */
 	void (*phase)(void *arg, const char *name);
 	void *phase_arg;
@@ -48,21 +51,23 @@ struct session_options {
 	void *warn_arg;
 };
 /*
- * Creates maps, compiles and loads all programs.  A verifier's refusal is an err whose msg names the script's
- * place and asks for a report; err->log has the verifier's log.
+ * Creates maps, compiles and loads all programs.  A verifier's refusal is an err whose msg names
+ * the script's place and asks for a report; err->log has the verifier's log.
  */
 struct err *session_create(struct program *p, struct world *w, const struct session_options *o,
 			   struct session **ret);
 /* Attaches every probe (multi links where the kernel has them), all BEGIN probes are run first. */
 struct err *session_attach(struct session *s);
-/* begin, in order; before session_attach.  `stop` (may be NULL) is asked before each: true ends it. */
+/* begin, in order; before session_attach.  `stop` (may be NULL) is asked before each: true ends it.
+ */
 struct err *session_run_begin(struct session *s, bool (*stop)(void *arg), void *arg);
 /* end probes, or with `failed` error probes, in order; after session_detach */
 struct err *session_run_end(struct session *s, bool failed);
 struct err *session_run_self(struct session *s, int signo);
-void session_detach(struct session *s); /* fast also for thousands */
+void session_detach(struct session *s);  /* fast also for thousands */
 void session_destroy(struct session *s); /* detaches too; NULL is legal */
-unsigned session_nattached(const struct session *s); /* places, begin, end and self probes included */
+unsigned
+session_nattached(const struct session *s); /* places, begin, end and self probes included */
 /* Nothing is left that could fire by itself: only begin, end and iterator probes. */
 bool session_is_oneshot(const struct session *s);
 /* Runs iterator probes over all that they iterate; after session_attach. */
@@ -78,15 +83,17 @@ int session_cmd_status(struct session *s);
 /* Access for events. */
 struct program *session_program(struct session *s);
 struct world *session_world(struct session *s);
-int session_map_fd(struct session *s, const struct map *m); /* -1: not created */
+int session_map_fd(struct session *s, const struct map *m);    /* -1: not created */
 void *session_map_mem(struct session *s, const struct map *m); /* MAP_DATA: mapped memory */
-/* User-space handlers (PROG_USER): timers that are due; the soonest due time in ns of CLOCK_MONOTONIC, 0 none. */
+/* User-space handlers (PROG_USER): timers that are due; the soonest due time in ns of
+ * CLOCK_MONOTONIC, 0 none. */
 uint64_t session_next_timer(struct session *s);
 struct err *session_run_timers(struct session *s);
 /* Runs one PROG_USER probe now in the interpreter on the session's maps. */
 struct err *session_run_user(struct session *s, struct probe *p);
 /* Records sent by user-space handlers go here instead of the ring. */
-void session_on_record(struct session *s, void (*fn)(void *arg, const void *record, size_t n), void *arg);
+void session_on_record(struct session *s, void (*fn)(void *arg, const void *record, size_t n),
+		       void *arg);
 /* Counters by name for the end of the run and -v: missed return probes, recursion skips. */
 struct probe_stats {
 	uint64_t runs, misses;

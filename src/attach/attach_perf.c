@@ -102,7 +102,8 @@ static struct err *attach_perf_event(struct place *pl, const struct attach_point
 	if (o.attr.type == PERF_TYPE_HARDWARE) {
 		features_probe_perf(pl->s->world);
 		if (!pl->s->world->features.hw_perf)
-			return err_new(EOPNOTSUPP, "this machine has no hardware performance counters");
+			return err_new(EOPNOTSUPP,
+				       "this machine has no hardware performance counters");
 	}
 	each_online_cpu(open_on_cpu, &o);
 	return o.err;

@@ -1,8 +1,10 @@
 /*
- * attach_probe.c - breakpoints on functions: uprobes, uretprobes and USDT in binaries, kprobes and kretprobes in the kernel.
+ * attach_probe.c - breakpoints on functions: uprobes, uretprobes and USDT in binaries, kprobes and
+ * kretprobes in the kernel.
  *
- * One multi link holds all places of a binary; one bad place makes the kernel refuse the whole link, so a
- * refused link is cut in half until the bad places are alone.  Without multi links each place is a perf event.
+ * One multi link holds all places of a binary; one bad place makes the kernel refuse the whole
+ * link, so a refused link is cut in half until the bad places are alone.  Without multi links each
+ * place is a perf event.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,7 +17,8 @@ static bool is_return(const struct attach_point *p)
 	return p->kind == PK_URETPROBE || p->kind == PK_KRETPROBE;
 }
 
-/* Places for one link: points in [from, to) of `point`, with the arrays that the kernel reads beside them. */
+/* Places for one link: points in [from, to) of `point`, with the arrays that the kernel reads
+ * beside them. */
 struct batch {
 	struct place *pl;
 	bool is_kernel;
@@ -51,7 +54,9 @@ static int link_range(const struct batch *b, uint32_t from, uint32_t to)
 static struct err *point_error(const struct attach_point *p, int code)
 {
 	if (code == EILSEQ)
-		return err_new(code, "the offset is in the middle of an instruction, or of one that cannot be probed");
+		return err_new(
+			code,
+			"the offset is in the middle of an instruction, or of one that cannot be probed");
 	errno = code;
 	return err_errno("the kernel refused the place");
 }
@@ -74,9 +79,11 @@ static struct err *link_batch(const struct batch *b, uint32_t from, uint32_t to)
 	return e ? e : link_batch(b, mid, to);
 }
 
-static bool same_link(const struct batch *b, const struct attach_point *x, const struct attach_point *y)
+static bool same_link(const struct batch *b, const struct attach_point *x,
+		      const struct attach_point *y)
 {
-	return (b->is_kernel || str_eq(x->target, y->target)) && x->kind == y->kind && x->pid == y->pid;
+	return (b->is_kernel || str_eq(x->target, y->target)) && x->kind == y->kind &&
+	       x->pid == y->pid;
 }
 
 static void batch_add(struct batch *b, const struct attach_point *p)
@@ -126,9 +133,11 @@ static struct err *attach_multi(struct place *pl, bool is_kernel)
 	return e;
 }
 
-/* --- one perf event a place ---------------------------------------------------------------------------- */
+/* --- one perf event a place
+ * ---------------------------------------------------------------------------- */
 
-/* Type of a dynamic PMU and the bit that asks for the function's return; -1 and errno when there is none. */
+/* Type of a dynamic PMU and the bit that asks for the function's return; -1 and errno when there is
+ * none. */
 static int pmu_type(const char *name)
 {
 	_cleanup_free_ char *path = xasprintf("/sys/bus/event_source/devices/%s/type", name);
@@ -139,15 +148,18 @@ static int pmu_type(const char *name)
 
 static unsigned pmu_return_bit(const char *name)
 {
-	_cleanup_free_ char *path = xasprintf("/sys/bus/event_source/devices/%s/format/retprobe", name);
+	_cleanup_free_ char *path =
+		xasprintf("/sys/bus/event_source/devices/%s/format/retprobe", name);
 	_cleanup_free_ char *text = read_file(path, NULL);
 
 	return text && str_has_prefix(text, "config:") ? (unsigned)atoi(text + 7) & 63 : 0;
 }
 
-static struct err *attach_pmu(struct place *pl, const struct attach_point *p, const char *pmu, int type, unsigned bit)
+static struct err *attach_pmu(struct place *pl, const struct attach_point *p, const char *pmu,
+			      int type, unsigned bit)
 {
-	struct perf_event_attr attr = {.type = (uint32_t)type, .sample_period = 1, .wakeup_events = 1};
+	struct perf_event_attr attr = {
+		.type = (uint32_t)type, .sample_period = 1, .wakeup_events = 1};
 	int pid = place_pid(pl, p), fd;
 	bool is_user = strcmp(pmu, "uprobe") == 0;
 
@@ -168,7 +180,8 @@ static struct err *attach_pmu(struct place *pl, const struct attach_point *p, co
 	return place_perf(pl, fd, p->cookie);
 }
 
-static struct err *attach_pmus(struct place *pl, const char *pmu, const char *what, const char *config)
+static struct err *attach_pmus(struct place *pl, const char *pmu, const char *what,
+			       const char *config)
 {
 	const struct probe *probe = pl->r->probe;
 	int type = pmu_type(pmu);
@@ -176,7 +189,9 @@ static struct err *attach_pmus(struct place *pl, const char *pmu, const char *wh
 
 	for (uint32_t i = 0; i < probe->npoints; i++) {
 		const struct attach_point *p = probe->points[i];
-		struct err *e = type < 0 ? err_new(EOPNOTSUPP, "this kernel cannot probe %s (%s is not set)", what, config)
+		struct err *e = type < 0 ? err_new(EOPNOTSUPP,
+						   "this kernel cannot probe %s (%s is not set)",
+						   what, config)
 					 : attach_pmu(pl, p, pmu, type, bit);
 
 		if (!e)

@@ -1,5 +1,6 @@
 /*
- * attach_tracepoint.c - tracepoints: by perf event and id, raw ones by name, typed ones by BTF; iterators.
+ * attach_tracepoint.c - tracepoints: by perf event and id, raw ones by name, typed ones by BTF;
+ * iterators.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,7 +22,8 @@ static int64_t tracepoint_id(const struct world *w, const struct attach_point *p
 
 static struct err *attach_tracepoint(struct place *pl, const struct attach_point *p)
 {
-	struct perf_event_attr attr = {.type = PERF_TYPE_TRACEPOINT, .sample_period = 1, .wakeup_events = 1};
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_TRACEPOINT, .sample_period = 1, .wakeup_events = 1};
 	int64_t id = tracepoint_id(pl->s->world, p);
 	int fd;
 
@@ -127,7 +129,8 @@ struct err *attach_iter(struct place *pl)
 	return NULL;
 }
 
-/* Reading the iterator's file runs the program over everything; what it prints goes through the ring. */
+/* Reading the iterator's file runs the program over everything; what it prints goes through the
+ * ring. */
 static struct err *run_iter(int link_fd)
 {
 	char sink[4096];

@@ -18,7 +18,7 @@ struct traced_cmd {
 	char **argv; /* heap, NULL-terminated */
 	char *path;
 	pid_t pid;
-	int go;	    /* write end of the pipe that the child waits on; -1 once it was used */
+	int go;     /* write end of the pipe that the child waits on; -1 once it was used */
 	int failed; /* read end: errno of a failed exec */
 	int pidfd;
 	bool started, reaped;
@@ -201,7 +201,8 @@ void traced_cmd_free(struct traced_cmd *c)
 	free(c);
 }
 
-/* --- the session's view ------------------------------------------------------------------------------------ */
+/* --- the session's view
+ * ------------------------------------------------------------------------------------ */
 
 struct err *session_start_cmd(struct session *s)
 {
@@ -243,5 +244,6 @@ int session_cmd_status(struct session *s)
 	reap(s->cmd, WNOHANG);
 	if (!s->cmd->reaped)
 		return -1;
-	return WIFSIGNALED(s->cmd->status) ? 128 + WTERMSIG(s->cmd->status) : WEXITSTATUS(s->cmd->status);
+	return WIFSIGNALED(s->cmd->status) ? 128 + WTERMSIG(s->cmd->status)
+					   : WEXITSTATUS(s->cmd->status);
 }

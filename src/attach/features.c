@@ -1,8 +1,8 @@
 /*
  * features.c - what the running kernel can do, found by asking it.
  *
- * Start-up must stay in milliseconds, so one small program asks for everything that 6.1 has at once; only
- * when the kernel refuses it is each thing asked for alone.
+ * Start-up must stay in milliseconds, so one small program asks for everything that 6.1 has at
+ * once; only when the kernel refuses it is each thing asked for alone.
  */
 #include <errno.h>
 #include <linux/capability.h>
@@ -12,12 +12,14 @@
 
 #include "attach/session.h"
 
-#define INSN(c, d, s, o, i) ((struct bpf_insn){.code = (c), .dst_reg = (d), .src_reg = (s), .off = (o), .imm = (i)})
-#define MOV_IMM(d, i)	    INSN(BPF_ALU64 | BPF_MOV | BPF_K, d, 0, 0, i)
-#define CALL(id)	    INSN(BPF_JMP | BPF_CALL, 0, 0, 0, id)
-#define EXIT()		    INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)
+#define INSN(c, d, s, o, i) \
+	((struct bpf_insn){.code = (c), .dst_reg = (d), .src_reg = (s), .off = (o), .imm = (i)})
+#define MOV_IMM(d, i) INSN(BPF_ALU64 | BPF_MOV | BPF_K, d, 0, 0, i)
+#define CALL(id)      INSN(BPF_JMP | BPF_CALL, 0, 0, 0, id)
+#define EXIT()        INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)
 
-static int load(enum bpf_prog_type type, uint32_t attach_type, const struct bpf_insn *insn, uint32_t n)
+static int load(enum bpf_prog_type type, uint32_t attach_type, const struct bpf_insn *insn,
+		uint32_t n)
 {
 	struct sys_prog p = {.type = type,
 			     .attach_type = attach_type,
@@ -38,7 +40,8 @@ static bool loads(enum bpf_prog_type type, const struct bpf_insn *insn, uint32_t
 	return fd >= 0;
 }
 
-/* Does the helper exist for this type of program?  The arguments are wrong: the kernel looks at them later. */
+/* Does the helper exist for this type of program?  The arguments are wrong: the kernel looks at
+ * them later. */
 static bool has_helper(enum bpf_prog_type type, int id)
 {
 	const struct bpf_insn insn[] = {CALL(id), MOV_IMM(0, 0), EXIT()};
@@ -54,23 +57,26 @@ static bool has_helper(enum bpf_prog_type type, int id)
 
 	if (fd >= 0)
 		close(fd);
-	/* kernel/bpf/verifier.c: "invalid func", "unknown func", "program of this type cannot use helper" */
-	return fd >= 0 || (fd != -EPERM && !strstr(log, "func ") && !strstr(log, "cannot use helper"));
+	/* kernel/bpf/verifier.c: "invalid func", "unknown func", "program of this type cannot use
+	 * helper" */
+	return fd >= 0 ||
+	       (fd != -EPERM && !strstr(log, "func ") && !strstr(log, "cannot use helper"));
 }
 
 /* Everything that 6.1 has: the newest helper of that age stands for the rest. */
 static void helpers_probe(struct features *f)
 {
-	const struct bpf_insn all[] = {
-		MOV_IMM(1, 6), INSN(BPF_ALU64 | BPF_DIV | BPF_K, 1, 0, 1, 2), CALL(BPF_FUNC_ktime_get_tai_ns),
-		MOV_IMM(0, 0), EXIT()};
-	const enum bpf_prog_type rawtp = BPF_PROG_TYPE_RAW_TRACEPOINT, kprobe = BPF_PROG_TYPE_KPROBE;
+	const struct bpf_insn all[] = {MOV_IMM(1, 6), INSN(BPF_ALU64 | BPF_DIV | BPF_K, 1, 0, 1, 2),
+				       CALL(BPF_FUNC_ktime_get_tai_ns), MOV_IMM(0, 0), EXIT()};
+	const enum bpf_prog_type rawtp = BPF_PROG_TYPE_RAW_TRACEPOINT,
+				 kprobe = BPF_PROG_TYPE_KPROBE;
 	bool modern;
 
 	f->bpf_signed_div = loads(rawtp, all, 5);
 	modern = f->bpf_signed_div || loads(rawtp, all + 2, 3);
 	f->ktime_tai = modern;
-	f->global_data = f->mmap_array = f->iter = true; /* 5.2, 5.5, 5.8: far below what can run us */
+	f->global_data = f->mmap_array = f->iter =
+		true; /* 5.2, 5.5, 5.8: far below what can run us */
 	f->ringbuf = modern || has_helper(rawtp, BPF_FUNC_ringbuf_output);
 	f->bpf_loop = modern || has_helper(rawtp, BPF_FUNC_loop);
 	f->for_each_map = modern || has_helper(rawtp, BPF_FUNC_for_each_map_elem);
@@ -90,7 +96,8 @@ static bool uprobe_multi_works(uint32_t attach_type, uint32_t pid)
 {
 	const struct bpf_insn insn[] = {MOV_IMM(0, 0), EXIT()};
 	uint64_t offset = 0;
-	struct sys_multi m = {.attach_type = attach_type, .n = 1, .path = "/", .offset = &offset, .pid = pid};
+	struct sys_multi m = {
+		.attach_type = attach_type, .n = 1, .path = "/", .offset = &offset, .pid = pid};
 	int fd = load(BPF_PROG_TYPE_KPROBE, attach_type, insn, 2), ret;
 
 	if (fd < 0)
@@ -121,7 +128,8 @@ static bool kprobe_multi_works(uint32_t attach_type)
 
 static bool has_hardware_counters(void)
 {
-	struct perf_event_attr attr = {.type = PERF_TYPE_HARDWARE, .config = PERF_COUNT_HW_CPU_CYCLES};
+	struct perf_event_attr attr = {.type = PERF_TYPE_HARDWARE,
+				       .config = PERF_COUNT_HW_CPU_CYCLES};
 	int fd = sys_perf_open(&attr, 0, -1, -1, 0);
 
 	if (fd >= 0)
@@ -151,13 +159,13 @@ bool feature_breakpoint_fires(void)
 }
 
 /*
- * Trampolines on kernel functions need ftrace's direct calls; a kernel that has them lists this file.
- * Whether the policy of the machine allows such a program is only known when one is loaded.
+ * Trampolines on kernel functions need ftrace's direct calls; a kernel that has them lists this
+ * file. Whether the policy of the machine allows such a program is only known when one is loaded.
  */
 static bool fentry_works(const struct world *w)
 {
-	_cleanup_free_ char *path =
-		w->tracefs ? xasprintf("%s/enabled_functions", w->tracefs) : xstrdup("/proc/sys/kernel/ftrace_enabled");
+	_cleanup_free_ char *path = w->tracefs ? xasprintf("%s/enabled_functions", w->tracefs)
+					       : xstrdup("/proc/sys/kernel/ftrace_enabled");
 
 	return w->features.btf_vmlinux && access(path, F_OK) == 0;
 }
@@ -222,6 +230,7 @@ struct err *attach_preflight(struct world *w)
 	const char *rights = missing_rights();
 
 	if (rights)
-		return err_hint(err_new(EPERM, "tracing needs %s", rights), "run it as root, for example with sudo");
+		return err_hint(err_new(EPERM, "tracing needs %s", rights),
+				"run it as root, for example with sudo");
 	return NULL;
 }

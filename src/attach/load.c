@@ -1,8 +1,8 @@
 /*
  * load.c - compiled handlers into the kernel.
  *
- * A program is loaded without a log first; only when the kernel refuses it is it loaded again with one, and
- * the verifier's last words are brought back to the line of the script.
+ * A program is loaded without a log first; only when the kernel refuses it is it loaded again with
+ * one, and the verifier's last words are brought back to the line of the script.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -16,17 +16,17 @@ static const struct {
 	uint32_t attach_type;
 	const char *what;
 } prog_kinds[] = {
-	[PROG_KPROBE] = {BPF_PROG_TYPE_KPROBE, 0, "kernel or user functions"},
-	[PROG_KPROBE_MULTI] = {BPF_PROG_TYPE_KPROBE, BPF_TRACE_KPROBE_MULTI, "kernel functions"},
-	[PROG_UPROBE_MULTI] = {BPF_PROG_TYPE_KPROBE, SYS_TRACE_UPROBE_MULTI, "user functions"},
-	[PROG_TRACEPOINT] = {BPF_PROG_TYPE_TRACEPOINT, 0, "tracepoints"},
-	[PROG_RAW_TP] = {BPF_PROG_TYPE_RAW_TRACEPOINT, 0, "raw tracepoints"},
-	[PROG_RAW_TP_BTF] = {BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, "raw tracepoints"},
-	[PROG_PERF_EVENT] = {BPF_PROG_TYPE_PERF_EVENT, 0, "perf events"},
-	[PROG_FENTRY] = {BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, "kernel functions (fentry)"},
-	[PROG_FEXIT] = {BPF_PROG_TYPE_TRACING, BPF_TRACE_FEXIT, "kernel functions (fexit)"},
-	[PROG_LSM] = {BPF_PROG_TYPE_LSM, BPF_LSM_MAC, "security hooks (lsm)"},
-	[PROG_ITER] = {BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER, "iterators"},
+	[PROG_KPROBE] = {BPF_PROG_TYPE_KPROBE,         0,                      "kernel or user functions" },
+	[PROG_KPROBE_MULTI] = {BPF_PROG_TYPE_KPROBE,         BPF_TRACE_KPROBE_MULTI, "kernel functions"         },
+	[PROG_UPROBE_MULTI] = {BPF_PROG_TYPE_KPROBE,         SYS_TRACE_UPROBE_MULTI, "user functions"           },
+	[PROG_TRACEPOINT] = {BPF_PROG_TYPE_TRACEPOINT,     0,                      "tracepoints"              },
+	[PROG_RAW_TP] = {BPF_PROG_TYPE_RAW_TRACEPOINT, 0,                      "raw tracepoints"          },
+	[PROG_RAW_TP_BTF] = {BPF_PROG_TYPE_TRACING,        BPF_TRACE_RAW_TP,       "raw tracepoints"          },
+	[PROG_PERF_EVENT] = {BPF_PROG_TYPE_PERF_EVENT,     0,                      "perf events"              },
+	[PROG_FENTRY] = {BPF_PROG_TYPE_TRACING,        BPF_TRACE_FENTRY,       "kernel functions (fentry)"},
+	[PROG_FEXIT] = {BPF_PROG_TYPE_TRACING,        BPF_TRACE_FEXIT,        "kernel functions (fexit)" },
+	[PROG_LSM] = {BPF_PROG_TYPE_LSM,            BPF_LSM_MAC,            "security hooks (lsm)"     },
+	[PROG_ITER] = {BPF_PROG_TYPE_TRACING,        BPF_TRACE_ITER,         "iterators"                },
 };
 
 /* What a probe's handler is loaded as: multi links are taken wherever the kernel has them. */
@@ -46,7 +46,8 @@ static enum prog_kind effective_kind(const struct session *s, const struct probe
 static bool needs_btf(const struct bpf_image *img)
 {
 	for (uint32_t i = 0; i < img->ninsn; i++)
-		if (img->insn[i].code == (BPF_LD | BPF_IMM | BPF_DW) && img->insn[i].src_reg == BPF_PSEUDO_FUNC)
+		if (img->insn[i].code == (BPF_LD | BPF_IMM | BPF_DW) &&
+		    img->insn[i].src_reg == BPF_PSEUDO_FUNC)
 			return true;
 	return false;
 }
@@ -74,7 +75,8 @@ static struct err *patch_kfunc(struct session *s, struct bpf_insn *insn, const c
 	if (!btf)
 		return err_note(e, "finding kernel function %s", name);
 	if (!id)
-		return err_new(ENOENT, "this kernel has no function %s that programs may call", name);
+		return err_new(ENOENT, "this kernel has no function %s that programs may call",
+			       name);
 	insn->src_reg = BPF_PSEUDO_KFUNC_CALL;
 	insn->imm = (int32_t)id;
 	insn->off = 0;
@@ -90,12 +92,14 @@ static struct err *relocate(struct session *s, const struct bpf_image *img, stru
 	vec_each(r, &img->reloc) {
 		struct err *e = NULL;
 
-		if (r->insn >= img->ninsn || (r->kind != RELOC_KFUNC && r->index >= s->prog->map.len))
+		if (r->insn >= img->ninsn ||
+		    (r->kind != RELOC_KFUNC && r->index >= s->prog->map.len))
 			BUG("relocation %u is outside of its program", r->insn);
 		if (r->kind == RELOC_KFUNC) {
 			e = patch_kfunc(s, &insn[r->insn], r->name);
 		} else {
-			insn[r->insn].src_reg = r->kind == RELOC_MAP ? BPF_PSEUDO_MAP_FD : BPF_PSEUDO_MAP_VALUE;
+			insn[r->insn].src_reg =
+				r->kind == RELOC_MAP ? BPF_PSEUDO_MAP_FD : BPF_PSEUDO_MAP_VALUE;
 			insn[r->insn].imm = s->map[r->index].fd;
 		}
 		if (e) {
@@ -107,9 +111,11 @@ static struct err *relocate(struct session *s, const struct bpf_image *img, stru
 	return NULL;
 }
 
-/* --- when the kernel refuses -------------------------------------------------------------------------- */
+/* --- when the kernel refuses
+ * -------------------------------------------------------------------------- */
 
-/* The number of the last instruction that a verifier's log speaks of ("12: (85) call ..."), -1 none. */
+/* The number of the last instruction that a verifier's log speaks of ("12: (85) call ..."), -1
+ * none. */
 static int log_last_insn(const char *log)
 {
 	int last = -1;
@@ -128,7 +134,8 @@ static int log_last_insn(const char *log)
 	return last;
 }
 
-/* The line that says why: the last one that is neither statistics nor an instruction; heap, may be "". */
+/* The line that says why: the last one that is neither statistics nor an instruction; heap, may be
+ * "". */
 static char *log_reason(const char *log)
 {
 	const char *best = "", *line = log;
@@ -136,7 +143,8 @@ static char *log_reason(const char *log)
 
 	while (*line) {
 		size_t n = strcspn(line, "\n");
-		bool stat = str_has_prefix(line, "processed ") || str_has_prefix(line, "verification time") ||
+		bool stat = str_has_prefix(line, "processed ") ||
+			    str_has_prefix(line, "verification time") ||
 			    str_has_prefix(line, "stack depth") || str_has_prefix(line, "from ");
 
 		if (n && !stat && !isdigit((unsigned char)*line)) {
@@ -158,7 +166,8 @@ static struct loc image_loc(const struct bpf_image *img, int insn)
 	return loc;
 }
 
-static struct err *verifier_error(const struct running *r, const struct bpf_image *img, int code, char *log)
+static struct err *verifier_error(const struct running *r, const struct bpf_image *img, int code,
+				  char *log)
 {
 	_cleanup_free_ char *reason = log_reason(log);
 	struct loc loc = image_loc(img, log_last_insn(log));
@@ -172,11 +181,13 @@ static struct err *verifier_error(const struct running *r, const struct bpf_imag
 
 		buf_printf(&place, "%s:%u:%u: ", loc.src->name, at.line, at.col);
 	}
-	e = err_new(code, "%sthe kernel refused the program of %s: %s", buf_str(&place), r->probe->name,
-		    *reason ? reason : strerror(code));
+	e = err_new(code, "%sthe kernel refused the program of %s: %s", buf_str(&place),
+		    r->probe->name, *reason ? reason : strerror(code));
 	buf_free(&place);
 	e->log = log;
-	return err_hint(e, "this is a fault of spile, not of the script: please report it with the output of -v");
+	return err_hint(
+		e,
+		"this is a fault of spile, not of the script: please report it with the output of -v");
 }
 
 static struct err *refused(struct session *s, struct running *r, struct sys_prog *p, int code)
@@ -190,8 +201,8 @@ static struct err *refused(struct session *s, struct running *r, struct sys_prog
 	if (code == EPERM && rights)
 		return err_new(code, "loading programs needs %s", rights);
 	if (code == EPERM)
-		return err_new(code, "%s: this kernel does not allow programs on %s", r->probe->name,
-			       prog_kinds[l->kind].what);
+		return err_new(code, "%s: this kernel does not allow programs on %s",
+			       r->probe->name, prog_kinds[l->kind].what);
 	do { /* old kernels want room for all of it */
 		free(log);
 		log = xcalloc(1, size);
@@ -207,7 +218,8 @@ static struct err *refused(struct session *s, struct running *r, struct sys_prog
 	return verifier_error(r, l->code->image, code, log);
 }
 
-/* --- loading ------------------------------------------------------------------------------------------- */
+/* --- loading
+ * ------------------------------------------------------------------------------------------- */
 
 static struct err *load_one(struct session *s, struct running *r)
 {
@@ -246,7 +258,8 @@ static struct err *load_one(struct session *s, struct running *r)
 
 static bool is_tracing(enum prog_kind k)
 {
-	return k == PROG_RAW_TP_BTF || k == PROG_FENTRY || k == PROG_FEXIT || k == PROG_LSM || k == PROG_ITER;
+	return k == PROG_RAW_TP_BTF || k == PROG_FENTRY || k == PROG_FEXIT || k == PROG_LSM ||
+	       k == PROG_ITER;
 }
 
 struct loaded *load_find(struct session *s, const struct running *r, uint32_t btf_id)
@@ -254,8 +267,8 @@ struct loaded *load_find(struct session *s, const struct running *r, uint32_t bt
 	enum prog_kind kind = effective_kind(s, r->probe);
 
 	vec_each(l, &s->loaded)
-		if ((*l)->code == r->code && (*l)->kind == kind && (*l)->sleepable == r->probe->sleepable &&
-		    (*l)->btf_id == btf_id)
+		if ((*l)->code == r->code && (*l)->kind == kind &&
+		    (*l)->sleepable == r->probe->sleepable && (*l)->btf_id == btf_id)
 			return *l;
 	return NULL;
 }
@@ -293,8 +306,8 @@ static struct err *load_probe(struct session *s, struct running *r)
 	for (uint32_t i = 0; i < p->npoints; i++) {
 		uint32_t id = load_btf_id(p, p->points[i]);
 		struct err *e = id ? load_for(s, r, id)
-				   : err_new(ENOENT, "%s: this kernel's BTF does not describe %s", p->name,
-					     p->btf_target ? p->btf_target : "it");
+				   : err_new(ENOENT, "%s: this kernel's BTF does not describe %s",
+					     p->name, p->btf_target ? p->btf_target : "it");
 
 		if (e)
 			return e;

@@ -17,18 +17,18 @@ static const struct {
 	uint32_t flags;
 	bool percpu;
 } map_kinds[] = {
-	[MAP_HASH] = {BPF_MAP_TYPE_HASH, 0, false},
-	[MAP_LRU_HASH] = {BPF_MAP_TYPE_LRU_HASH, 0, false},
-	[MAP_PERCPU_HASH] = {BPF_MAP_TYPE_PERCPU_HASH, 0, true},
-	[MAP_LRU_PERCPU_HASH] = {BPF_MAP_TYPE_LRU_PERCPU_HASH, 0, true},
-	[MAP_ARRAY] = {BPF_MAP_TYPE_ARRAY, 0, false},
-	[MAP_PERCPU_ARRAY] = {BPF_MAP_TYPE_PERCPU_ARRAY, 0, true},
-	[MAP_DATA] = {BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, false},
-	[MAP_RINGBUF] = {BPF_MAP_TYPE_RINGBUF, 0, false},
-	[MAP_STACK_TRACE] = {BPF_MAP_TYPE_STACK_TRACE, 0, false},
-	[MAP_PROG_ARRAY] = {BPF_MAP_TYPE_PROG_ARRAY, 0, false},
-	[MAP_PERF_ARRAY] = {BPF_MAP_TYPE_PERF_EVENT_ARRAY, 0, false},
-	[MAP_CGROUP_ARRAY] = {BPF_MAP_TYPE_CGROUP_ARRAY, 0, false},
+	[MAP_HASH] = {BPF_MAP_TYPE_HASH,             0,              false},
+	[MAP_LRU_HASH] = {BPF_MAP_TYPE_LRU_HASH,         0,              false},
+	[MAP_PERCPU_HASH] = {BPF_MAP_TYPE_PERCPU_HASH,      0,              true },
+	[MAP_LRU_PERCPU_HASH] = {BPF_MAP_TYPE_LRU_PERCPU_HASH,  0,              true },
+	[MAP_ARRAY] = {BPF_MAP_TYPE_ARRAY,            0,              false},
+	[MAP_PERCPU_ARRAY] = {BPF_MAP_TYPE_PERCPU_ARRAY,     0,              true },
+	[MAP_DATA] = {BPF_MAP_TYPE_ARRAY,            BPF_F_MMAPABLE, false},
+	[MAP_RINGBUF] = {BPF_MAP_TYPE_RINGBUF,          0,              false},
+	[MAP_STACK_TRACE] = {BPF_MAP_TYPE_STACK_TRACE,      0,              false},
+	[MAP_PROG_ARRAY] = {BPF_MAP_TYPE_PROG_ARRAY,       0,              false},
+	[MAP_PERF_ARRAY] = {BPF_MAP_TYPE_PERF_EVENT_ARRAY, 0,              false},
+	[MAP_CGROUP_ARRAY] = {BPF_MAP_TYPE_CGROUP_ARRAY,     0,              false},
 };
 
 bool map_is_percpu(const struct map *m)
@@ -79,11 +79,12 @@ static struct err *map_error(const struct map *m, int code)
 	if (rights)
 		return err_new(code, "creating a map needs %s", rights);
 	errno = code;
-	return err_errno("creating map %s (key %u bytes, value %u bytes, %u entries)", m->name, m->key_size,
-			 m->value_size, m->nentries);
+	return err_errno("creating map %s (key %u bytes, value %u bytes, %u entries)", m->name,
+			 m->key_size, m->value_size, m->nentries);
 }
 
-/* Writes the initial bytes; read-only data is frozen then, so that the verifier may fold what it reads. */
+/* Writes the initial bytes; read-only data is frozen then, so that the verifier may fold what it
+ * reads. */
 static struct err *data_init(struct kmap *k)
 {
 	const struct map *m = k->map;

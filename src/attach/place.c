@@ -1,5 +1,6 @@
 /*
- * place.c - what all families of probes share when they attach: perf links, pids, closing many links.
+ * place.c - what all families of probes share when they attach: perf links, pids, closing many
+ * links.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -53,11 +54,12 @@ struct err *attach_missing(struct place *pl, const struct attach_point *p, struc
 	return NULL;
 }
 
-/* --- closing ---------------------------------------------------------------------------------------------- */
+/* --- closing
+ * ---------------------------------------------------------------------------------------------- */
 
 /*
- * Closing a link waits until no CPU runs its program any more (RCU), so a thousand links take a thousand
- * waits: many threads wait at the same time.
+ * Closing a link waits until no CPU runs its program any more (RCU), so a thousand links take a
+ * thousand waits: many threads wait at the same time.
  */
 struct closer {
 	link_list *list;
@@ -82,7 +84,10 @@ static void *close_some(void *arg)
 
 void links_close(link_list *l)
 {
-	enum { MAX_THREADS = 64, LINKS_A_THREAD = 2 };
+	enum {
+		MAX_THREADS = 64,
+		LINKS_A_THREAD = 2
+	};
 	pthread_t thread[MAX_THREADS];
 	struct closer c = {.list = l};
 	size_t want = MIN(l->len / LINKS_A_THREAD, (size_t)MAX_THREADS), n = 0;

@@ -1,6 +1,6 @@
 /*
- * rows.c - reads, clears and zeroes the variables of a script.  Hashes are read in batches, with a walk key
- * by key where the kernel has no batches for the kind of map.
+ * rows.c - reads, clears and zeroes the variables of a script.  Hashes are read in batches, with a
+ * walk key by key where the kernel has no batches for the kind of map.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -39,8 +39,8 @@ static int read_batches(int fd, struct elements *e)
 		uint32_t n = want;
 
 		elements_reserve(e, e->n + want);
-		ret = sys_map_lookup_batch(fd, in, out, e->key + e->n * e->key_size, e->value + e->n * e->value_size,
-					   &n);
+		ret = sys_map_lookup_batch(fd, in, out, e->key + e->n * e->key_size,
+					   e->value + e->n * e->value_size, &n);
 		if (ret == -ENOSPC && want < 1u << 24) {
 			want *= 2;
 			continue;
@@ -110,7 +110,8 @@ static struct value value_of(const struct type *t, const uint8_t *data)
 	return (struct value){.type = t, .data = data, .size = type_mem_size(t)};
 }
 
-/* --- scalars ---------------------------------------------------------------------------------------------- */
+/* --- scalars
+ * ---------------------------------------------------------------------------------------------- */
 
 static bool is_scalar(const struct program *p, const struct var *v)
 {
@@ -164,9 +165,12 @@ static void zero_scalar(struct session *s, const struct var *v)
 	}
 }
 
-/* --- hashes ----------------------------------------------------------------------------------------------- */
+/* --- hashes
+ * -----------------------------------------------------------------------------------------------
+ */
 
-static void read_hash(struct session *s, const struct var *v, const struct elements *e, struct map_rows *ret)
+static void read_hash(struct session *s, const struct var *v, const struct elements *e,
+		      struct map_rows *ret)
 {
 	size_t n = type_mem_size(v->value), part = ALIGN_UP((size_t)v->map->value_size, (size_t)8);
 	bool percpu = map_is_percpu(v->map);
@@ -189,7 +193,9 @@ static void read_hash(struct session *s, const struct var *v, const struct eleme
 			else
 				memcpy(data, value + v->value_offset, n);
 		}
-		add_row(ret, value_of(v->key, arena_memdup(ret->arena, e->key + i * e->key_size, e->key_size)),
+		add_row(ret,
+			value_of(v->key,
+				 arena_memdup(ret->arena, e->key + i * e->key_size, e->key_size)),
 			value_of(v->value, data), seq);
 	}
 }
@@ -213,11 +219,13 @@ static void read_tseries(const struct var *v, const struct elements *e, struct m
 			strtab_setn(&seen, key, user, data);
 			if (v->key)
 				k = value_of(v->key, arena_memdup(ret->arena, key, user));
-			val = (struct value){v->value, data, (uint32_t)(count * sizeof(struct tseries_wire))};
+			val = (struct value){v->value, data,
+					     (uint32_t)(count * sizeof(struct tseries_wire))};
 			add_row(ret, k, val, 0);
 		}
 		memcpy(&bucket, key + user, 8);
-		memcpy(data + bucket % count * sizeof(struct tseries_wire), e->value + i * e->value_size,
+		memcpy(data + bucket % count * sizeof(struct tseries_wire),
+		       e->value + i * e->value_size,
 		       MIN(sizeof(struct tseries_wire), e->value_size));
 	}
 	strtab_free(&seen);
@@ -269,7 +277,8 @@ struct err *events_clear_var(struct session *s, const struct var *v)
 	if (err)
 		return err;
 	for (size_t i = 0; i < e.n; i++)
-		(void)sys_map_delete(session_map_fd(s, v->map), e.key + i * e.key_size); /* may be gone */
+		(void)sys_map_delete(session_map_fd(s, v->map),
+				     e.key + i * e.key_size); /* may be gone */
 	elements_free(&e);
 	return NULL;
 }
@@ -290,8 +299,10 @@ struct err *events_zero_var(struct session *s, const struct var *v)
 		uint8_t *value = e.value + i * e.value_size;
 
 		for (size_t at = 0; at < e.value_size; at += part)
-			memset(value + at + v->value_offset, 0, v->map->value_size - v->value_offset);
-		(void)sys_map_update(session_map_fd(s, v->map), e.key + i * e.key_size, value, BPF_EXIST);
+			memset(value + at + v->value_offset, 0,
+			       v->map->value_size - v->value_offset);
+		(void)sys_map_update(session_map_fd(s, v->map), e.key + i * e.key_size, value,
+				     BPF_EXIST);
 	}
 	elements_free(&e);
 	return NULL;

@@ -27,7 +27,8 @@ struct map_rows {
 	struct arena *arena;
 	VEC(struct map_row) row;
 };
-/* Snapshot of a variable, unsorted.  Scalars give one row; a variable that no handler uses has none or zeroes. */
+/* Snapshot of a variable, unsorted.  Scalars give one row; a variable that no handler uses has none
+ * or zeroes. */
 struct err *events_read_var(struct session *s, const struct var *v, struct map_rows *ret);
 void map_rows_free(struct map_rows *r);
 struct err *events_clear_var(struct session *s, const struct var *v);

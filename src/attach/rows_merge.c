@@ -50,7 +50,8 @@ static void merge_stat(uint8_t *dst, const uint8_t *part)
 	n = (int64_t)((uint64_t)d.count + (uint64_t)p.count);
 	delta = (int64_t)((uint64_t)p.mean - (uint64_t)d.mean);
 	d.m2 = (int64_t)((uint64_t)d.m2 + (uint64_t)p.m2 +
-			 (uint64_t)wrapping_div((__int128)delta * delta, n) * (uint64_t)d.count * (uint64_t)p.count);
+			 (uint64_t)wrapping_div((__int128)delta * delta, n) * (uint64_t)d.count *
+				 (uint64_t)p.count);
 	d.mean = (int64_t)((uint64_t)d.mean + (uint64_t)wrapping_div((__int128)delta * p.count, n));
 	d.sum = (int64_t)((uint64_t)d.sum + (uint64_t)p.sum);
 	d.min = MIN(d.min, p.min);

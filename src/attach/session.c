@@ -11,26 +11,26 @@
 #include "attach/session.h"
 
 /*
- * How each kind of program is attached.  The kernel runs handlers of one event in the order in which they
- * were attached (perf events, tracepoints: an array) or in the reverse order (breakpoints and trampolines: the newest
- * comes first); the script's order must come out.
+ * How each kind of program is attached.  The kernel runs handlers of one event in the order in
+ * which they were attached (perf events, tracepoints: an array) or in the reverse order
+ * (breakpoints and trampolines: the newest comes first); the script's order must come out.
  */
 static const struct {
 	struct err *(*attach)(struct place *pl);
 	bool newest_first;
 } families[] = {
-	[PROG_KPROBE] = {attach_kprobes, true},
-	[PROG_KPROBE_MULTI] = {attach_kprobes, true},
-	[PROG_UPROBE_MULTI] = {attach_uprobes, true},
-	[PROG_TRACEPOINT] = {attach_tracepoints, false},
+	[PROG_KPROBE] = {attach_kprobes,         true },
+	[PROG_KPROBE_MULTI] = {attach_kprobes,         true },
+	[PROG_UPROBE_MULTI] = {attach_uprobes,         true },
+	[PROG_TRACEPOINT] = {attach_tracepoints,     false},
 	[PROG_RAW_TP] = {attach_raw_tracepoints, false},
-	[PROG_RAW_TP_BTF] = {attach_tracing, false},
-	[PROG_PERF_EVENT] = {attach_perf_events, false},
-	[PROG_FENTRY] = {attach_tracing, true},
-	[PROG_FEXIT] = {attach_tracing, true},
-	[PROG_LSM] = {attach_tracing, false},
-	[PROG_ITER] = {attach_iter, false},
-	[PROG_USER] = {NULL, false},
+	[PROG_RAW_TP_BTF] = {attach_tracing,         false},
+	[PROG_PERF_EVENT] = {attach_perf_events,     false},
+	[PROG_FENTRY] = {attach_tracing,         true },
+	[PROG_FEXIT] = {attach_tracing,         true },
+	[PROG_LSM] = {attach_tracing,         false},
+	[PROG_ITER] = {attach_iter,            false},
+	[PROG_USER] = {NULL,                   false},
 };
 
 static enum probe_kind kind_of(const struct probe *p)
@@ -147,7 +147,8 @@ static struct err *create(struct session *s)
 	return e;
 }
 
-struct err *session_create(struct program *p, struct world *w, const struct session_options *o, struct session **ret)
+struct err *session_create(struct program *p, struct world *w, const struct session_options *o,
+			   struct session **ret)
 {
 	struct arena *a = arena_create();
 	struct session *s = arena_new(a, struct session);
@@ -184,7 +185,9 @@ void session_destroy(struct session *s)
 	arena_destroy(s->arena);
 }
 
-/* --- attaching ------------------------------------------------------------------------------------------------- */
+/* --- attaching
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static uint64_t now_ns(void)
 {
@@ -201,7 +204,8 @@ static void attach_user(struct session *s, struct running *r)
 		const struct attach_point *p = r->probe->points[i];
 
 		if (p->kind == PK_TIMER && p->period)
-			vec_push(&s->timers, (struct user_timer){r->probe, p->period, now_ns() + p->period});
+			vec_push(&s->timers,
+				 (struct user_timer){r->probe, p->period, now_ns() + p->period});
 		r->nattached++;
 	}
 }
@@ -224,7 +228,8 @@ static struct err *attach_probe(struct session *s, struct running *r)
 	return families[r->probe->kind].attach(&pl);
 }
 
-/* kretprobes run in the order of attaching, unlike kprobes: see the kernel's per-task list of returns. */
+/* kretprobes run in the order of attaching, unlike kprobes: see the kernel's per-task list of
+ * returns. */
 static bool is_newest_first(const struct running *r)
 {
 	return families[r->probe->kind].newest_first && kind_of(r->probe) != PK_KRETPROBE;
@@ -280,14 +285,16 @@ bool session_is_oneshot(const struct session *s)
 		for (uint32_t j = 0; j < p->npoints; j++) {
 			enum probe_kind k = p->points[j]->kind;
 
-			if (k != PK_BEGIN && k != PK_END && k != PK_ERROR && k != PK_NEVER && k != PK_ITER)
+			if (k != PK_BEGIN && k != PK_END && k != PK_ERROR && k != PK_NEVER &&
+			    k != PK_ITER)
 				return false;
 		}
 	}
 	return true;
 }
 
-/* --- probes that are run by hand -------------------------------------------------------------------------- */
+/* --- probes that are run by hand
+ * -------------------------------------------------------------------------- */
 
 static struct err *run_now(struct session *s, struct running *r)
 {
@@ -313,7 +320,8 @@ static int64_t order_of(const struct running *r)
 }
 
 /* Probes of one kind, ascending by their number, script order among equals. */
-static struct err *run_kind(struct session *s, enum probe_kind k, bool (*stop)(void *arg), void *arg)
+static struct err *run_kind(struct session *s, enum probe_kind k, bool (*stop)(void *arg),
+			    void *arg)
 {
 	VEC(struct running *) todo = {0};
 	struct err *e = NULL;
@@ -349,7 +357,8 @@ struct err *session_run_end(struct session *s, bool failed)
 
 	/* exit() makes every program return at once; the last ones must run */
 	if (exit_word && s->prog->exit_offset)
-		__atomic_store_n((uint64_t *)((char *)exit_word + s->prog->exit_offset), 0, __ATOMIC_SEQ_CST);
+		__atomic_store_n((uint64_t *)((char *)exit_word + s->prog->exit_offset), 0,
+				 __ATOMIC_SEQ_CST);
 	return run_kind(s, failed ? PK_ERROR : PK_END, NULL, NULL);
 }
 
@@ -401,7 +410,8 @@ struct world *session_world(struct session *s)
 	return s->world;
 }
 
-void session_on_record(struct session *s, void (*fn)(void *arg, const void *record, size_t n), void *arg)
+void session_on_record(struct session *s, void (*fn)(void *arg, const void *record, size_t n),
+		       void *arg)
 {
 	s->on_record = fn;
 	s->on_record_arg = arg;

@@ -11,8 +11,9 @@
 /* A map of the program in the kernel. */
 struct kmap {
 	const struct map *map;
-	int fd;		 /* -1: not created */
-	void *mem;	 /* MAP_DATA: where it is mapped, or where the initial bytes are for read-only ones */
+	int fd;    /* -1: not created */
+	void *mem; /* MAP_DATA: where it is mapped, or where the initial bytes are for read-only
+		      ones */
 	size_t mem_size; /* of a mapping; 0 when mem is borrowed */
 };
 
@@ -34,7 +35,7 @@ struct loaded {
 };
 
 struct link {
-	int fd;	     /* of the link; -1: the perf event alone holds the program */
+	int fd;      /* of the link; -1: the perf event alone holds the program */
 	int perf_fd; /* -1: none */
 };
 typedef VEC(struct link) link_list;
@@ -93,7 +94,8 @@ struct place {
 	link_list *links;
 	int pid; /* 0: all */
 };
-/* Opens nothing itself: puts the program on a perf event and keeps both; takes the descriptor over. */
+/* Opens nothing itself: puts the program on a perf event and keeps both; takes the descriptor over.
+ */
 struct err *place_perf(struct place *pl, int perf_fd, uint64_t cookie);
 int place_pid(const struct place *pl, const struct attach_point *p); /* -1: every process */
 void links_close(link_list *l);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/btf.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -48,8 +49,8 @@ static void object_name(char dst[BPF_OBJ_NAME_LEN], const char *src)
 
 	for (; src && *src && n < BPF_OBJ_NAME_LEN - 1; src++) {
 		char c = *src;
-		bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-			  c == '_' || c == '.';
+		bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			  (c >= '0' && c <= '9') || c == '_' || c == '.';
 
 		if (ok)
 			dst[n++] = c;
@@ -69,12 +70,14 @@ int sys_map_create(const char *name, enum bpf_map_type type, uint32_t key_size, 
 			       .map_flags = flags};
 
 	object_name(attr.map_name, name);
-	return sys_bpf(BPF_MAP_CREATE, &attr, offsetof(union bpf_attr, map_extra) + sizeof(attr.map_extra));
+	return sys_bpf(BPF_MAP_CREATE, &attr,
+		       offsetof(union bpf_attr, map_extra) + sizeof(attr.map_extra));
 }
 
 static int map_elem(int cmd, int fd, const void *key, const void *value, uint64_t flags)
 {
-	union bpf_attr attr = {.map_fd = (uint32_t)fd, .key = ptr(key), .value = ptr(value), .flags = flags};
+	union bpf_attr attr = {
+		.map_fd = (uint32_t)fd, .key = ptr(key), .value = ptr(value), .flags = flags};
 
 	return sys_bpf(cmd, &attr, offsetof(union bpf_attr, flags) + sizeof(attr.flags));
 }
@@ -106,7 +109,8 @@ int sys_map_freeze(int fd)
 	return sys_bpf(BPF_MAP_FREEZE, &attr, sizeof(attr.map_fd));
 }
 
-int sys_map_lookup_batch(int fd, const void *in, void *out, void *keys, void *values, uint32_t *count)
+int sys_map_lookup_batch(int fd, const void *in, void *out, void *keys, void *values,
+			 uint32_t *count)
 {
 	union bpf_attr attr = {0};
 	int ret;
@@ -162,7 +166,8 @@ int sys_btf_load(const void *data, uint32_t len)
 
 	attr.btf = ptr(data);
 	attr.btf_size = len;
-	return sys_bpf(BPF_BTF_LOAD, &attr, offsetof(union bpf_attr, btf_log_level) + sizeof(uint32_t));
+	return sys_bpf(BPF_BTF_LOAD, &attr,
+		       offsetof(union bpf_attr, btf_log_level) + sizeof(uint32_t));
 }
 
 int sys_prog_run(int fd, const void *ctx, uint32_t ctx_size, uint32_t *retval)

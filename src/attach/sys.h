@@ -1,8 +1,8 @@
 /*
  * sys.h - one wrapper a bpf(2) command and perf_event_open(2).
  *
- * Every function returns a file descriptor or 0 on success and a negative errno value on failure.  The
- * layouts that are newer than the oldest kernel headers we build with are declared here.
+ * Every function returns a file descriptor or 0 on success and a negative errno value on failure.
+ * The layouts that are newer than the oldest kernel headers we build with are declared here.
  */
 #pragma once
 
@@ -27,16 +27,18 @@ int sys_map_delete(int fd, const void *key);
 int sys_map_next_key(int fd, const void *key, void *next); /* key NULL: the first */
 int sys_map_freeze(int fd);
 /*
- * BPF_MAP_LOOKUP_BATCH: up to *count elements; `in` NULL starts, `out` is the place to go on from (both as
- * large as a key, at least 4 bytes).  *count is what came.  -ENOENT: that was the last of it, *count is valid.
+ * BPF_MAP_LOOKUP_BATCH: up to *count elements; `in` NULL starts, `out` is the place to go on from
+ * (both as large as a key, at least 4 bytes).  *count is what came.  -ENOENT: that was the last of
+ * it, *count is valid.
  */
-int sys_map_lookup_batch(int fd, const void *in, void *out, void *keys, void *values, uint32_t *count);
+int sys_map_lookup_batch(int fd, const void *in, void *out, void *keys, void *values,
+			 uint32_t *count);
 
 struct sys_prog {
 	enum bpf_prog_type type;
-	uint32_t attach_type;	/* expected */
+	uint32_t attach_type;   /* expected */
 	uint32_t attach_btf_id; /* tracing programs */
-	uint32_t flags;		/* BPF_F_SLEEPABLE */
+	uint32_t flags;         /* BPF_F_SLEEPABLE */
 	const struct bpf_insn *insn;
 	uint32_t ninsn;
 	const char *name, *license;
@@ -59,20 +61,21 @@ int sys_prog_run(int fd, const void *ctx, uint32_t ctx_size, uint32_t *retval);
 int sys_link_perf(int prog_fd, int perf_fd, uint64_t cookie);
 struct sys_multi {
 	uint32_t attach_type, flags, n;
-	const char *path;	   /* uprobes */
-	const uint64_t *offset;	   /* uprobes: file offsets */
+	const char *path;          /* uprobes */
+	const uint64_t *offset;    /* uprobes: file offsets */
 	const uint64_t *semaphore; /* uprobes: reference counters, NULL none */
 	const char *const *symbol; /* kprobes: either this or address */
 	const uint64_t *address;
 	const uint64_t *cookie; /* NULL none */
-	uint32_t pid;		/* uprobes: 0 all */
+	uint32_t pid;           /* uprobes: 0 all */
 };
 int sys_link_kprobes(int prog_fd, const struct sys_multi *m);
 int sys_link_uprobes(int prog_fd, const struct sys_multi *m);
 /* Iterator link; pid 0: everything. */
 int sys_link_iter(int prog_fd, uint32_t pid);
 int sys_iter_open(int link_fd);
-/* By name, or with name NULL what the program was loaded for (fentry, fexit, lsm, typed tracepoints). */
+/* By name, or with name NULL what the program was loaded for (fentry, fexit, lsm, typed
+ * tracepoints). */
 int sys_raw_tracepoint(const char *name, int prog_fd);
 
 int sys_perf_open(struct perf_event_attr *attr, int pid, int cpu, int group, unsigned long flags);

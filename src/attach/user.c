@@ -5,7 +5,8 @@
 #include "attach/user.h"
 
 /* What loading a map's address yields: memory for data, an opaque handle for others. */
-static uint64_t map_address(struct bpf_vm *vm, void *arg, uint32_t index, bool is_value, uint32_t offset)
+static uint64_t map_address(struct bpf_vm *vm, void *arg, uint32_t index, bool is_value,
+			    uint32_t offset)
 {
 	struct user_run *u = arg;
 	struct kmap *k;

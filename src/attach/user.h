@@ -7,13 +7,13 @@
 #include "attach/session.h"
 
 /*
- * A map element that the handler has looked up.  The handler writes to the copy; what it changed goes back to
- * the kernel at the next helper call and when the run ends.
+ * A map element that the handler has looked up.  The handler writes to the copy; what it changed
+ * goes back to the kernel at the next helper call and when the run ends.
  */
 struct user_elem {
 	struct kmap *map;
 	uint8_t *key, *copy, *before; /* before: as last known to be in the kernel */
-	size_t size;		      /* of copy: all CPUs of a per-CPU map */
+	size_t size;                  /* of copy: all CPUs of a per-CPU map */
 	bool is_deleted;
 };
 
@@ -34,7 +34,7 @@ struct user_run {
 	struct bpf_vm *vm;
 	struct arena *arena; /* lives as long as the run */
 	bool *is_region;     /* by map id: the VM knows its memory */
-	unsigned cpu;	     /* taken when the run starts */
+	unsigned cpu;        /* taken when the run starts */
 	VEC(struct user_elem *) elems;
 	struct strtab elem_by_key; /* map id and key bytes */
 	struct user_elem *recent;
@@ -45,7 +45,8 @@ struct user_run {
 };
 
 /* The helpers' door for the interpreter; arg is the struct user_run. */
-struct err *user_helper(struct bpf_vm *vm, void *arg, int32_t id, const uint64_t v[5], uint64_t *ret);
+struct err *user_helper(struct bpf_vm *vm, void *arg, int32_t id, const uint64_t v[5],
+			uint64_t *ret);
 
 /* Bytes of this process that a handler names: false on a bad address, never a fault. */
 bool user_get(void *dst, uint64_t addr, size_t n);
@@ -54,7 +55,8 @@ bool user_put(uint64_t addr, const void *src, size_t n);
 /* user_map.c: elements of maps.  Addresses as the handler sees them, 0: none; negative: -errno. */
 void user_flush(struct user_run *u, bool all);
 uint64_t user_map_lookup(struct user_run *u, struct kmap *k, uint64_t key, unsigned cpu);
-int64_t user_map_update(struct user_run *u, struct kmap *k, uint64_t key, uint64_t value, uint64_t flags);
+int64_t user_map_update(struct user_run *u, struct kmap *k, uint64_t key, uint64_t value,
+			uint64_t flags);
 int64_t user_map_delete(struct user_run *u, struct kmap *k, uint64_t key);
 int64_t user_map_each(struct user_run *u, struct kmap *k, uint64_t fn, uint64_t ctx);
 

@@ -1,5 +1,6 @@
 /*
- * user_helpers.c - the kernel's helpers, and those of bpf/user_helpers.h, for handlers in user space.
+ * user_helpers.c - the kernel's helpers, and those of bpf/user_helpers.h, for handlers in user
+ * space.
  */
 #include "bpf/user_helpers.h"
 
@@ -15,9 +16,14 @@
 
 #include "attach/user.h"
 
-enum { MAX_LOOPS = 1 << 23, MAX_RECORD = 1 << 20, MAX_FRAME = 1 << 20 };
+enum {
+	MAX_LOOPS = 1 << 23,
+	MAX_RECORD = 1 << 20,
+	MAX_FRAME = 1 << 20
+};
 
-/* The kernel copies from and to our own memory and says EFAULT where a load would end the process. */
+/* The kernel copies from and to our own memory and says EFAULT where a load would end the process.
+ */
 bool user_get(void *dst, uint64_t addr, size_t n)
 {
 	struct iovec to = {dst, n}, from = {(void *)(uintptr_t)addr, n};
@@ -40,7 +46,8 @@ static int64_t clock_ns(clockid_t id)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* --- maps: the first argument is what loading the map's address gave ---------------------------------- */
+/* --- maps: the first argument is what loading the map's address gave
+ * ---------------------------------- */
 
 static struct kmap *map_of(struct user_run *u, uint64_t handle)
 {
@@ -64,7 +71,8 @@ static int64_t h_lookup_percpu(struct user_run *u, const uint64_t v[5])
 {
 	struct kmap *k = map_of(u, v[0]);
 
-	return k ? (int64_t)user_map_lookup(u, k, v[1], (unsigned)MIN(v[2], (uint64_t)UINT32_MAX)) : 0;
+	return k ? (int64_t)user_map_lookup(u, k, v[1], (unsigned)MIN(v[2], (uint64_t)UINT32_MAX))
+		 : 0;
 }
 
 static int64_t h_update(struct user_run *u, const uint64_t v[5])
@@ -104,7 +112,8 @@ static int64_t h_loop(struct user_run *u, const uint64_t v[5])
 	return (int64_t)i;
 }
 
-/* --- records -------------------------------------------------------------------------------------------- */
+/* --- records
+ * -------------------------------------------------------------------------------------------- */
 
 static void emit(struct user_run *u, const void *data, size_t n)
 {
@@ -166,7 +175,8 @@ static int64_t h_discard(struct user_run *u, const uint64_t v[5])
 	return finish(u, v[0], false);
 }
 
-/* --- memory: only our own can be read; what a script calls a kernel or user address cannot ---------------- */
+/* --- memory: only our own can be read; what a script calls a kernel or user address cannot
+ * ---------------- */
 
 static int64_t copy_in(const uint64_t v[5])
 {
@@ -228,7 +238,8 @@ static int64_t h_strncmp(struct user_run *u, const uint64_t v[5])
 	return 0;
 }
 
-/* --- what the event is: this process ------------------------------------------------------------------- */
+/* --- what the event is: this process
+ * ------------------------------------------------------------------- */
 
 static int64_t h_zero(struct user_run *u, const uint64_t v[5])
 {
@@ -287,7 +298,8 @@ static int64_t h_prandom(struct user_run *u, const uint64_t v[5])
 	return (int64_t)((uint64_t)random_number() & UINT32_MAX);
 }
 
-/* --- user space's own ----------------------------------------------------------------------------------- */
+/* --- user space's own
+ * ----------------------------------------------------------------------------------- */
 
 static int64_t h_snapshot_open(struct user_run *u, const uint64_t v[5])
 {
@@ -333,52 +345,53 @@ static const struct {
 	int32_t id;
 	int64_t (*fn)(struct user_run *u, const uint64_t v[5]);
 } helpers[] = {
-	{BPF_FUNC_map_lookup_elem, h_lookup},
-	{BPF_FUNC_map_update_elem, h_update},
-	{BPF_FUNC_map_delete_elem, h_delete},
-	{BPF_FUNC_map_lookup_percpu_elem, h_lookup_percpu},
-	{BPF_FUNC_for_each_map_elem, h_each},
-	{BPF_FUNC_loop, h_loop},
-	{BPF_FUNC_ringbuf_output, h_output},
-	{BPF_FUNC_ringbuf_reserve, h_reserve},
-	{BPF_FUNC_ringbuf_submit, h_submit},
-	{BPF_FUNC_ringbuf_discard, h_discard},
-	{BPF_FUNC_ringbuf_query, h_zero},
-	{BPF_FUNC_probe_read_kernel, h_read_kernel},
-	{BPF_FUNC_probe_read_kernel_str, h_read_kernel_str},
-	{BPF_FUNC_probe_read_user, h_fault},
-	{BPF_FUNC_probe_read_user_str, h_fault},
-	{BPF_FUNC_copy_from_user, h_fault},
-	{BPF_FUNC_strncmp, h_strncmp},
-	{BPF_FUNC_ktime_get_ns, h_ktime},
-	{BPF_FUNC_ktime_get_coarse_ns, h_ktime},
-	{BPF_FUNC_ktime_get_boot_ns, h_ktime_boot},
-	{BPF_FUNC_ktime_get_tai_ns, h_ktime_tai},
-	{BPF_FUNC_get_current_pid_tgid, h_pid_tgid},
-	{BPF_FUNC_get_current_uid_gid, h_uid_gid},
-	{BPF_FUNC_get_current_comm, h_comm},
-	{BPF_FUNC_get_smp_processor_id, h_cpu},
-	{BPF_FUNC_get_prandom_u32, h_prandom},
-	{BPF_FUNC_get_current_task, h_zero},
-	{BPF_FUNC_get_current_task_btf, h_zero},
-	{BPF_FUNC_get_current_cgroup_id, h_zero},
-	{BPF_FUNC_get_numa_node_id, h_zero},
-	{BPF_FUNC_get_attach_cookie, h_zero},
-	{BPF_FUNC_get_func_ip, h_zero},
-	{BPF_FUNC_get_stack, h_fault},
-	{BPF_FUNC_send_signal, h_fault},
-	{BPF_FUNC_trace_printk, h_zero},
-	{BPF_FUNC_trace_vprintk, h_zero},
-	{UH_SNAPSHOT_OPEN, h_snapshot_open},
-	{UH_SNAPSHOT_NEXT, user_snapshot_next},
-	{UH_SNAPSHOT_CLOSE, h_snapshot_close},
-	{UH_VAR_CLEAR, h_var_clear},
-	{UH_FRAME_PUSH, h_frame_push},
-	{UH_FRAME_POP, h_frame_pop},
-	{UH_RANDOM, h_random},
+	{BPF_FUNC_map_lookup_elem,        h_lookup          },
+	{BPF_FUNC_map_update_elem,        h_update          },
+	{BPF_FUNC_map_delete_elem,        h_delete          },
+	{BPF_FUNC_map_lookup_percpu_elem, h_lookup_percpu   },
+	{BPF_FUNC_for_each_map_elem,      h_each            },
+	{BPF_FUNC_loop,                   h_loop            },
+	{BPF_FUNC_ringbuf_output,         h_output          },
+	{BPF_FUNC_ringbuf_reserve,        h_reserve         },
+	{BPF_FUNC_ringbuf_submit,         h_submit          },
+	{BPF_FUNC_ringbuf_discard,        h_discard         },
+	{BPF_FUNC_ringbuf_query,          h_zero            },
+	{BPF_FUNC_probe_read_kernel,      h_read_kernel     },
+	{BPF_FUNC_probe_read_kernel_str,  h_read_kernel_str },
+	{BPF_FUNC_probe_read_user,        h_fault           },
+	{BPF_FUNC_probe_read_user_str,    h_fault           },
+	{BPF_FUNC_copy_from_user,         h_fault           },
+	{BPF_FUNC_strncmp,                h_strncmp         },
+	{BPF_FUNC_ktime_get_ns,           h_ktime           },
+	{BPF_FUNC_ktime_get_coarse_ns,    h_ktime           },
+	{BPF_FUNC_ktime_get_boot_ns,      h_ktime_boot      },
+	{BPF_FUNC_ktime_get_tai_ns,       h_ktime_tai       },
+	{BPF_FUNC_get_current_pid_tgid,   h_pid_tgid        },
+	{BPF_FUNC_get_current_uid_gid,    h_uid_gid         },
+	{BPF_FUNC_get_current_comm,       h_comm            },
+	{BPF_FUNC_get_smp_processor_id,   h_cpu             },
+	{BPF_FUNC_get_prandom_u32,        h_prandom         },
+	{BPF_FUNC_get_current_task,       h_zero            },
+	{BPF_FUNC_get_current_task_btf,   h_zero            },
+	{BPF_FUNC_get_current_cgroup_id,  h_zero            },
+	{BPF_FUNC_get_numa_node_id,       h_zero            },
+	{BPF_FUNC_get_attach_cookie,      h_zero            },
+	{BPF_FUNC_get_func_ip,            h_zero            },
+	{BPF_FUNC_get_stack,              h_fault           },
+	{BPF_FUNC_send_signal,            h_fault           },
+	{BPF_FUNC_trace_printk,           h_zero            },
+	{BPF_FUNC_trace_vprintk,          h_zero            },
+	{UH_SNAPSHOT_OPEN,                h_snapshot_open   },
+	{UH_SNAPSHOT_NEXT,                user_snapshot_next},
+	{UH_SNAPSHOT_CLOSE,               h_snapshot_close  },
+	{UH_VAR_CLEAR,                    h_var_clear       },
+	{UH_FRAME_PUSH,                   h_frame_push      },
+	{UH_FRAME_POP,                    h_frame_pop       },
+	{UH_RANDOM,		       h_random          },
 };
 
-struct err *user_helper(struct bpf_vm *vm, void *arg, int32_t id, const uint64_t v[5], uint64_t *ret)
+struct err *user_helper(struct bpf_vm *vm, void *arg, int32_t id, const uint64_t v[5],
+			uint64_t *ret)
 {
 	struct user_run *u = arg;
 	struct err *e;

@@ -1,4 +1,5 @@
-/* user_map.c - map elements for handlers in user space: copies that are written back when they change. */
+/* user_map.c - map elements for handlers in user space: copies that are written back when they
+ * change. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -6,12 +7,13 @@
 
 static size_t part_size(const struct kmap *k)
 {
-	return map_is_percpu(k->map) ? ALIGN_UP((size_t)k->map->value_size, (size_t)8) : k->map->value_size;
+	return map_is_percpu(k->map) ? ALIGN_UP((size_t)k->map->value_size, (size_t)8)
+				     : k->map->value_size;
 }
 
 /*
- * Parts of other CPUs go on changing in the kernel, so only the parts that the handler has changed are put
- * into a fresh copy.
+ * Parts of other CPUs go on changing in the kernel, so only the parts that the handler has changed
+ * are put into a fresh copy.
  */
 static void write_back(struct user_elem *e)
 {
@@ -70,7 +72,8 @@ static uint64_t scratch_lookup(struct user_run *u, struct kmap *k, uint64_t key)
 	return (uint64_t)(uintptr_t)u->s->scratch + index * one;
 }
 
-static struct user_elem *elem_load(struct user_run *u, struct kmap *k, const uint8_t *name, size_t len)
+static struct user_elem *elem_load(struct user_run *u, struct kmap *k, const uint8_t *name,
+				   size_t len)
 {
 	struct user_elem *e = arena_new(u->arena, struct user_elem);
 
@@ -101,11 +104,13 @@ uint64_t user_map_lookup(struct user_run *u, struct kmap *k, uint64_t key, unsig
 	if (!e)
 		e = elem_load(u, k, name, len);
 	u->recent = e;
-	return e ? (uint64_t)(uintptr_t)e->copy + (map_is_percpu(k->map) ? cpu * part_size(k) : 0) : 0;
+	return e ? (uint64_t)(uintptr_t)e->copy + (map_is_percpu(k->map) ? cpu * part_size(k) : 0)
+		 : 0;
 }
 
 /* The handler's view of a changed element, if it holds one. */
-static void refresh(struct user_run *u, struct kmap *k, const uint8_t *name, size_t len, const uint8_t *value)
+static void refresh(struct user_run *u, struct kmap *k, const uint8_t *name, size_t len,
+		    const uint8_t *value)
 {
 	struct user_elem *e = strtab_getn(&u->elem_by_key, name, len);
 
@@ -115,7 +120,8 @@ static void refresh(struct user_run *u, struct kmap *k, const uint8_t *name, siz
 	memcpy(e->before, value, e->size);
 }
 
-int64_t user_map_update(struct user_run *u, struct kmap *k, uint64_t key, uint64_t value, uint64_t flags)
+int64_t user_map_update(struct user_run *u, struct kmap *k, uint64_t key, uint64_t value,
+			uint64_t flags)
 {
 	size_t len, size = map_lookup_size(u->s, k->map);
 	uint8_t *name = elem_name(u, k, key, &len), *bytes = arena_alloc(u->arena, size);
@@ -163,7 +169,8 @@ int64_t user_map_each(struct user_run *u, struct kmap *k, uint64_t fn, uint64_t 
 
 	user_flush(u, true);
 	bpf_vm_region(u->vm, keys, (max + 1) * size, false);
-	while (n < max && sys_map_next_key(k->fd, n ? keys + (n - 1) * size : NULL, keys + n * size) == 0)
+	while (n < max &&
+	       sys_map_next_key(k->fd, n ? keys + (n - 1) * size : NULL, keys + n * size) == 0)
 		n++;
 	for (size_t i = 0; i < n; i++) {
 		uint64_t key = (uint64_t)(uintptr_t)(keys + i * size), ret = 0;

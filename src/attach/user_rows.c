@@ -116,7 +116,8 @@ static const struct var *var_of(const struct user_run *u, uint64_t var)
 int64_t user_snapshot_open(struct user_run *u, uint64_t var, uint64_t sort, uint64_t limit)
 {
 	struct user_snapshot snap = {.var = var_of(u, var), .is_open = true};
-	struct order o = {snap.var, UH_SORT_BY(sort), UH_SORT_WHICH(sort), UH_SORT_DESCENDING(sort)};
+	struct order o = {snap.var, UH_SORT_BY(sort), UH_SORT_WHICH(sort),
+			  UH_SORT_DESCENDING(sort)};
 
 	if (!snap.var)
 		return -EINVAL;
@@ -153,7 +154,8 @@ int64_t user_snapshot_next(struct user_run *u, const uint64_t v[5])
 
 int64_t user_snapshot_close(struct user_run *u, uint64_t handle)
 {
-	struct user_snapshot *snap = handle && handle <= u->snapshots.len ? &u->snapshots.at[handle - 1] : NULL;
+	struct user_snapshot *snap =
+		handle && handle <= u->snapshots.len ? &u->snapshots.at[handle - 1] : NULL;
 
 	if (!snap || !snap->is_open)
 		return -EINVAL;

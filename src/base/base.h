@@ -73,7 +73,7 @@ void *base_vec_grow(void *at, size_t *cap, size_t need, size_t size);
 #define vec_pop(v)	 ((v)->at[--(v)->len])
 #define vec_free(v)	 (base_free((v)->at), (v)->at = NULL, (v)->len = (v)->cap = 0)
 #define vec_each(it, v)                                                                            \
-	for (__typeof__((v)->at) it = (v)->at; it && it < (v)->at + (v)->len; it++)
+	for (__typeof__((v)->at + 0) it = (v)->at; it && it < (v)->at + (v)->len; it++)
 void base_free(void *p);
 
 /* buf.c: growable byte string; data is always NUL-terminated once anything was added. */
