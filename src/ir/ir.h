@@ -44,7 +44,7 @@ struct ir_insn {
 	uint8_t op;
 	uint8_t width;	/* 1 2 4 8 */
 	bool is_signed; /* LOAD */
-	uint8_t nargs;
+	uint32_t nargs; /* a phi can have many */
 	uint32_t block; /* index into ir_fn.block; removed instructions have op CONST and block 0 */
 	ir_ref *arg;	/* arena */
 	int64_t imm;
@@ -77,13 +77,13 @@ struct ir_fn {
 	struct arena *arena;	    /* borrowed from the program */
 };
 
-/* fn.c */
+/* fn.c.  A new function has its entry block and is appended to prog->fn. */
 struct ir_fn *ir_fn_new(struct program *prog, const char *name, enum ir_fn_kind kind, unsigned nparams);
 void ir_fn_free(struct ir_fn *fn); /* its vecs; the rest is in the arena */
 /* Fills block->pred and drops unreachable blocks (their instructions too).  Run after building. */
 void ir_cfg(struct ir_fn *fn);
 
-/* build.c: appends at the end of the current block */
+/* build.c: appends at the end of the current block; after its terminator, to a new unreachable block */
 struct ir_builder {
 	struct ir_fn *fn;
 	uint32_t block;	 /* current */
@@ -93,6 +93,9 @@ uint32_t ir_block_new(struct ir_builder *b, const char *name);
 void ir_at(struct ir_builder *b, uint32_t block); /* go on at the end of `block` */
 bool ir_terminated(const struct ir_builder *b);	  /* current block already has its terminator */
 ir_ref ir_const(struct ir_builder *b, int64_t v);
+/* A constant whose value ir_const_set writes later; nothing folds or shares it until then. */
+ir_ref ir_const_later(struct ir_builder *b);
+void ir_const_set(struct ir_fn *fn, ir_ref r, int64_t v);
 ir_ref ir_param(struct ir_builder *b, unsigned i);
 ir_ref ir_slot(struct ir_builder *b, uint32_t size);
 ir_ref ir_map(struct ir_builder *b, struct map *m);
@@ -115,7 +118,10 @@ void ir_copy(struct ir_builder *b, ir_ref dst, ir_ref src, uint32_t n);
 void ir_zero(struct ir_builder *b, ir_ref dst, uint32_t n);
 /* helper number is enum bpf_func_id of <linux/bpf.h>; args as a list ended by the macro */
 ir_ref ir_calln(struct ir_builder *b, enum ir_op op, int64_t imm, void *sym, unsigned n, const ir_ref *arg);
-#define IR_ARGS(...)	 (sizeof((ir_ref[]){__VA_ARGS__}) / sizeof(ir_ref)), (ir_ref[]){__VA_ARGS__}
+/* The leading 0 lets the list be empty; sizeof does not evaluate its operand. */
+#define IR_ARGS(...)                                                                               \
+	(unsigned)(sizeof((ir_ref[]){0, __VA_ARGS__}) / sizeof(ir_ref)) - 1,                       \
+		(ir_ref[]){0, __VA_ARGS__} + 1
 #define ir_helper(b, id, ...) ir_calln((b), IR_HELPER, (id), NULL, IR_ARGS(__VA_ARGS__))
 #define ir_rt(b, name, ...)   ir_calln((b), IR_RT, 0, (void *)(name), IR_ARGS(__VA_ARGS__))
 #define ir_kfunc(b, name, ...) ir_calln((b), IR_KFUNC, 0, (void *)(name), IR_ARGS(__VA_ARGS__))
@@ -134,7 +140,8 @@ struct ir_pass {
 extern const struct ir_pass ir_passes[];
 extern const unsigned ir_npasses;
 /*
- * Runs all passes (or, with `only`, the comma-separated ones) and, in debug builds, ir_check after each.
+ * Runs ir_cfg, then all passes (or, with `only`, the comma-separated ones in that order; unknown names are
+ * skipped) and, in debug builds, ir_check after each.
  * `after` (may be NULL) is called after each pass, for --dump=ir:PASS.
  */
 void ir_optimize(struct ir_fn *fn, const char *only,
@@ -145,6 +152,7 @@ const char *ir_check(const struct ir_fn *fn);
 
 /* text.c: prints a function; reads one or several back (maps and functions by name) */
 void ir_print(const struct ir_fn *fn, struct buf *out);
+void ir_print_map(const struct map *m, struct buf *out); /* its declaration, one line */
 /* Appends the functions found to prog; problems go to diags with places in src. */
 bool ir_parse(struct program *prog, const struct source *src, struct diags *diags);
 
@@ -153,6 +161,8 @@ struct ir_eval {
 	/* HELPER, KFUNC, RT: returns the value.  NULL: such a call ends the run with an error. */
 	uint64_t (*call)(void *arg, const struct ir_insn *i, const uint64_t *v, unsigned n);
 	uint64_t (*map_address)(void *arg, const struct map *m, int64_t offset, bool is_value);
+	/* May `n` bytes at addr outside the function's own slots be touched?  NULL: always. */
+	bool (*valid)(void *arg, uint64_t addr, uint64_t n, bool write);
 	void *arg;
 	uint64_t max_steps;
 };

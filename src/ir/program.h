@@ -255,7 +255,8 @@ struct program {
 	struct map *scratch; /* MAP_DATA: ncpus * SCRATCH_LEVELS regions of scratch_row bytes */
 	uint32_t scratch_row; /* largest need of any function, with its header; a multiple of 64 */
 	struct buf rodata_bytes;
-	unsigned ncpus; /* possible CPUs */
+	unsigned ncpus; /* possible CPUs: from the world, before program_finish */
+	struct strtab string_index, rodata_index; /* program.c's own: what is already in string and rodata */
 	/* offsets in `data` of counters that every program has, 0 when unused (offset 0 is reserved) */
 	uint32_t lost_offset;	 /* u64: records that found the ring full, all probes */
 	uint32_t skipped_offset; /* u64: events skipped because scratch was busy */
@@ -271,7 +272,10 @@ struct stack_frames_wire {
 	uint64_t ip[STACK_FRAMES_MAX]; /* opt.stack_limit of them exist; STACK_BUILD_ID: struct bpf_stack_build_id */
 };
 
-/* program.c */
+/*
+ * program.c.  program_new sets bpftrace's defaults in `opt` and makes the well-known maps.  The struct lives
+ * in the arena; program_free gives back what is on the heap, the functions' too.
+ */
 struct program *program_new(struct arena *a, const char *lang_name);
 void program_free(struct program *p);
 struct map *program_map(struct program *p, const char *name, enum map_kind kind, uint32_t key_size,
@@ -288,4 +292,5 @@ uint32_t program_percpu(struct program *p, uint32_t size, uint32_t align); /* of
  * kit_stack) and patches row_consts.  Run once after lowering, before ir_optimize.
  */
 void program_finish(struct program *p);
+/* One line a map, in the syntax that ir_parse reads: see doc/ir.md. */
 void program_dump_maps(const struct program *p, struct buf *out);

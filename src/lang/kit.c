@@ -120,8 +120,7 @@ void kit_scratch_here(struct kit *k)
 /* CONST whose value program_finish writes: times * scratch_row. */
 static ir_ref scratch_row_const(struct kit *k, int64_t times)
 {
-	/* an improbable number, so that constants are not folded or shared before it is final */
-	ir_ref r = ir_const(B(k), INT64_C(0x5c7a7c4000000000) + (int64_t)k->prog->row_consts.len);
+	ir_ref r = ir_const_later(B(k));
 	vec_push(&k->prog->row_consts,
 		 (struct row_const){.fn = k->b.fn, .insn = r, .is_scratch = true, .times = times});
 	return r;

@@ -56,7 +56,7 @@ static bool is_scalar(const struct kit *k, const struct var *v)
 /* See struct row_const: the final size of a row is known only when every handler was lowered. */
 ir_ref kit_row_const(struct kit *k)
 {
-	ir_ref r = ir_const(B(k), INT64_C(0x5c7a7c4000000000) + (int64_t)k->prog->row_consts.len);
+	ir_ref r = ir_const_later(B(k));
 	vec_push(&k->prog->row_consts, (struct row_const){.fn = k->b.fn, .insn = r});
 	return r;
 }

@@ -107,6 +107,7 @@ struct type *type_array(struct arena *a, struct type *elem, uint32_t count);
 /* A tuple with C layout: offsets, size and alignment are computed.  names NULL: tuple, else record. */
 struct type *type_tuple(struct arena *a, struct type *const *elem, const char *const *names, uint32_t n);
 struct type *type_stack(struct arena *a, bool user, enum stack_mode mode, uint32_t limit);
+/* arg NULL: all zero, and a TYPE_STAT without a histogram. */
 struct type *type_agg(struct arena *a, enum type_kind kind, bool is_signed, const int64_t arg[3]);
 
 void type_complete(struct type *t, struct arena *a);

@@ -1,0 +1,151 @@
+/*
+ * fold.c - constants, algebra, extensions, addresses, and phis of one value; one sweep in reverse
+ * postorder.
+ *
+ * The verifier's view: a value that a comparison or a branch looks at carries what was proved about
+ * it. Rules that would make an expression start from the operand of such a value ("look through"
+ * it) are not applied, so that what was checked is what is used.
+ */
+#include "ir/impl.h"
+
+enum {
+	MAX_REWRITES = 8
+};
+
+struct fold {
+	struct ir_fn *fn;
+	struct ir_replace replace;
+	bool *checked; /* by ir_ref: an operand of a comparison or branch */
+	size_t nold;
+};
+
+static void find_checked(struct fold *f)
+{
+	for (ir_ref r = 1; r < f->nold; r++) {
+		const struct ir_insn *i = ir_at_ref(f->fn, r);
+		bool compares = i->op >= IR_EQ && i->op <= IR_SLE;
+		uint32_t n = compares ? 2 : i->op == IR_BR || i->op == IR_SELECT ? 1 : 0;
+		for (uint32_t k = 0; k < n; k++)
+			f->checked[i->arg[k]] = true;
+	}
+}
+
+static bool may_look_through(void *arg, ir_ref r)
+{
+	const struct fold *f = arg;
+	return r >= f->nold || !f->checked[r];
+}
+
+static ir_ref const_before(struct fold *f, ir_ref r, int64_t c)
+{
+	ir_ref k = ir_insn_new(f->fn, IR_CONST, 0, NULL);
+	ir_at_ref(f->fn, k)->imm = c;
+	ir_insert_before(f->fn, k, r);
+	return k;
+}
+
+static void become_const(struct ir_insn *i, int64_t c)
+{
+	i->op = IR_CONST;
+	i->imm = c;
+	i->nargs = i->width = 0;
+	i->sym = NULL;
+}
+
+static void fold_compute(struct fold *f, ir_ref r)
+{
+	for (unsigned round = 0; round < MAX_REWRITES; round++) {
+		struct ir_insn *i = ir_at_ref(f->fn, r);
+		struct ir_simplified s = ir_simplify(f->fn, i, may_look_through, f);
+		if (s.what == IR_TO_CONST) {
+			become_const(i, s.c);
+			return;
+		}
+		if (s.what == IR_TO_REF) {
+			ir_replace_set(&f->replace, r, s.r);
+			ir_remove(f->fn, r);
+			return;
+		}
+		if (s.what == IR_SAME)
+			return;
+		for (unsigned k = 0; k < 3; k++) {
+			if (!(s.need_const & 1u << k))
+				continue;
+			ir_ref c = const_before(f, r, s.c);
+			ir_at_ref(f->fn, r)->arg[k] = c;
+		}
+	}
+}
+
+static bool same_value(const struct ir_fn *fn, ir_ref a, ir_ref b)
+{
+	int64_t x, y;
+	return a == b || (ir_is_const(fn, a, &x) && ir_is_const(fn, b, &y) && x == y);
+}
+
+/* A phi whose arguments are all one value, or itself, is that value. */
+static void fold_phi(struct fold *f, ir_ref r)
+{
+	const struct ir_insn *i = ir_at_ref(f->fn, r);
+	ir_ref one = 0;
+	for (uint32_t k = 0; k < i->nargs; k++) {
+		if (i->arg[k] == r || (one && same_value(f->fn, one, i->arg[k])))
+			continue;
+		if (one)
+			return;
+		one = i->arg[k];
+	}
+	if (!one)
+		return;
+	int64_t c;
+	if (ir_is_const(f->fn, one, &c))
+		one = ir_entry_const(f->fn, c); /* the constant itself may be in one arm */
+	ir_replace_set(&f->replace, r, one);
+	ir_remove(f->fn, r);
+}
+
+/* `x != 0` is what a branch asks anyway. */
+static void fold_branch(struct fold *f, ir_ref r)
+{
+	struct ir_insn *i = ir_at_ref(f->fn, r);
+	struct ir_block *b = &f->fn->block.at[i->block];
+	const struct ir_insn *c = ir_at_ref(f->fn, i->arg[0]);
+	int64_t zero;
+	if ((c->op != IR_NE && c->op != IR_EQ) || !ir_is_const(f->fn, c->arg[1], &zero) || zero)
+		return;
+	if (c->op == IR_EQ) {
+		if (b->succ[0] == b->succ[1])
+			return;
+		uint32_t then = b->succ[0];
+		b->succ[0] = b->succ[1];
+		b->succ[1] = then;
+	}
+	i->arg[0] = c->arg[0];
+}
+
+void ir_pass_fold(struct ir_fn *fn)
+{
+	struct fold f = {.fn = fn, .nold = fn->insn.len};
+	f.checked = xcalloc(f.nold, sizeof(*f.checked));
+	uint32_t *order = xcalloc(fn->block.len, sizeof(*order));
+	uint32_t n = ir_rpo(fn, order);
+	ir_replace_init(&f.replace, fn);
+	find_checked(&f);
+	for (uint32_t k = 0; k < n; k++) {
+		IR_EACH(fn, order[k], r)
+		{
+			struct ir_insn *i = ir_at_ref(fn, r);
+			ir_replace_args(&f.replace, i);
+			if (i->op == IR_PHI)
+				fold_phi(&f, r);
+			else if (i->op == IR_BR)
+				fold_branch(&f, r);
+			else
+				fold_compute(&f, r);
+		}
+	}
+	ir_replace_apply(&f.replace, fn);
+	ir_replace_free(&f.replace);
+	base_free(order);
+	base_free(f.checked);
+}
