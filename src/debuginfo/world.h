@@ -1,8 +1,8 @@
 /*
  * world.h - the machine as the compiler sees it.
  *
- * Compiling is a pure function of (script, world).  The real world opens its parts on first use; a test
- * hands in a folder with a small BTF blob, kallsyms, a tracefs tree and a list of features.
+ * Compiling is a pure function of (script, world).  The real world opens its parts on first use; a
+ * test hands in a folder with a small BTF blob, kallsyms, a tracefs tree and a list of features.
  */
 #pragma once
 
@@ -15,14 +15,16 @@ struct str_list {
 	VEC(const char *) list;
 };
 
-/* What the running kernel can do; found by asking it, never by its version (attach/features.c fills it). */
+/* What the running kernel can do; found by asking it, never by its version (attach/features.c fills
+ * it). */
 struct features {
 	bool probed, probed_multi, probed_perf; /* groups that features.c asks for when they are needed */
 	bool kprobe, kprobe_multi, kprobe_session, uprobe_multi, uprobe_multi_pid, uprobe_session;
-	bool fentry;		   /* programs on kernel functions may be attached */
-	bool ringbuf, bpf_loop, for_each_map, lookup_percpu, ktime_boot, ktime_tai, jiffies64, get_func_ip,
-		d_path, send_signal, copy_from_user, sleepable_uprobe, ns_pid, attach_cookie;
-	bool bpf_signed_div;	   /* cpu v4 instructions */
+	bool fentry; /* programs on kernel functions may be attached */
+	bool ringbuf, bpf_loop, for_each_map, lookup_percpu, ktime_boot, ktime_tai, jiffies64,
+		get_func_ip, d_path, send_signal, copy_from_user, sleepable_uprobe, ns_pid,
+		attach_cookie;
+	bool bpf_signed_div; /* cpu v4 instructions */
 	bool global_data, mmap_array, atomics, sw_breakpoint, hw_perf, iter, snprintf_btf;
 	bool task_vma_kfunc, task_from_pid_kfunc;
 	bool btf_vmlinux;
@@ -30,45 +32,62 @@ struct features {
 
 struct world {
 	struct arena *arena;
-	const char *root;	/* "" for the real one; a fixture's folder otherwise */
-	const char *tracefs;	/* "/sys/kernel/tracing", NULL when it is not mounted */
-	const char *btf_path;	/* "/sys/kernel/btf/vmlinux" or $BPFTRACE_BTF */
+	const char *root;           /* "" for the real one; a fixture's folder otherwise */
+	const char *tracefs;        /* "/sys/kernel/tracing", NULL when it is not mounted */
+	const char *btf_path;       /* "/sys/kernel/btf/vmlinux" or $BPFTRACE_BTF */
 	const char *debuginfo_dirs; /* --debuginfo, may be NULL */
-	int pid;		/* -p or child of -c; 0: none */
-	const char *cmd_path;	/* executable of -c, NULL */
-	unsigned ncpus;		/* possible */
-	bool unsafe;		/* --unsafe, -g */
+	int pid;                    /* -p or child of -c; 0: none */
+	const char *cmd_path;       /* executable of -c, NULL */
+	unsigned ncpus;             /* possible */
+	bool unsafe;                /* --unsafe, -g */
 	struct features features;
 	/* opened on first use */
 	struct btf *btf;
 	struct kallsyms *kallsyms;
 	bool btf_failed;
 	struct strtab module_btf; /* struct btf by module */
-	struct strtab tp_cache; /* tracepoint formats by "cat:name" */
-	struct strtab elf_cache; /* opened ELF files by path */
+	struct strtab tp_cache;   /* tracepoint formats by "cat:name" */
+	struct strtab elf_cache;  /* opened ELF files by path */
 };
+/*
+ * root: NULL or "" for the running machine, else a folder with sys/kernel/btf/vmlinux,
+ * sys/kernel/tracing, proc/kallsyms, sys/devices/system/cpu/possible, etc/ld.so.cache and
+ * `features` (names, one a line), each of which may be missing.  Opens no more than it must: no
+ * BTF, no symbols.
+ */
 struct err *world_open(struct arena *a, const char *root, struct world **ret);
-void world_close(struct world *w);
+void world_close(struct world *w); /* NULL is legal; the struct itself is the arena's */
 
-/* --- BTF: our own reader, lazy, by name ------------------------------------------------------------------ */
+/* --- BTF: our own reader, lazy, by name
+ * ------------------------------------------------------------------ */
 
 struct btf;
 /* vmlinux BTF of the world, NULL with *err set when there is none.  Mapped, not copied. */
 struct btf *world_btf(struct world *w, struct err **err);
-/* BTF of a loaded module on top of vmlinux ("vmlinux" gives that itself); NULL when there is none. */
+/* BTF of a loaded module on top of vmlinux ("vmlinux" gives that itself); NULL when there is none.
+ */
 struct btf *world_module_btf(struct world *w, const char *module);
 /* A reader over bytes (kept by the caller); for tests, modules (base: vmlinux) and fuzzing. */
 struct err *btf_open_bytes(const void *data, size_t n, struct btf *base, struct btf **ret);
 void btf_close(struct btf *b);
-enum btf_namespace { BTF_NS_STRUCT, BTF_NS_UNION, BTF_NS_ENUM, BTF_NS_TYPEDEF, BTF_NS_BASE, BTF_NS_FUNC,
-		     BTF_NS_VAR };
+enum btf_namespace {
+	BTF_NS_STRUCT,
+	BTF_NS_UNION,
+	BTF_NS_ENUM,
+	BTF_NS_TYPEDEF,
+	BTF_NS_BASE,
+	BTF_NS_FUNC,
+	BTF_NS_VAR
+};
 /* Id of the type of that kind and name, 0 when there is none. */
 uint32_t btf_find(struct btf *b, enum btf_namespace ns, const char *name);
-/* As a struct type; structs complete lazily, qualifiers and typedefs are looked through (name is kept).
- * Pointers get address space `as`, those that are tagged __user AS_USER.  NULL for ids out of range or broken
- * data.  The types belong to the reader and live as long as it does; asking twice gives the same one. */
+/* As a struct type; structs complete lazily, qualifiers and typedefs are looked through (name is
+ * kept). Pointers get address space `as`, those that are tagged __user AS_USER.  NULL for ids out
+ * of range or broken data.  The types belong to the reader and live as long as it does; asking
+ * twice gives the same one. */
 struct type *btf_type(struct btf *b, uint32_t id, enum addr_space as, struct arena *a);
-/* C spelling as libbpf's btf_dump__emit_type_decl gives it, with a declared name ("struct file * file"). */
+/* C spelling as libbpf's btf_dump__emit_type_decl gives it, with a declared name ("struct file *
+ * file"). */
 void btf_spell_decl(struct btf *b, uint32_t id, const char *name, struct buf *out);
 /* Definition in C, "struct x {" to "};" and a newline, for -lv. */
 void btf_spell_struct(struct btf *b, uint32_t id, struct buf *out);
@@ -79,17 +98,20 @@ struct btf_param {
 struct btf_params {
 	VEC(struct btf_param) list;
 };
-/* Appends the parameters of FUNC `id` (or of FUNC_PROTO `id`) and gives its return type; false when it is no
- * function.  All of them: the context that functions of tracepoints take first is dropped by
- * probe_arguments(). */
+/* Appends the parameters of FUNC `id` (or of FUNC_PROTO `id`) and gives its return type; false when
+ * it is no function.  All of them: the context that functions of tracepoints take first is dropped
+ * by probe_arguments(). */
 bool btf_func(struct btf *b, uint32_t id, struct btf_params *params, uint32_t *ret_type_id);
-/* Calls back for every named type of that namespace, without those of a module's base; for lists, hints. */
-void btf_each(struct btf *b, enum btf_namespace ns, void (*fn)(void *arg, const char *name, uint32_t id),
-	      void *arg);
+/* Calls back for every named type of that namespace, without those of a module's base; for lists,
+ * hints. */
+void btf_each(struct btf *b, enum btf_namespace ns,
+	      void (*fn)(void *arg, const char *name, uint32_t id), void *arg);
 /* An enumerator anywhere in BTF by its name: true and its value; *enum_ret its enum type id. */
 bool btf_enumerator(struct btf *b, const char *name, int64_t *value_ret, uint32_t *enum_ret);
 
-/* --- tracefs --------------------------------------------------------------------------------------------------- */
+/* --- tracefs
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 /* The record of a tracepoint as a struct type (is_ctx_based; common_* fields left out but their
  * offsets kept), with C type text per field for -lv.  NULL when there is no such event. */
@@ -101,21 +123,32 @@ struct tp_format {
 };
 struct tp_format *tracefs_format(struct world *w, const char *category, const char *name);
 /* "cat:name" of every event that matches; sorted. */
-void tracefs_events(struct world *w, void (*fn)(void *arg, const char *category, const char *name), void *arg);
+void tracefs_events(struct world *w, void (*fn)(void *arg, const char *category, const char *name),
+		    void *arg);
 
-/* --- kernel symbols --------------------------------------------------------------------------------------------- */
+/* Same for the categories that match a glob. */
+void tracefs_events_of(struct world *w, const char *category,
+		       void (*fn)(void *arg, const char *category, const char *name), void *arg);
+/* The parser behind tracefs_format(), for tests and fuzzing; `text` is changed. */
+struct tp_format *tracefs_parse_format(struct world *w, const char *category, const char *name,
+				       char *text);
+
+/* --- kernel symbols
+ * --------------------------------------------------------------------------------------------- */
 
 struct ksym {
 	uint64_t addr;
 	const char *name;
 	const char *module; /* NULL: vmlinux */
-	char kind;	    /* as kallsyms: 't' 'T' 'd' ... */
+	char kind;          /* as kallsyms: 't' 'T' 'd' ... */
 };
 struct kallsyms *world_kallsyms(struct world *w); /* never NULL; may be empty */
 const struct ksym *kallsyms_by_addr(struct kallsyms *k, uint64_t addr); /* nearest at or below */
 const struct ksym *kallsyms_by_name(struct kallsyms *k, const char *name);
+const struct ksym *kallsyms_all(struct kallsyms *k, size_t *n); /* sorted by address */
 
-/* --- ELF files and user symbols ---------------------------------------------------------------------------------- */
+/* --- ELF files and user symbols
+ * ---------------------------------------------------------------------------------- */
 
 struct elf_symbol {
 	const char *name;
@@ -132,11 +165,13 @@ bool elf_is_pie(struct elf_file *f);
 /* .symtab and .dynsym, and the separate debug file's .symtab; sorted by value, aliases kept. */
 const struct elf_symbol *elf_symbols(struct elf_file *f, size_t *n);
 const struct elf_symbol *elf_symbol_by_name(struct elf_file *f, const char *name);
-const struct elf_symbol *elf_symbol_at(struct elf_file *f, uint64_t vaddr); /* the one that covers it */
-bool elf_offset_of(struct elf_file *f, uint64_t vaddr, uint64_t *offset_ret); /* by program headers */
+const struct elf_symbol *elf_symbol_at(struct elf_file *f,
+				       uint64_t vaddr); /* the one that covers it */
+bool elf_offset_of(struct elf_file *f, uint64_t vaddr,
+		   uint64_t *offset_ret); /* by program headers */
 bool elf_vaddr_of(struct elf_file *f, uint64_t offset, uint64_t *vaddr_ret);
-/* How a probe names a binary: absolute, $PATH look-up, `libc` or `libc.so.6` through the loader's cache,
- * /proc/PID/root when world->pid is set.  Globs give several.  Paths are arena strings. */
+/* How a probe names a binary: absolute, $PATH look-up, `libc` or `libc.so.6` through the loader's
+ * cache, /proc/PID/root when world->pid is set.  Globs give several.  Paths are arena strings. */
 struct err *elf_resolve_path(struct world *w, const char *spec, struct str_list *paths);
 struct usdt_site {
 	const char *provider, *name, *args;
@@ -150,9 +185,10 @@ char *demangle(const char *name); /* heap; NULL when it is not mangled */
 struct usyms;
 struct usyms *usyms_create(struct world *w);
 void usyms_destroy(struct usyms *u);
-void usyms_pid_seen(struct usyms *u, uint32_t pid);    /* read its maps now, while it lives */
-void usyms_pid_exec(struct usyms *u, uint32_t pid);    /* its mappings are new */
-void usyms_mmap(struct usyms *u, uint32_t pid, uint64_t addr, uint64_t len, uint64_t pgoff, const char *path);
+void usyms_pid_seen(struct usyms *u, uint32_t pid); /* read its maps now, while it lives */
+void usyms_pid_exec(struct usyms *u, uint32_t pid); /* its mappings are new */
+void usyms_mmap(struct usyms *u, uint32_t pid, uint64_t addr, uint64_t len, uint64_t pgoff,
+		const char *path);
 void usyms_fork(struct usyms *u, uint32_t parent, uint32_t child);
 struct usym {
 	const char *name;   /* NULL: unknown */
@@ -160,4 +196,5 @@ struct usym {
 	uint64_t offset;    /* from the symbol's start, or from the module's when name is NULL */
 	uint64_t module_offset; /* virtual address within the module */
 };
-bool usyms_resolve(struct usyms *u, uint32_t pid, uint64_t addr, struct usym *ret); /* strings borrowed */
+bool usyms_resolve(struct usyms *u, uint32_t pid, uint64_t addr,
+		   struct usym *ret); /* strings borrowed */

@@ -1,0 +1,234 @@
+/* elf.c - opening ELF files through libelf; addresses, offsets, identity. */
+#include "debuginfo/elf_internal.h"
+
+#include <elfutils/libdwelf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void read_segments(struct elf_file *f)
+{
+	size_t n = 0;
+	if (elf_getphdrnum(f->elf, &n))
+		return;
+	for (size_t i = 0; i < n; i++) {
+		GElf_Phdr ph;
+		if (!gelf_getphdr(f->elf, (int)i, &ph))
+			break;
+		if (ph.p_type == PT_LOAD && ph.p_filesz && ph.p_vaddr + ph.p_filesz > ph.p_vaddr &&
+		    ph.p_offset + ph.p_filesz > ph.p_offset)
+			vec_push(&f->segment, (struct elf_segment){ph.p_vaddr, ph.p_offset,
+								   ph.p_filesz, ph.p_flags & PF_X});
+	}
+}
+
+static struct err *from_elf(struct world *w, const char *path, Elf *elf, struct elf_file **ret)
+{
+	GElf_Ehdr header;
+	if (!elf || elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, &header)) {
+		elf_end(elf);
+		return err_new(ENOEXEC, "%s is not an ELF file", path);
+	}
+	struct elf_file *f = xcalloc(1, sizeof(*f));
+	f->world = w;
+	f->path = xstrdup(path);
+	f->elf = elf;
+	f->is_pie = header.e_type == ET_DYN;
+	read_segments(f);
+	*ret = f;
+	return NULL;
+}
+
+struct err *elf_open_file(struct world *w, const char *path, struct elf_file **ret)
+{
+	*ret = NULL;
+	elf_version(EV_CURRENT);
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_errno("cannot open %s", path);
+	if (!S_ISREG(st.st_mode))
+		return err_new(ENOEXEC, "%s is not an ELF file", path);
+	Elf *elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+	/* the mapping (or, where mapping fails, a copy) outlives the descriptor */
+	if (elf && elf_cntl(elf, ELF_C_FDREAD)) {
+		elf_end(elf);
+		elf = NULL;
+	}
+	return from_elf(w, path, elf, ret);
+}
+
+struct err *elf_open(struct world *w, const char *path, struct elf_file **ret)
+{
+	*ret = strtab_get(&w->elf_cache, path);
+	if (*ret)
+		return NULL;
+	struct err *e = elf_open_file(w, path, ret);
+	if (!e)
+		strtab_set(&w->elf_cache, path, *ret);
+	return e;
+}
+
+struct err *elf_open_memory(struct world *w, const char *name, const void *data, size_t n,
+			    struct elf_file **ret)
+{
+	*ret = strtab_get(&w->elf_cache, name);
+	if (*ret)
+		return NULL;
+	elf_version(EV_CURRENT);
+	/* libelf's prototype is not const, but it does not write to a file opened for reading */
+	struct err *e = from_elf(w, name, elf_memory((char *)(uintptr_t)data, n), ret);
+	if (e)
+		return e;
+	(*ret)->in_memory = true;
+	strtab_set(&w->elf_cache, name, *ret);
+	return NULL;
+}
+
+void elf_close(struct elf_file *f)
+{
+	if (!f)
+		return;
+	elf_close(f->debug);
+	name_index_free(&f->names);
+	vec_free(&f->symbol);
+	vec_free(&f->usdt);
+	vec_free(&f->segment);
+	elf_end(f->elf);
+	free(f->path);
+	free(f);
+}
+
+const char *elf_path(const struct elf_file *f)
+{
+	return f->path;
+}
+
+bool elf_is_pie(struct elf_file *f)
+{
+	return f->is_pie;
+}
+
+const uint8_t *elf_build_id(struct elf_file *f, size_t *len)
+{
+	const void *id = NULL;
+	ssize_t n = dwelf_elf_gnu_build_id(f->elf, &id);
+	*len = n > 0 ? (size_t)n : 0;
+	return n > 0 ? id : NULL;
+}
+
+bool elf_offset_of(struct elf_file *f, uint64_t vaddr, uint64_t *offset_ret)
+{
+	vec_each(s, &f->segment) {
+		if (vaddr < s->vaddr || vaddr - s->vaddr >= s->size)
+			continue;
+		*offset_ret = vaddr - s->vaddr + s->offset;
+		return true;
+	}
+	return false;
+}
+
+/* Code first: what asks is nearly always an address that was executed. */
+bool elf_vaddr_of(struct elf_file *f, uint64_t offset, uint64_t *vaddr_ret)
+{
+	bool found = false;
+	vec_each(s, &f->segment) {
+		if (offset < s->offset || offset - s->offset >= s->size || (found && !s->is_exec))
+			continue;
+		*vaddr_ret = offset - s->offset + s->vaddr;
+		found = true;
+	}
+	return found;
+}
+
+/* --- separate debug files
+ * ---------------------------------------------------------------------------------- */
+
+/* The checksum of .gnu_debuglink: CRC-32 with the polynomial 0xedb88320 over the whole file. */
+static bool has_crc(struct elf_file *f, uint32_t want)
+{
+	size_t n = 0;
+	const char *data = elf_rawfile(f->elf, &n);
+	uint32_t table[256], crc = ~0u;
+	for (uint32_t i = 0; i < 256; i++) {
+		uint32_t c = i;
+		for (int k = 0; k < 8; k++)
+			c = c & 1 ? c >> 1 ^ 0xedb88320u : c >> 1;
+		table[i] = c;
+	}
+	for (size_t i = 0; data && i < n; i++)
+		crc = table[(crc ^ (uint8_t)data[i]) & 255] ^ crc >> 8;
+	return ~crc == want;
+}
+
+static bool same_build_id(struct elf_file *a, struct elf_file *b)
+{
+	size_t n, m;
+	const uint8_t *x = elf_build_id(a, &n), *y = elf_build_id(b, &m);
+	return x && y && n == m && !memcmp(x, y, n);
+}
+
+/* Takes the path, and gives the file when it belongs to f. */
+static struct elf_file *try_debug(struct elf_file *f, char *path, const uint32_t *crc)
+{
+	struct elf_file *d = NULL;
+	err_free(elf_open_file(f->world, path, &d));
+	free(path);
+	if (!d || same_build_id(f, d) || (crc && has_crc(d, *crc)))
+		return d;
+	elf_close(d);
+	return NULL;
+}
+
+static struct elf_file *by_build_id(struct elf_file *f, const char *dir)
+{
+	size_t n;
+	const uint8_t *id = elf_build_id(f, &n);
+	if (!id || n < 2 || *dir != '/')
+		return NULL;
+	struct buf path = {0};
+	buf_printf(&path, "%s%s/.build-id/%02x/", f->world->root, dir, id[0]);
+	for (size_t i = 1; i < n; i++)
+		buf_printf(&path, "%02x", id[i]);
+	buf_puts(&path, ".debug");
+	return try_debug(f, path.data, NULL);
+}
+
+/* dir: "" beside the file, relative (".debug") below its folder, or absolute, with the folder's
+ * path below. */
+static struct elf_file *by_link(struct elf_file *f, const char *dir)
+{
+	GElf_Word crc = 0;
+	const char *link = dwelf_elf_gnu_debuglink(f->elf, &crc);
+	if (!link || strchr(link, '/'))
+		return NULL;
+	const char *slash = strrchr(f->path, '/');
+	int n = slash ? (int)(slash - f->path) : 0;
+	char *path = *dir == '/' ? xasprintf("%s%s%.*s/%s", f->world->root, dir, n, f->path, link)
+				 : xasprintf("%.*s/%s%s%s", n, f->path, dir, *dir ? "/" : "", link);
+	if (!strcmp(path, f->path)) {
+		free(path);
+		return NULL;
+	}
+	return try_debug(f, path, &crc);
+}
+
+struct elf_file *elf_debug_file(struct elf_file *f)
+{
+	if (f->has_debug || f->in_memory)
+		return f->debug;
+	f->has_debug = true;
+	const char *dirs = f->world->debuginfo_dirs;
+	_cleanup_free_ char *list = xstrdup(dirs ? dirs : ":.debug:/usr/lib/debug");
+	for (char *s = list, *end; s && !f->debug; s = end) {
+		end = strchr(s, ':');
+		if (end)
+			*end++ = 0;
+		f->debug = by_build_id(f, s);
+		if (!f->debug)
+			f->debug = by_link(f, s);
+	}
+	return f->debug;
+}

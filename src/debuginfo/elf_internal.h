@@ -1,0 +1,32 @@
+/* elf_internal.h - what the files of the ELF reader share. */
+#pragma once
+
+#include "debuginfo/internal.h"
+#include "debuginfo/name_index.h"
+
+#include <gelf.h>
+
+struct elf_segment {
+	uint64_t vaddr, offset, size; /* of a PT_LOAD, bytes in the file */
+	bool is_exec;
+};
+
+struct elf_file {
+	struct world *world;
+	char *path;
+	Elf *elf;
+	VEC(struct elf_segment) segment;
+	bool is_pie;
+	bool in_memory; /* the vdso: no path to look for debug files by */
+	/* read on first use */
+	bool has_symbols, has_usdt, has_debug;
+	VEC(struct elf_symbol) symbol;
+	struct name_index names;
+	VEC(struct usdt_site) usdt;
+	struct elf_file *debug; /* separate debug file, owned */
+};
+
+/* Opens without the cache. */
+struct err *elf_open_file(struct world *w, const char *path, struct elf_file **ret);
+/* The file with the stripped symbols and DWARF, NULL when there is none. */
+struct elf_file *elf_debug_file(struct elf_file *f);

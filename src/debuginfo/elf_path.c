@@ -1,0 +1,174 @@
+/* elf_path.c - from the way a probe names a binary to files. */
+#include "debuginfo/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool has_glob(const char *s)
+{
+	return strpbrk(s, "*?[");
+}
+
+static bool is_elf(const char *path)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+	char head[4];
+	return fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode) && read(fd, head, 4) == 4 &&
+	       !memcmp(head, "\177ELF", 4);
+}
+
+static void add_path(struct world *w, struct str_list *paths, const char *path)
+{
+	vec_each(p, &paths->list)
+		if (!strcmp(*p, path))
+			return;
+	vec_push(&paths->list, arena_strdup(w->arena, path));
+}
+
+/* "" when the process sees the same files as we do. */
+static const char *pid_root(struct world *w)
+{
+	struct stat ours, theirs;
+	if (!w->pid || stat("/proc/self/ns/mnt", &ours))
+		return "";
+	_cleanup_free_ char *ns = xasprintf("/proc/%d/ns/mnt", w->pid);
+	if (stat(ns, &theirs) || (ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino))
+		return "";
+	return arena_printf(w->arena, "/proc/%d/root", w->pid);
+}
+
+static void add_globbed(struct world *w, const char *pattern, struct str_list *paths)
+{
+	glob_t g;
+	if (!glob(pattern, 0, NULL, &g))
+		for (size_t i = 0; i < g.gl_pathc; i++)
+			if (is_elf(g.gl_pathv[i]))
+				add_path(w, paths, g.gl_pathv[i]);
+	globfree(&g);
+}
+
+static void add_file(struct world *w, const char *path, struct str_list *paths)
+{
+	if (has_glob(path))
+		add_globbed(w, path, paths);
+	else if (!access(path, R_OK))
+		add_path(w, paths, path);
+}
+
+/* As the shell: the first folder of $PATH that has it.  With a pattern all that match. */
+static void search_path(struct world *w, const char *root, const char *name, struct str_list *paths)
+{
+	const char *env = getenv("PATH");
+	_cleanup_free_ char *list = xstrdup(env ? env : "/usr/local/bin:/usr/bin:/bin");
+	char *save = NULL;
+	for (char *dir = strtok_r(list, ":", &save); dir; dir = strtok_r(NULL, ":", &save)) {
+		_cleanup_free_ char *path = xasprintf("%s%s/%s", root, dir, name);
+		if (has_glob(name))
+			add_globbed(w, path, paths);
+		else if (!access(path, X_OK) && is_elf(path)) {
+			add_path(w, paths, path);
+			return;
+		}
+	}
+}
+
+static char *next_field(char **s)
+{
+	while (**s == ' ')
+		++*s;
+	char *field = *s;
+	*s += strcspn(*s, " ");
+	if (**s)
+		*(*s)++ = 0;
+	return field;
+}
+
+/* "start-end perms offset dev inode   path" */
+bool parse_map_line(char *line, struct map_line *ret)
+{
+	line[strcspn(line, "\n")] = 0;
+	char *range = next_field(&line), *perms = next_field(&line), *offset = next_field(&line);
+	next_field(&line); /* device */
+	next_field(&line); /* inode */
+	line += strspn(line, " ");
+	char *end = NULL;
+	ret->start = strtoull(range, &end, 16);
+	if (end == range || *end != '-' || strlen(perms) < 4)
+		return false;
+	ret->end = strtoull(end + 1, NULL, 16);
+	ret->offset = strtoull(offset, NULL, 16);
+	ret->is_exec = perms[2] == 'x';
+	ret->path = line;
+	return ret->start < ret->end;
+}
+
+/* Calls back for the files mapped as code into the traced process. */
+static void each_mapped(struct world *w, const char *root, bool (*want)(const char *, const char *),
+			const char *arg, struct str_list *paths)
+{
+	_cleanup_free_ char *maps = xasprintf("/proc/%d/maps", w->pid);
+	_cleanup_free_ char *text = read_file(maps, NULL);
+	char *save = NULL;
+	for (char *s = text ? strtok_r(text, "\n", &save) : NULL; s;
+	     s = strtok_r(NULL, "\n", &save)) {
+		struct map_line m;
+		if (!parse_map_line(s, &m) || !m.is_exec || *m.path != '/' || !want(m.path, arg))
+			continue;
+		_cleanup_free_ char *path = xasprintf("%s%s", root, m.path);
+		if (!access(path, R_OK))
+			add_path(w, paths, path);
+	}
+}
+
+static bool any(const char *path, const char *arg)
+{
+	return true;
+}
+
+/* libNAME.so..., libNAME-2.31.so */
+static bool is_library(const char *path, const char *name)
+{
+	const char *base = strrchr(path, '/') + 1;
+	size_t n = strlen(name);
+	return !strncmp(base, name, n) && (!base[n] || base[n] == '.' || base[n] == '-');
+}
+
+static void find_library(struct world *w, const char *root, const char *name,
+			 struct str_list *paths)
+{
+	if (w->pid)
+		each_mapped(w, root, is_library, name, paths);
+	const char *found = paths->list.len || *root ? NULL : ldcache_find(w, name, w->arena);
+	if (found && !access(found, R_OK))
+		add_path(w, paths, found);
+}
+
+struct err *elf_resolve_path(struct world *w, const char *spec, struct str_list *paths)
+{
+	const char *root = pid_root(w);
+	size_t before = paths->list.len;
+	if (!*spec)
+		return err_new(EINVAL, "no file is named");
+	if (!strcmp(spec, "*") && w->pid) {
+		each_mapped(w, root, any, NULL, paths);
+	} else if (strchr(spec, '/')) {
+		_cleanup_free_ char *path = xasprintf("%s%s", *spec == '/' ? root : "", spec);
+		add_file(w, path, paths);
+	} else {
+		if (str_has_prefix(spec, "lib") && !has_glob(spec))
+			find_library(w, root, spec, paths);
+		if (paths->list.len == before)
+			search_path(w, root, spec, paths);
+		if (paths->list.len == before && is_elf(spec))
+			add_path(w, paths, spec); /* a file of the current folder */
+	}
+	if (paths->list.len > before)
+		return NULL;
+	return err_new(ENOENT, "'%s' does not exist or is not executable", spec);
+}

@@ -1,0 +1,17 @@
+/*
+ * perf_map.h - names of code that a JIT compiler made: /tmp/perf-PID.map, lines of "start size
+ * name" in hex (tools/perf/Documentation/jit-interface.txt of the kernel).
+ */
+#pragma once
+
+#include "base/base.h"
+
+struct perf_map;
+/* root: "" or "/proc/PID/root"; the pid in the file's name is the one that the process sees.  Never
+ * NULL. */
+struct perf_map *perf_map_open(uint32_t pid, const char *root);
+/* Over text, which is copied; for tests. */
+struct perf_map *perf_map_from_text(const char *text);
+void perf_map_free(struct perf_map *m); /* NULL is legal */
+/* Reads the file again when it has grown.  NULL: unknown; borrowed until the next call. */
+const char *perf_map_find(struct perf_map *m, uint64_t addr, uint64_t *offset_ret);
