@@ -1,0 +1,241 @@
+/* calls.c - looking functions up, and the checks that all of them share. */
+#include "lang/bt/calls.h"
+
+static const struct bt_call *const tables[] = {
+	bt_calls_output, bt_calls_string, bt_calls_names, bt_calls_map,	   bt_calls_stack,
+	bt_calls_net,	 bt_calls_time,	  bt_calls_task,  bt_calls_memory, bt_calls_meta,
+};
+
+const struct bt_call *bt_call_find(const char *name)
+{
+	for (unsigned t = 0; t < ARRAY_SIZE(tables); t++)
+		for (const struct bt_call *c = tables[t]; c->name; c++)
+			if (!strcmp(c->name, name))
+				return c;
+	return NULL;
+}
+
+const char *bt_call_nearest(const char *name)
+{
+	const char *names[256];
+	unsigned n = 0;
+	for (unsigned t = 0; t < ARRAY_SIZE(tables); t++)
+		for (const struct bt_call *c = tables[t]; c->name && n < ARRAY_SIZE(names); c++)
+			names[n++] = c->name;
+	return nearest_word(name, names, n);
+}
+
+static bool check_count(struct bt_sema *s, struct bt_expr *e)
+{
+	const struct bt_call *c = e->call;
+	int n = (int)e->nkid;
+	if (n >= c->min_args && (c->max_args < 0 || n <= c->max_args))
+		return true;
+	const char *how = c->min_args == c->max_args ? "requires"
+			  : n < c->min_args	     ? "requires at least"
+						     : "takes up to";
+	int want = n < c->min_args ? c->min_args : c->max_args;
+	if (want == 0)
+		bt_err(s, e->loc, "%s() requires no arguments (%d provided)", c->name, n);
+	else if (want == 1)
+		bt_err(s, e->loc, "%s() %s one argument (%d provided)", c->name, how, n);
+	else
+		bt_err(s, e->loc, "%s() %s %d arguments (%d provided)", c->name, how, want, n);
+	return false;
+}
+
+struct type *bt_call_sema(struct bt_sema *s, struct bt_expr *e)
+{
+	const struct bt_call *c = e->call;
+	if ((c->flags & BT_F_UNSAFE) && !s->in->guru)
+		bt_err(s, e->loc, "%s() is an unsafe function being used in safe mode", c->name);
+	if (!check_count(s, e))
+		return NULL;
+	return c->sema(s, e);
+}
+
+struct type *bt_arg(struct bt_sema *s, struct bt_expr *e, unsigned i)
+{
+	return i < e->nkid ? bt_sema_expr(s, e->kid[i]) : NULL;
+}
+
+const char *bt_type_word(const struct type *t)
+{
+	static const char *const words[] = {
+		[TYPE_NONE] = "none",		[TYPE_INT] = "int",
+		[TYPE_BOOL] = "bool",		[TYPE_ENUM] = "int",
+		[TYPE_PTR] = "pointer",		[TYPE_STR] = "string",
+		[TYPE_BUF] = "buffer",		[TYPE_ARRAY] = "array",
+		[TYPE_STRUCT] = "c_type",	[TYPE_UNION] = "c_type",
+		[TYPE_TUPLE] = "tuple",		[TYPE_RECORD] = "record",
+		[TYPE_FLOAT] = "float",		[TYPE_KSTACK] = "kstack",
+		[TYPE_USTACK] = "ustack",	[TYPE_KSYM] = "ksym_t",
+		[TYPE_USYM] = "usym_t",		[TYPE_INET] = "inet",
+		[TYPE_MAC] = "mac_address",	[TYPE_TIMESTAMP] = "timestamp",
+		[TYPE_CGROUP_PATH] = "cgroup_path_t", [TYPE_USERNAME] = "username_t",
+		[TYPE_PROBE_NAME] = "string",	[TYPE_COUNT] = "count_t",
+		[TYPE_SUM] = "sum_t",		[TYPE_MIN] = "min_t",
+		[TYPE_MAX] = "max_t",		[TYPE_AVG] = "avg_t",
+		[TYPE_STATS] = "stats_t",	[TYPE_HIST] = "hist_t",
+		[TYPE_LHIST] = "lhist_t",	[TYPE_TSERIES] = "tseries_t",
+	};
+	return t && t->kind < ARRAY_SIZE(words) && words[t->kind] ? words[t->kind] : "none";
+}
+
+bool bt_is_int(const struct type *t)
+{
+	if (!t)
+		return false;
+	switch (t->kind) {
+	case TYPE_INT:
+	case TYPE_ENUM:
+	case TYPE_COUNT:
+	case TYPE_SUM:
+	case TYPE_MIN:
+	case TYPE_MAX:
+	case TYPE_AVG:
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool bt_want_int(struct bt_sema *s, struct bt_expr *e, unsigned i)
+{
+	struct type *t = bt_arg(s, e, i);
+	if (!t)
+		return false;
+	if (bt_is_int(t))
+		return true;
+	bt_err(s, e->loc, "%s() only supports int arguments (%s provided)", e->text, bt_type_word(t));
+	return false;
+}
+
+bool bt_want_int_literal(struct bt_sema *s, struct bt_expr *e, unsigned i, int64_t *v_ret)
+{
+	struct type *t = bt_arg(s, e, i);
+	if (!t)
+		return false;
+	if (bt_is_int(t) && bt_const_int(e->kid[i], v_ret))
+		return true;
+	bt_err(s, e->loc, "%s() expects a int literal (%s provided)", e->text, bt_type_word(t));
+	return false;
+}
+
+bool bt_want_str_literal(struct bt_sema *s, struct bt_expr *e, unsigned i, const char **text_ret)
+{
+	struct bt_expr *a = e->kid[i];
+	bool is_param = a->kind == BT_POSITIONAL;
+	uint64_t n = a->num;
+	struct type *t = bt_arg(s, e, i);
+	uint32_t len;
+	if (t && t->kind == TYPE_STR && bt_const_str(a, text_ret, &len))
+		return true;
+	if (!t)
+		return false;
+	bt_err(s, e->loc, "%s() expects a string literal (%s provided)", e->text, bt_type_word(t));
+	if (is_param)
+		bt_err(s, a->loc, "Use str($%lu) to treat $%lu as a string", (unsigned long)n,
+		       (unsigned long)n);
+	return false;
+}
+
+struct var *bt_want_map(struct bt_sema *s, struct bt_expr *e, unsigned i)
+{
+	struct bt_expr *a = e->kid[i];
+	if (a->kind != BT_MAP || a->nkid) {
+		bt_err(s, a->loc, "%s() expects a map argument", e->text);
+		return NULL;
+	}
+	a->var = bt_sema_var(s, a->text);
+	return a->var;
+}
+
+struct type *bt_fold_int(struct bt_expr *e, int64_t v, struct type *t)
+{
+	e->kind = BT_INT;
+	e->num = (uint64_t)v;
+	e->nkid = 0;
+	e->was_literal = true;
+	return e->type = t;
+}
+
+struct type *bt_fold_bool(struct bt_expr *e, bool v)
+{
+	e->kind = BT_BOOL;
+	e->num = v;
+	e->nkid = 0;
+	e->was_literal = true;
+	return e->type = &type_bool;
+}
+
+struct type *bt_fold_str(struct bt_sema *s, struct bt_expr *e, const char *text)
+{
+	e->kind = BT_STRING;
+	e->text = text;
+	e->len = (uint32_t)strlen(text);
+	e->nkid = 0;
+	e->was_literal = true;
+	return e->type = type_str(s->in->arena, e->len + 1);
+}
+
+struct type *bt_void(struct bt_sema *s, struct bt_expr *e)
+{
+	for (unsigned i = 0; i < e->nkid; i++)
+		bt_arg(s, e, i);
+	return &type_none;
+}
+
+enum probe_kind bt_kind(const struct bt_sema *s)
+{
+	if (s->point)
+		return s->point->kind;
+	return s->probe && s->probe->npoint ? s->probe->point[0].spec.kind : PK_COUNT;
+}
+
+bool bt_kind_is(const struct bt_sema *s, unsigned n, const enum probe_kind *kinds)
+{
+	enum probe_kind k = bt_kind(s);
+	for (unsigned i = 0; i < n; i++)
+		if (kinds[i] == k)
+			return true;
+	return false;
+}
+
+const char *bt_kind_name(enum probe_kind k)
+{
+	if (k == PK_BEGIN || k == PK_END || k == PK_SELF)
+		return "special";
+	const struct probe_kind_info *i = k < PK_COUNT ? probe_kind_info(k) : NULL;
+	return i ? i->name : "none";
+}
+
+/* --- clocks: the type of nsecs(mode) says which clock it is, for strftime() ------------------------------ */
+
+struct type *bt_nsecs_type(enum ts_clock clock)
+{
+	static struct type types[] = {
+#define CLOCK_TYPE(c) [c] = {.kind = TYPE_INT, .size = 8, .arg = {(c) + 1}}
+		CLOCK_TYPE(TS_BOOT), CLOCK_TYPE(TS_MONOTONIC), CLOCK_TYPE(TS_TAI), CLOCK_TYPE(TS_SW_TAI),
+		CLOCK_TYPE(TS_REALTIME),
+	};
+	return &types[clock];
+}
+
+enum ts_clock bt_clock_of(const struct type *t)
+{
+	return t && t->kind == TYPE_INT && t->arg[0] > 0 ? (enum ts_clock)(t->arg[0] - 1) : TS_BOOT;
+}
+
+/* --- lowering helpers ---------------------------------------------------------------------------------------- */
+
+void bt_when(struct bt_lower *l, ir_ref cond, void (*then)(struct bt_lower *l, void *arg), void *arg)
+{
+	struct ir_builder *b = &l->kit.b;
+	uint32_t yes = ir_block_new(b, "when"), end = ir_block_new(b, "end_when");
+	ir_br(b, cond, yes, end);
+	ir_at(b, yes);
+	then(l, arg);
+	ir_jmp(b, end);
+	ir_at(b, end);
+}

@@ -1,0 +1,165 @@
+/*
+ * format.c - printf formats at compile time: how many directives there are, and which types they take.
+ *
+ * A directive is %[-][+][ ][#][0][width][.precision][hlLjzt...]conversion; the flags come in this order.
+ * What does not match is plain text, as in bpftrace.
+ */
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "lang/bt/calls.h"
+
+struct directive {
+	const char *begin, *end;
+	char conv[4]; /* "d", "rx"... */
+	bool is_signed, left, zero;
+};
+
+static const char *skip_number(const char *p)
+{
+	if (*p == '*')
+		return p + 1;
+	while (isdigit((unsigned char)*p))
+		p++;
+	return p;
+}
+
+/* p is at '%': its end, or NULL when it is no directive. */
+static const char *read_directive(const char *p, struct directive *d)
+{
+	*d = (struct directive){.begin = p++};
+	for (const char *flag = "-+ #0"; *flag; flag++) {
+		if (*p != *flag)
+			continue;
+		d->left |= *flag == '-';
+		d->zero |= *flag == '0';
+		p++;
+	}
+	p = skip_number(p);
+	if (*p == '.' && (p[1] == '*' || isdigit((unsigned char)p[1])))
+		p = skip_number(p + 1);
+	while (*p && strchr("hlLjzt", *p))
+		p++;
+	unsigned n = 0;
+	if (*p == 'g' && p[1] == 'r')
+		n = 2;
+	else if (*p == 'r')
+		n = p[1] == 'h' || p[1] == 'x' ? 2 : 1;
+	else if (*p && strchr("diouxXeEfFgGaAcspn%", *p))
+		n = 1;
+	if (!n)
+		return NULL;
+	memcpy(d->conv, p, n);
+	return d->end = p + n;
+}
+
+/* The next directive that takes an argument; NULL at the end. */
+static const char *next_directive(const char *p, struct directive *d)
+{
+	for (; *p; p++) {
+		if (*p != '%')
+			continue;
+		const char *end = read_directive(p, d);
+		if (end && strcmp(d->conv, "%") != 0)
+			return end;
+		if (end)
+			p = end - 1;
+	}
+	return NULL;
+}
+
+const char *bt_format_directive(const char *fmt, unsigned i, char buf[4])
+{
+	struct directive d;
+	for (const char *p = fmt; (p = next_directive(p, &d)); i--)
+		if (!i)
+			return memcpy(buf, d.conv, sizeof(d.conv));
+	return NULL;
+}
+
+static bool takes(const char *conv, const struct type *t)
+{
+	if (!strcmp(conv, "s"))
+		return true;
+	if (conv[0] == 'r')
+		return t->kind == TYPE_BUF;
+	return bt_is_int(t) || t->kind == TYPE_BOOL || t->kind == TYPE_PTR;
+}
+
+bool bt_format_check(struct bt_sema *s, struct bt_expr *e, const char *fmt, unsigned first)
+{
+	struct directive d;
+	unsigned want = 0, have = e->nkid - first;
+	for (const char *p = fmt; (p = next_directive(p, &d));)
+		want++;
+	if (have != want) {
+		bt_err(s, e->loc, "%s arguments for format string (%u supplied, %u expected)",
+		       have < want ? "not enough" : "too many", have, want);
+		return false;
+	}
+	const char *p = fmt;
+	for (unsigned i = 0; i < want && (p = next_directive(p, &d)); i++) {
+		struct type *t = e->kid[first + i]->type;
+		if (!t)
+			return false;
+		if (t->kind == TYPE_NONE) {
+			bt_err(s, e->loc, "unable to print none type for specifier: %s", d.conv);
+			return false;
+		}
+		if (strlen(d.conv) == 1 && !strchr("diuoxXcrsp", d.conv[0])) {
+			bt_err(s, e->loc, "unsupported format specifier: %s", d.conv);
+			return false;
+		}
+		if (!takes(d.conv, t)) {
+			struct buf b = {0};
+			type_spell(t, &b);
+			bt_err(s, e->loc, "unsupported format specifier for type '%s': %s", buf_str(&b), d.conv);
+			buf_free(&b);
+			return false;
+		}
+	}
+	return true;
+}
+
+static void add_constant(struct buf *out, const struct directive *d, const struct bt_expr *e)
+{
+	const char *text;
+	uint32_t len;
+	int64_t v = 0;
+	if (bt_const_str(e, &text, &len)) {
+		buf_add(out, text, len);
+		return;
+	}
+	bt_const_int(e, &v);
+	if (e->kind == BT_BOOL)
+		buf_puts(out, v ? "true" : "false");
+	else if (d->conv[0] == 'x' || d->conv[0] == 'p')
+		buf_printf(out, "%" PRIx64, (uint64_t)v);
+	else if (d->conv[0] == 'u' || (e->type && !e->type->is_signed && v < 0))
+		buf_printf(out, "%" PRIu64, (uint64_t)v);
+	else
+		buf_printf(out, "%" PRId64, v);
+}
+
+char *bt_format_constants(struct arena *a, const char *fmt, struct bt_expr *const *arg, unsigned n)
+{
+	struct buf out = {0};
+	struct directive d;
+	unsigned i = 0;
+	for (const char *p = fmt; *p;) {
+		const char *end = *p == '%' ? read_directive(p, &d) : NULL;
+		if (!end) {
+			buf_putc(&out, *p++);
+			continue;
+		}
+		if (d.conv[0] == '%')
+			buf_putc(&out, '%');
+		else if (i < n)
+			add_constant(&out, &d, arg[i++]);
+		p = end;
+	}
+	char *text = arena_strdup(a, buf_str(&out));
+	buf_free(&out);
+	return text;
+}
