@@ -60,5 +60,7 @@ void bt_send(struct bt_lower *l, enum action_kind kind, struct loc loc, const ch
 /* comm of a task_struct at an address. */
 void bt_task_comm(struct bt_lower *l, ir_ref task, ir_ref dst16, struct loc loc);
 ir_ref bt_ns_pid_tgid(struct bt_lower *l, bool init); /* tgid << 32 | pid as the script sees them */
+/* The address as a struct usym_wire of the current process. */
+ir_ref bt_usym(struct bt_lower *l, ir_ref addr);
 /* Runs `then` only when cond is not 0. */
 void bt_when(struct bt_lower *l, ir_ref cond, void (*then)(struct bt_lower *l, void *arg), void *arg);

@@ -1,0 +1,180 @@
+/* calls_meta.c - questions that are answered while compiling. */
+#include <stdlib.h>
+
+#include "lang/bt/calls.h"
+
+/* --- is_str(e) and its family -------------------------------------------------------------------------------------- */
+
+static bool is_string(const struct type *t) { return t->kind == TYPE_STR; }
+static bool is_pointer(const struct type *t) { return t->kind == TYPE_PTR; }
+static bool is_an_array(const struct type *t) { return t->kind == TYPE_ARRAY; }
+static bool is_integer(const struct type *t) { return bt_is_int(t); }
+static bool is_unsigned(const struct type *t) { return bt_is_int(t) && !t->is_signed; }
+
+static struct type *sema_type_test(struct bt_sema *s, struct bt_expr *e)
+{
+	static const struct {
+		const char *name;
+		bool (*test)(const struct type *t);
+	} tests[] = {{"is_str", is_string}, {"is_ptr", is_pointer}, {"is_array", is_an_array},
+		     {"is_integer", is_integer}, {"is_unsigned_integer", is_unsigned}};
+	struct type *t = bt_arg(s, e, 0);
+	if (!t)
+		return &type_bool;
+	if (!s->final) /* the type may still change */
+		return &type_bool;
+	for (unsigned i = 0; i < ARRAY_SIZE(tests); i++)
+		if (!strcmp(tests[i].name, e->call->name))
+			return bt_fold_bool(e, tests[i].test(t));
+	return &type_bool;
+}
+
+static struct type *sema_is_literal(struct bt_sema *s, struct bt_expr *e)
+{
+	int64_t v;
+	const char *text;
+	uint32_t len;
+	bt_arg(s, e, 0);
+	return bt_fold_bool(e, bt_const_int(e->kid[0], &v) || bt_const_str(e->kid[0], &text, &len));
+}
+
+static struct type *sema_is_scalar(struct bt_sema *s, struct bt_expr *e)
+{
+	struct var *var = bt_want_map(s, e, 0);
+	if (!s->final || !var)
+		return &type_bool;
+	return bt_fold_bool(e, !var->key);
+}
+
+static struct type *sema_is_err(struct bt_sema *s, struct bt_expr *e)
+{
+	struct type *t = bt_arg(s, e, 0);
+	if (t && t->kind != TYPE_PTR && !bt_is_int(t))
+		bt_err(s, e->loc, "is_err() expects a pointer (%s provided)", bt_type_word(t));
+	return &type_bool;
+}
+
+enum { MAX_ERRNO = 4095 };
+
+static ir_ref lower_is_err(struct bt_lower *l, struct bt_expr *e)
+{
+	struct ir_builder *b = &l->kit.b;
+	ir_ref v = bt_lower_expr(l, e->kid[0]);
+	return ir_bin(b, IR_ULE, ir_const(b, -MAX_ERRNO), v);
+}
+
+/* --- kfuncs --------------------------------------------------------------------------------------------------------------- */
+
+static struct type *sema_kfunc(struct bt_sema *s, struct bt_expr *e)
+{
+	const char *name;
+	uint32_t len;
+	bt_arg(s, e, 0);
+	if (!bt_const_str(e->kid[0], &name, &len)) {
+		bt_err(s, e->loc, "%s() accepts a string literal only", e->text);
+		return &type_bool;
+	}
+	struct err *err = NULL;
+	struct btf *btf = world_btf(s->in->world, &err);
+	err_free(err);
+	return bt_fold_bool(e, btf && btf_find(btf, BTF_NS_FUNC, name));
+}
+
+/* --- getopt ------------------------------------------------------------------------------------------------------------------ */
+
+/* Text after --name or --name=; NULL: not given. */
+static const char *option_text(const struct lang_input *in, const char *name)
+{
+	size_t n = strlen(name);
+	for (unsigned i = 0; i < in->nparams; i++) {
+		const char *p = in->params[i];
+		if (strncmp(p, "--", 2) != 0 || strncmp(p + 2, name, n) != 0)
+			continue;
+		if (p[2 + n] == '=')
+			return p + 3 + n;
+		if (!p[2 + n])
+			return "";
+	}
+	return NULL;
+}
+
+static bool word_in(const char *text, const char *const *words, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (!strcmp(text, words[i]))
+			return true;
+	return false;
+}
+
+static struct type *bool_option(struct bt_sema *s, struct bt_expr *e, const char *name, const char *text,
+				bool v)
+{
+	static const char *const yes[] = {"", "true", "1", "on", "yes"}, *const no[] = {"false", "0", "off", "no"};
+	if (text && word_in(text, yes, ARRAY_SIZE(yes)))
+		v = true;
+	else if (text && word_in(text, no, ARRAY_SIZE(no)))
+		v = false;
+	else if (text)
+		bt_err(s, e->loc, "program command line option --%s invalid boolean (value: %s)", name, text);
+	return bt_fold_bool(e, v);
+}
+
+static struct type *int_option(struct bt_sema *s, struct bt_expr *e, const char *name, const char *text,
+			       int64_t v)
+{
+	char *end;
+	if (text) {
+		v = strtoll(text, &end, 0);
+		if (!*text || *end)
+			bt_err(s, e->loc, "program command line option --%s invalid integer (value: %s)", name,
+			       text);
+	}
+	return bt_fold_int(e, v, &type_int64);
+}
+
+static struct type *sema_getopt(struct bt_sema *s, struct bt_expr *e)
+{
+	const char *name = NULL, *def;
+	uint32_t len;
+	int64_t v;
+	for (unsigned i = 0; i < e->nkid; i++)
+		bt_arg(s, e, i);
+	if (!bt_const_str(e->kid[0], &name, &len)) {
+		bt_err(s, e->loc, "First argument to 'getopt' must be a string literal.");
+		return NULL;
+	}
+	const char *text = option_text(s->in, name);
+	if (e->nkid < 2)
+		return bool_option(s, e, name, text, false);
+	if (e->kid[1]->kind == BT_BOOL)
+		return bool_option(s, e, name, text, e->kid[1]->num);
+	if (bt_const_str(e->kid[1], &def, &len))
+		return bt_fold_str(s, e, text ? text : def);
+	if (bt_const_int(e->kid[1], &v))
+		return int_option(s, e, name, text, v);
+	bt_err(s, e->loc,
+	       "Second argument to 'getopt' must be a string literal, integer literal, or a boolean literal.");
+	return NULL;
+}
+
+static ir_ref lower_constant(struct bt_lower *l, struct bt_expr *e)
+{
+	int64_t v = 0;
+	bt_const_int(e, &v);
+	return ir_const(&l->kit.b, v);
+}
+
+const struct bt_call bt_calls_meta[] = {
+	{"is_str", 1, 1, 0, sema_type_test, lower_constant},
+	{"is_ptr", 1, 1, 0, sema_type_test, lower_constant},
+	{"is_array", 1, 1, 0, sema_type_test, lower_constant},
+	{"is_integer", 1, 1, 0, sema_type_test, lower_constant},
+	{"is_unsigned_integer", 1, 1, 0, sema_type_test, lower_constant},
+	{"is_literal", 1, 1, 0, sema_is_literal, lower_constant},
+	{"is_scalar", 1, 1, 0, sema_is_scalar, lower_constant},
+	{"is_err", 1, 1, 0, sema_is_err, lower_is_err},
+	{"kfunc_exist", 1, 1, 0, sema_kfunc, lower_constant},
+	{"kfunc_allowed", 1, 1, 0, sema_kfunc, lower_constant},
+	{"getopt", 1, 3, 0, sema_getopt, lower_constant},
+	{0},
+};
