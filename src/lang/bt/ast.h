@@ -242,3 +242,6 @@ enum bt_call_flag {
 };
 const struct bt_builtin *bt_builtin_find(const char *name); /* also argN, sargN */
 const struct bt_call *bt_call_find(const char *name);
+const char *bt_call_nearest(const char *name); /* for a hint; NULL */
+/* Type of a BT_CALL whose `call` is set: counts and checks the arguments, and types them. */
+struct type *bt_call_sema(struct bt_sema *s, struct bt_expr *e);

@@ -5,7 +5,9 @@
 
 #include "lang/bt/calls.h"
 
-/* --- numbers ---------------------------------------------------------------------------------------------------- */
+/* --- numbers
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static struct type *sema_u64(struct bt_sema *s, struct bt_expr *e)
 {
@@ -120,9 +122,13 @@ static ir_ref lower_constant(struct bt_lower *l, struct bt_expr *e)
 	return ir_const(&l->kit.b, (int64_t)e->num);
 }
 
-/* --- the task ------------------------------------------------------------------------------------------------------ */
+/* --- the task
+ * ------------------------------------------------------------------------------------------------------
+ */
 
-enum { COMM_BYTES = 16 };
+enum {
+	COMM_BYTES = 16
+};
 
 static struct type *sema_comm(struct bt_sema *s, struct bt_expr *e)
 {
@@ -165,7 +171,9 @@ static ir_ref lower_curtask(struct bt_lower *l, struct bt_expr *e)
 	return kit_curtask(&l->kit);
 }
 
-/* --- the probe ------------------------------------------------------------------------------------------------------- */
+/* --- the probe
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 static struct type *sema_probe(struct bt_sema *s, struct bt_expr *e)
 {
@@ -222,14 +230,17 @@ static ir_ref lower_usermode(struct bt_lower *l, struct bt_expr *e)
 {
 	ir_ref cs = kit_reg(&l->kit, "cs");
 	if (!cs) {
-		diag_error(l->in->diags, e->loc, "The usermode builtin can not be used with '%s' probes",
+		diag_error(l->in->diags, e->loc,
+			   "The usermode builtin can not be used with '%s' probes",
 			   bt_kind_name(l->point ? l->point->kind : PK_COUNT));
 		return ir_const(&l->kit.b, 0);
 	}
 	return ir_bini(&l->kit.b, IR_EQ, ir_bini(&l->kit.b, IR_AND, cs, 3), 3);
 }
 
-/* --- arguments ---------------------------------------------------------------------------------------------------------- */
+/* --- arguments
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static struct type *sema_args(struct bt_sema *s, struct bt_expr *e)
 {
@@ -257,8 +268,10 @@ static ir_ref lower_args(struct bt_lower *l, struct bt_expr *e)
 	ir_ref dst = kit_mem_zero(k, type_mem_size(t));
 	for (uint32_t i = 0; i < t->nfield; i++) {
 		const struct field *f = &t->field[i];
-		if (bt_in_register(f->type) && !f->bit_width && !f->data_loc && f->offset + f->type->size <= t->size)
-			ir_store(&k->b, dst, f->offset, f->type->size, kit_arg_scalar(k, f, f->offset, e->loc));
+		if (bt_in_register(f->type) && !f->bit_width && !f->data_loc &&
+		    f->offset + f->type->size <= t->size)
+			ir_store(&k->b, dst, f->offset, f->type->size,
+				 kit_arg_scalar(k, f, f->offset, e->loc));
 	}
 	return dst;
 }
@@ -269,12 +282,15 @@ static unsigned arg_number(const struct bt_expr *e)
 	return p ? (unsigned)atoi(p) : 0;
 }
 
-enum { REGISTER_ARGS = 6 };
+enum {
+	REGISTER_ARGS = 6
+};
 
 static struct type *sema_arg(struct bt_sema *s, struct bt_expr *e)
 {
 	if (!BT_KIND_IS(s, PK_KPROBE, PK_UPROBE, PK_USDT, PK_RAWTRACEPOINT, PK_COUNT))
-		bt_err(s, e->loc, "The %s builtin can only be used with 'kprobes', 'uprobes' and 'usdt' probes",
+		bt_err(s, e->loc,
+		       "The %s builtin can only be used with 'kprobes', 'uprobes' and 'usdt' probes",
 		       e->text);
 	else if (s->in_loop)
 		bt_err(s, e->loc, "'%s' builtin is not allowed in a for-loop", e->text);
@@ -346,19 +362,24 @@ static ir_ref lower_ctx(struct bt_lower *l, struct bt_expr *e)
 	return kit_ctx(&l->kit);
 }
 
-/* --- config: the settings as a record ----------------------------------------------------------------------------------- */
+/* --- config: the settings as a record
+ * ----------------------------------------------------------------------------------- */
 
 struct setting {
 	const char *name, *text; /* text NULL: a number */
 	int64_t num;
 	bool is_bool;
 };
-enum { MAX_SETTINGS = 32 };
+enum {
+	MAX_SETTINGS = 32
+};
 
 static unsigned settings(const struct lang_input *in, struct setting *at)
 {
-	static const char *const modes[] = {[STACK_BPFTRACE] = "bpftrace", [STACK_PERF] = "perf",
-					    [STACK_RAW] = "raw", [STACK_BUILD_ID] = "build_id"};
+	static const char *const modes[] = {[STACK_BPFTRACE] = "bpftrace",
+					    [STACK_PERF] = "perf",
+					    [STACK_RAW] = "raw",
+					    [STACK_BUILD_ID] = "build_id"};
 	static const char *const missing[] = {"error", "warn", "ignore"};
 	const struct program_options *o = &in->opt;
 	unsigned n = 0;
@@ -372,8 +393,8 @@ static unsigned settings(const struct lang_input *in, struct setting *at)
 	at[n++] = (struct setting){"max_map_keys", NULL, o->max_map_keys, false};
 	at[n++] = (struct setting){"max_probes", NULL, o->max_probes, false};
 	at[n++] = (struct setting){"max_strlen", NULL, o->max_strlen, false};
-	at[n++] = (struct setting){"str_trunc_trailer", o->str_trunc_trailer ? o->str_trunc_trailer : "..", 0,
-				   false};
+	at[n++] = (struct setting){"str_trunc_trailer",
+				   o->str_trunc_trailer ? o->str_trunc_trailer : "..", 0, false};
 	at[n++] = (struct setting){"missing_probes", missing[o->missing_probes % 3], 0, false};
 	at[n++] = (struct setting){"stack_mode", modes[o->stack_mode % 4], 0, false};
 	at[n++] = (struct setting){"license", o->license ? o->license : "GPL", 0, false};
@@ -410,46 +431,49 @@ static ir_ref lower_config(struct bt_lower *l, struct bt_expr *e)
 						 f->type->size),
 				 f->type->size);
 		else
-			ir_store(&l->kit.b, dst, f->offset, f->type->size, ir_const(&l->kit.b, at[i].num));
+			ir_store(&l->kit.b, dst, f->offset, f->type->size,
+				 ir_const(&l->kit.b, at[i].num));
 	}
 	return dst;
 }
 
-/* --- the table ------------------------------------------------------------------------------------------------------------- */
+/* --- the table
+ * -------------------------------------------------------------------------------------------------------------
+ */
 
 static const struct bt_builtin builtins[] = {
-	{"args", sema_args, lower_args},
-	{"cgroup", sema_u64, lower_cgroup},
-	{"comm", sema_comm, lower_comm},
-	{"config", sema_config, lower_config},
-	{"cpid", sema_cpid, lower_cpid},
-	{"cpu", sema_u64, lower_cpu},
-	{"ctx", sema_ctx, lower_ctx},
-	{"curtask", sema_curtask, lower_curtask},
-	{"dw_ustack", sema_as_call, lower_as_call},
-	{"elapsed", sema_u64, lower_elapsed},
-	{"func", sema_func, lower_func},
-	{"gid", sema_u64, lower_gid},
-	{"has_cpid", sema_has_cpid, lower_constant},
-	{"jiffies", sema_u64, lower_jiffies},
-	{"kstack", sema_as_call, lower_as_call},
-	{"leader_comm", sema_as_call, lower_as_call},
-	{"leader_tid", sema_as_call, lower_as_call},
-	{"ncpus", sema_ncpus, lower_constant},
-	{"nsecs", sema_nsecs, lower_nsecs},
-	{"numaid", sema_u64, lower_numaid},
-	{"pcomm", sema_as_call, lower_as_call},
-	{"pid", sema_u32, lower_pid},
-	{"ppid", sema_as_call, lower_as_call},
-	{"probe", sema_probe, lower_probe},
-	{"probetype", sema_probetype, lower_text},
-	{"rand", sema_u64, lower_rand},
-	{"retval", sema_retval, lower_retval},
-	{"tid", sema_u32, lower_tid},
-	{"uid", sema_u64, lower_uid},
-	{"usermode", sema_usermode, lower_usermode},
-	{"username", sema_username, lower_uid},
-	{"ustack", sema_as_call, lower_as_call},
+	{"args",        sema_args,      lower_args    },
+	{"cgroup",      sema_u64,       lower_cgroup  },
+	{"comm",        sema_comm,      lower_comm    },
+	{"config",      sema_config,    lower_config  },
+	{"cpid",        sema_cpid,      lower_cpid    },
+	{"cpu",         sema_u64,       lower_cpu     },
+	{"ctx",         sema_ctx,       lower_ctx     },
+	{"curtask",     sema_curtask,   lower_curtask },
+	{"dw_ustack",   sema_as_call,   lower_as_call },
+	{"elapsed",     sema_u64,       lower_elapsed },
+	{"func",        sema_func,      lower_func    },
+	{"gid",         sema_u64,       lower_gid     },
+	{"has_cpid",    sema_has_cpid,  lower_constant},
+	{"jiffies",     sema_u64,       lower_jiffies },
+	{"kstack",      sema_as_call,   lower_as_call },
+	{"leader_comm", sema_as_call,   lower_as_call },
+	{"leader_tid",  sema_as_call,   lower_as_call },
+	{"ncpus",       sema_ncpus,     lower_constant},
+	{"nsecs",       sema_nsecs,     lower_nsecs   },
+	{"numaid",      sema_u64,       lower_numaid  },
+	{"pcomm",       sema_as_call,   lower_as_call },
+	{"pid",         sema_u32,       lower_pid     },
+	{"ppid",        sema_as_call,   lower_as_call },
+	{"probe",       sema_probe,     lower_probe   },
+	{"probetype",   sema_probetype, lower_text    },
+	{"rand",        sema_u64,       lower_rand    },
+	{"retval",      sema_retval,    lower_retval  },
+	{"tid",         sema_u32,       lower_tid     },
+	{"uid",         sema_u64,       lower_uid     },
+	{"usermode",    sema_usermode,  lower_usermode},
+	{"username",    sema_username,  lower_uid     },
+	{"ustack",      sema_as_call,   lower_as_call },
 };
 static const struct bt_builtin arg_builtin = {"argN", sema_arg, lower_arg};
 static const struct bt_builtin sarg_builtin = {"sargN", sema_arg, lower_sarg};
@@ -457,7 +481,8 @@ static const struct bt_builtin sarg_builtin = {"sargN", sema_arg, lower_sarg};
 static bool is_numbered(const char *name, const char *prefix)
 {
 	size_t n = strlen(prefix);
-	return !strncmp(name, prefix, n) && name[n] && strspn(name + n, "0123456789") == strlen(name + n);
+	return !strncmp(name, prefix, n) && name[n] &&
+	       strspn(name + n, "0123456789") == strlen(name + n);
 }
 
 const struct bt_builtin *bt_builtin_find(const char *name)

@@ -2,8 +2,8 @@
 #include "lang/bt/calls.h"
 
 static const struct bt_call *const tables[] = {
-	bt_calls_output, bt_calls_string, bt_calls_names, bt_calls_map,	   bt_calls_stack,
-	bt_calls_net,	 bt_calls_time,	  bt_calls_task,  bt_calls_memory, bt_calls_meta,
+	bt_calls_output, bt_calls_string, bt_calls_names, bt_calls_map,    bt_calls_stack,
+	bt_calls_net,    bt_calls_time,   bt_calls_task,  bt_calls_memory, bt_calls_meta,
 };
 
 const struct bt_call *bt_call_find(const char *name)
@@ -32,7 +32,7 @@ static bool check_count(struct bt_sema *s, struct bt_expr *e)
 	if (n >= c->min_args && (c->max_args < 0 || n <= c->max_args))
 		return true;
 	const char *how = c->min_args == c->max_args ? "requires"
-			  : n < c->min_args	     ? "requires at least"
+			  : n < c->min_args          ? "requires at least"
 						     : "takes up to";
 	int want = n < c->min_args ? c->min_args : c->max_args;
 	if (want == 0)
@@ -62,22 +62,38 @@ struct type *bt_arg(struct bt_sema *s, struct bt_expr *e, unsigned i)
 const char *bt_type_word(const struct type *t)
 {
 	static const char *const words[] = {
-		[TYPE_NONE] = "none",		[TYPE_INT] = "int",
-		[TYPE_BOOL] = "bool",		[TYPE_ENUM] = "int",
-		[TYPE_PTR] = "pointer",		[TYPE_STR] = "string",
-		[TYPE_BUF] = "buffer",		[TYPE_ARRAY] = "array",
-		[TYPE_STRUCT] = "c_type",	[TYPE_UNION] = "c_type",
-		[TYPE_TUPLE] = "tuple",		[TYPE_RECORD] = "record",
-		[TYPE_FLOAT] = "float",		[TYPE_KSTACK] = "kstack",
-		[TYPE_USTACK] = "ustack",	[TYPE_KSYM] = "ksym_t",
-		[TYPE_USYM] = "usym_t",		[TYPE_INET] = "inet",
-		[TYPE_MAC] = "mac_address",	[TYPE_TIMESTAMP] = "timestamp",
-		[TYPE_CGROUP_PATH] = "cgroup_path_t", [TYPE_USERNAME] = "username_t",
-		[TYPE_PROBE_NAME] = "string",	[TYPE_COUNT] = "count_t",
-		[TYPE_SUM] = "sum_t",		[TYPE_MIN] = "min_t",
-		[TYPE_MAX] = "max_t",		[TYPE_AVG] = "avg_t",
-		[TYPE_STATS] = "stats_t",	[TYPE_HIST] = "hist_t",
-		[TYPE_LHIST] = "lhist_t",	[TYPE_TSERIES] = "tseries_t",
+		[TYPE_NONE] = "none",
+		[TYPE_INT] = "int",
+		[TYPE_BOOL] = "bool",
+		[TYPE_ENUM] = "int",
+		[TYPE_PTR] = "pointer",
+		[TYPE_STR] = "string",
+		[TYPE_BUF] = "buffer",
+		[TYPE_ARRAY] = "array",
+		[TYPE_STRUCT] = "c_type",
+		[TYPE_UNION] = "c_type",
+		[TYPE_TUPLE] = "tuple",
+		[TYPE_RECORD] = "record",
+		[TYPE_FLOAT] = "float",
+		[TYPE_KSTACK] = "kstack",
+		[TYPE_USTACK] = "ustack",
+		[TYPE_KSYM] = "ksym_t",
+		[TYPE_USYM] = "usym_t",
+		[TYPE_INET] = "inet",
+		[TYPE_MAC] = "mac_address",
+		[TYPE_TIMESTAMP] = "timestamp",
+		[TYPE_CGROUP_PATH] = "cgroup_path_t",
+		[TYPE_USERNAME] = "username_t",
+		[TYPE_PROBE_NAME] = "string",
+		[TYPE_COUNT] = "count_t",
+		[TYPE_SUM] = "sum_t",
+		[TYPE_MIN] = "min_t",
+		[TYPE_MAX] = "max_t",
+		[TYPE_AVG] = "avg_t",
+		[TYPE_STATS] = "stats_t",
+		[TYPE_HIST] = "hist_t",
+		[TYPE_LHIST] = "lhist_t",
+		[TYPE_TSERIES] = "tseries_t",
 	};
 	return t && t->kind < ARRAY_SIZE(words) && words[t->kind] ? words[t->kind] : "none";
 }
@@ -93,10 +109,8 @@ bool bt_is_int(const struct type *t)
 	case TYPE_SUM:
 	case TYPE_MIN:
 	case TYPE_MAX:
-	case TYPE_AVG:
-		return true;
-	default:
-		return false;
+	case TYPE_AVG: return true;
+	default: return false;
 	}
 }
 
@@ -107,7 +121,8 @@ bool bt_want_int(struct bt_sema *s, struct bt_expr *e, unsigned i)
 		return false;
 	if (bt_is_int(t))
 		return true;
-	bt_err(s, e->loc, "%s() only supports int arguments (%s provided)", e->text, bt_type_word(t));
+	bt_err(s, e->loc, "%s() only supports int arguments (%s provided)", e->text,
+	       bt_type_word(t));
 	return false;
 }
 
@@ -210,14 +225,15 @@ const char *bt_kind_name(enum probe_kind k)
 	return i ? i->name : "none";
 }
 
-/* --- clocks: the type of nsecs(mode) says which clock it is, for strftime() ------------------------------ */
+/* --- clocks: the type of nsecs(mode) says which clock it is, for strftime()
+ * ------------------------------ */
 
 struct type *bt_nsecs_type(enum ts_clock clock)
 {
 	static struct type types[] = {
-#define CLOCK_TYPE(c) [c] = {.kind = TYPE_INT, .size = 8, .arg = {(c) + 1}}
-		CLOCK_TYPE(TS_BOOT), CLOCK_TYPE(TS_MONOTONIC), CLOCK_TYPE(TS_TAI), CLOCK_TYPE(TS_SW_TAI),
-		CLOCK_TYPE(TS_REALTIME),
+#define CLOCK_TYPE(c) [c] = {.kind = TYPE_INT, .size = 8, .arg = {(c) + 1} }
+		CLOCK_TYPE(TS_BOOT),   CLOCK_TYPE(TS_MONOTONIC), CLOCK_TYPE(TS_TAI),
+		CLOCK_TYPE(TS_SW_TAI), CLOCK_TYPE(TS_REALTIME),
 	};
 	return &types[clock];
 }
@@ -227,9 +243,11 @@ enum ts_clock bt_clock_of(const struct type *t)
 	return t && t->kind == TYPE_INT && t->arg[0] > 0 ? (enum ts_clock)(t->arg[0] - 1) : TS_BOOT;
 }
 
-/* --- lowering helpers ---------------------------------------------------------------------------------------- */
+/* --- lowering helpers
+ * ---------------------------------------------------------------------------------------- */
 
-void bt_when(struct bt_lower *l, ir_ref cond, void (*then)(struct bt_lower *l, void *arg), void *arg)
+void bt_when(struct bt_lower *l, ir_ref cond, void (*then)(struct bt_lower *l, void *arg),
+	     void *arg)
 {
 	struct ir_builder *b = &l->kit.b;
 	uint32_t yes = ir_block_new(b, "when"), end = ir_block_new(b, "end_when");

@@ -1,14 +1,15 @@
 /* calls_map.c - aggregations, and questions about maps. */
 #include "lang/bt/calls.h"
 
-/* --- aggregations: only assigned to a map, see lower_map.c ---------------------------------------------------- */
+/* --- aggregations: only assigned to a map, see lower_map.c
+ * ---------------------------------------------------- */
 
 static struct type *agg(struct bt_sema *s, struct bt_expr *e, enum type_kind kind, bool is_signed,
 			int64_t a0, int64_t a1, int64_t a2)
 {
 	const struct type *t = e->type;
-	if (t && t->kind == kind && t->is_signed == is_signed && t->arg[0] == a0 && t->arg[1] == a1 &&
-	    t->arg[2] == a2)
+	if (t && t->kind == kind && t->is_signed == is_signed && t->arg[0] == a0 &&
+	    t->arg[1] == a1 && t->arg[2] == a2)
 		return e->type;
 	return type_agg(s->in->arena, kind, is_signed, (int64_t[3]){a0, a1, a2});
 }
@@ -27,7 +28,8 @@ static bool want_number(struct bt_sema *s, struct bt_expr *e, struct type **t_re
 		return true;
 	struct buf b = {0};
 	type_spell(t, &b);
-	bt_err(s, e->loc, "%s() only supports integer arguments (%s provided)", e->text, buf_str(&b));
+	bt_err(s, e->loc, "%s() only supports integer arguments (%s provided)", e->text,
+	       buf_str(&b));
 	buf_free(&b);
 	return false;
 }
@@ -37,8 +39,13 @@ static struct type *sema_number_agg(struct bt_sema *s, struct bt_expr *e)
 	static const struct {
 		const char *name;
 		enum type_kind kind;
-	} kinds[] = {{"sum", TYPE_SUM}, {"min", TYPE_MIN}, {"max", TYPE_MAX}, {"avg", TYPE_AVG},
-		     {"stats", TYPE_STATS}};
+	} kinds[] = {
+		{"sum",   TYPE_SUM  },
+		{"min",   TYPE_MIN  },
+		{"max",   TYPE_MAX  },
+		{"avg",   TYPE_AVG  },
+		{"stats", TYPE_STATS}
+        };
 	struct type *t;
 	if (!want_number(s, e, &t))
 		return NULL;
@@ -48,21 +55,27 @@ static struct type *sema_number_agg(struct bt_sema *s, struct bt_expr *e)
 	return NULL;
 }
 
-enum { HIST_MAX_BITS = 5, LHIST_MAX_BUCKETS = 1000, TSERIES_MAX = 1000000 };
+enum {
+	HIST_MAX_BITS = 5,
+	LHIST_MAX_BUCKETS = 1000,
+	MAX_INTERVALS = 1000000
+};
 
 static struct type *sema_hist(struct bt_sema *s, struct bt_expr *e)
 {
 	struct type *t;
 	int64_t bits = 0;
 	want_number(s, e, &t);
-	if (e->nkid > 1 && bt_want_int_literal(s, e, 1, &bits) && (bits < 0 || bits > HIST_MAX_BITS)) {
+	if (e->nkid > 1 && bt_want_int_literal(s, e, 1, &bits) &&
+	    (bits < 0 || bits > HIST_MAX_BITS)) {
 		bt_err(s, e->loc, "hist: bits %ld must be 0..5", (long)bits);
 		bits = 0;
 	}
 	return agg(s, e, TYPE_HIST, false, bits, 0, 0);
 }
 
-static bool lhist_arg(struct bt_sema *s, struct bt_expr *e, unsigned i, const char *what, int64_t *v)
+static bool lhist_arg(struct bt_sema *s, struct bt_expr *e, unsigned i, const char *what,
+		      int64_t *v)
 {
 	if (!bt_arg(s, e, i))
 		return false;
@@ -90,19 +103,23 @@ static struct type *sema_lhist(struct bt_sema *s, struct bt_expr *e)
 	else
 		ok = true;
 	if (min > max)
-		bt_err(s, e->loc, "lhist() min must be less than max (provided min %ld and max %ld)",
+		bt_err(s, e->loc,
+		       "lhist() min must be less than max (provided min %ld and max %ld)",
 		       (long)min, (long)max);
 	if (max - min < step)
 		bt_err(s, e->loc,
 		       "lhist() step is too large for the given range (provided step %ld for range %ld)",
 		       (long)step, (long)(max - min));
-	return ok && min <= max && max - min >= step ? agg(s, e, TYPE_LHIST, false, min, max, step) : NULL;
+	return ok && min <= max && max - min >= step ? agg(s, e, TYPE_LHIST, false, min, max, step)
+						     : NULL;
 }
 
 static bool tseries_fn(struct bt_sema *s, struct bt_expr *e, int64_t *fn)
 {
-	static const char *const names[] = {[TSERIES_AVG] = "avg", [TSERIES_MAX] = "max",
-					    [TSERIES_MIN] = "min", [TSERIES_SUM] = "sum"};
+	static const char *const names[] = {[TSERIES_AVG] = "avg",
+					    [TSERIES_MAX] = "max",
+					    [TSERIES_MIN] = "min",
+					    [TSERIES_SUM] = "sum"};
 	const char *text;
 	*fn = TSERIES_LAST;
 	if (e->nkid < 4)
@@ -122,7 +139,8 @@ static bool tseries_fn(struct bt_sema *s, struct bt_expr *e, int64_t *fn)
 	return false;
 }
 
-static bool tseries_arg(struct bt_sema *s, struct bt_expr *e, unsigned i, const char *what, int64_t *v)
+static bool tseries_arg(struct bt_sema *s, struct bt_expr *e, unsigned i, const char *what,
+			int64_t *v)
 {
 	if (!bt_arg(s, e, i))
 		return false;
@@ -140,11 +158,12 @@ static struct type *sema_tseries(struct bt_sema *s, struct bt_expr *e)
 	struct type *t;
 	int64_t interval, n, fn;
 	want_number(s, e, &t);
-	if (!tseries_arg(s, e, 1, "interval_ns", &interval) || !tseries_arg(s, e, 2, "num_intervals", &n) ||
-	    !tseries_fn(s, e, &fn))
+	if (!tseries_arg(s, e, 1, "interval_ns", &interval) ||
+	    !tseries_arg(s, e, 2, "num_intervals", &n) || !tseries_fn(s, e, &fn))
 		return NULL;
-	if (n > TSERIES_MAX) {
-		bt_err(s, e->loc, "tseries() num_intervals must be < 1000000 (%ld provided)", (long)n);
+	if (n > MAX_INTERVALS) {
+		bt_err(s, e->loc, "tseries() num_intervals must be < 1000000 (%ld provided)",
+		       (long)n);
 		return NULL;
 	}
 	return agg(s, e, TYPE_TSERIES, t && t->is_signed, interval, n, fn);
@@ -155,7 +174,8 @@ static ir_ref lower_agg(struct bt_lower *l, struct bt_expr *e)
 	return 0; /* an assignment's business */
 }
 
-/* --- has_key, find, delete, len ---------------------------------------------------------------------------------- */
+/* --- has_key, find, delete, len
+ * ---------------------------------------------------------------------------------- */
 
 /* @m and k as the expression @m[k], kept in e->data: its typing joins k into the map's key. */
 static struct bt_expr *access(struct bt_sema *s, struct bt_expr *e, const char *what)
@@ -167,7 +187,8 @@ static struct bt_expr *access(struct bt_sema *s, struct bt_expr *e, const char *
 	}
 	m->var = bt_sema_var(s, m->text);
 	if (m->var && m->var->value && !m->var->key) {
-		bt_err(s, e->loc, "call to %s expects a map with explicit keys (non-scalar map)", what);
+		bt_err(s, e->loc, "call to %s expects a map with explicit keys (non-scalar map)",
+		       what);
 		return NULL;
 	}
 	if (!a) {
@@ -226,8 +247,9 @@ static void find_hit(struct bt_lower *l, void *arg)
 	struct bt_local *to = f->e->kid[2]->local;
 	struct bt_expr *a = f->e->data;
 	if (bt_in_register(to->type)) {
-		ir_ref v = type_is_agg(f->var->value) ? kit_agg_read(&l->kit, f->var, f->key, AGG_VALUE)
-						      : kit_var_get_scalar(&l->kit, f->var, f->key);
+		ir_ref v = type_is_agg(f->var->value)
+				   ? kit_agg_read(&l->kit, f->var, f->key, AGG_VALUE)
+				   : kit_var_get_scalar(&l->kit, f->var, f->key);
 		bt_local_store(l, to, v);
 		return;
 	}
@@ -263,8 +285,9 @@ static struct type *sema_delete(struct bt_sema *s, struct bt_expr *e)
 	}
 	m->var = bt_sema_var(s, m->text);
 	if (s->final && m->var && m->var->key)
-		bt_err(s, e->loc, "call to delete() with a single argument expects a map without explicit keys "
-				  "(scalar map)");
+		bt_err(s, e->loc,
+		       "call to delete() with a single argument expects a map without explicit keys "
+		       "(scalar map)");
 	return &type_bool;
 }
 
@@ -303,18 +326,18 @@ static ir_ref lower_len(struct bt_lower *l, struct bt_expr *e)
 }
 
 const struct bt_call bt_calls_map[] = {
-	{"count", 0, 0, BT_F_MAP_VALUE, sema_count, lower_agg},
-	{"sum", 1, 1, BT_F_MAP_VALUE, sema_number_agg, lower_agg},
-	{"min", 1, 1, BT_F_MAP_VALUE, sema_number_agg, lower_agg},
-	{"max", 1, 1, BT_F_MAP_VALUE, sema_number_agg, lower_agg},
+	{"count",          0, 0, BT_F_MAP_VALUE, sema_count, lower_agg},
+	{"sum",               1, 1, BT_F_MAP_VALUE, sema_number_agg, lower_agg},
+	{"min",      1, 1, BT_F_MAP_VALUE, sema_number_agg, lower_agg},
+	{"max",		1, 1, BT_F_MAP_VALUE, sema_number_agg, lower_agg},
 	{"avg", 1, 1, BT_F_MAP_VALUE, sema_number_agg, lower_agg},
-	{"stats", 1, 1, BT_F_MAP_VALUE, sema_number_agg, lower_agg},
-	{"hist", 1, 2, BT_F_MAP_VALUE, sema_hist, lower_agg},
-	{"lhist", 4, 4, BT_F_MAP_VALUE, sema_lhist, lower_agg},
-	{"tseries", 3, 4, BT_F_MAP_VALUE, sema_tseries, lower_agg},
+	{"stats",  1, 1, BT_F_MAP_VALUE, sema_number_agg, lower_agg},
+	{"hist",       1, 2, BT_F_MAP_VALUE, sema_hist, lower_agg},
+	{"lhist",            4, 4, BT_F_MAP_VALUE, sema_lhist, lower_agg},
+	{"tseries",               3, 4, BT_F_MAP_VALUE, sema_tseries, lower_agg},
 	{"has_key", 2, 2, 0, sema_has_key, lower_has_key},
-	{"find", 3, 3, 0, sema_find, lower_find},
-	{"delete", 1, 2, BT_F_VOID_OK, sema_delete, lower_delete},
-	{"len", 1, 1, 0, sema_len, lower_len},
-	{0},
+	{"find",                3, 3, 0, sema_find, lower_find},
+	{"delete",1, 2, BT_F_VOID_OK, sema_delete, lower_delete},
+	{"len",  1, 1, 0, sema_len, lower_len},
+	{0      },
 };

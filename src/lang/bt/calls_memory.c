@@ -3,7 +3,8 @@
 
 #include "lang/bt/calls.h"
 
-/* --- kaddr, percpu_kaddr --------------------------------------------------------------------------------------------- */
+/* --- kaddr, percpu_kaddr
+ * --------------------------------------------------------------------------------------------- */
 
 static struct type *sema_kaddr(struct bt_sema *s, struct bt_expr *e)
 {
@@ -49,7 +50,9 @@ static ir_ref lower_percpu_kaddr(struct bt_lower *l, struct bt_expr *e)
 	return ir_select(b, known, ir_bin(b, IR_ADD, sym, base), ir_const(b, 0));
 }
 
-/* --- uaddr ---------------------------------------------------------------------------------------------------------------- */
+/* --- uaddr
+ * ----------------------------------------------------------------------------------------------------------------
+ */
 
 static bool is_symbol_name(const char *name)
 {
@@ -60,8 +63,8 @@ static bool is_symbol_name(const char *name)
 	return *name;
 }
 
-static const struct elf_symbol *find_symbol(struct world *w, const struct attach_point *p, const char *name,
-					    struct elf_file **file)
+static const struct elf_symbol *find_symbol(struct world *w, const struct attach_point *p,
+					    const char *name, struct elf_file **file)
 {
 	struct err *err = p && p->target ? elf_open(w, p->target, file) : NULL;
 	if (err || !p || !p->target) {
@@ -84,13 +87,16 @@ static struct type *sema_uaddr(struct bt_sema *s, struct bt_expr *e)
 		       "provided)",
 		       name);
 	if (!BT_KIND_IS(s, PK_UPROBE, PK_URETPROBE, PK_USDT)) {
-		bt_err(s, e->loc, "uaddr can not be used for this probetype: %s", bt_kind_name(bt_kind(s)));
+		bt_err(s, e->loc, "uaddr can not be used for this probetype: %s",
+		       bt_kind_name(bt_kind(s)));
 		return NULL;
 	}
 	const struct elf_symbol *sym = find_symbol(s->in->world, s->point, name, &file);
 	if (!sym && s->point)
 		bt_err(s, e->loc, "Could not resolve symbol: %s:%s", s->point->target, name);
-	uint32_t size = sym && (sym->size == 1 || sym->size == 2 || sym->size == 4) ? (uint32_t)sym->size : 8;
+	uint32_t size = sym && (sym->size == 1 || sym->size == 2 || sym->size == 4)
+				? (uint32_t)sym->size
+				: 8;
 	return e->type ? e->type : type_ptr(s->in->arena, type_int(size, true), AS_USER);
 }
 
@@ -113,7 +119,9 @@ static ir_ref lower_uaddr(struct bt_lower *l, struct bt_expr *e)
 	return ir_bin(b, IR_ADD, base, addr);
 }
 
-/* --- kptr, uptr -------------------------------------------------------------------------------------------------------------- */
+/* --- kptr, uptr
+ * --------------------------------------------------------------------------------------------------------------
+ */
 
 static struct type *sema_space(struct bt_sema *s, struct bt_expr *e)
 {
@@ -123,8 +131,8 @@ static struct type *sema_space(struct bt_sema *s, struct bt_expr *e)
 	if (!t)
 		return NULL;
 	if (!bt_is_int(t) && t->kind != TYPE_PTR) {
-		bt_err(s, e->loc, "%s() only supports integer or pointer arguments (%s provided)", e->text,
-		       bt_type_word(t));
+		bt_err(s, e->loc, "%s() only supports integer or pointer arguments (%s provided)",
+		       e->text, bt_type_word(t));
 		return NULL;
 	}
 	if (t->kind != TYPE_PTR || t->as == as)
@@ -139,11 +147,13 @@ static ir_ref lower_first(struct bt_lower *l, struct bt_expr *e)
 	return bt_lower_expr(l, e->kid[0]);
 }
 
-/* --- reg ---------------------------------------------------------------------------------------------------------------------- */
+/* --- reg
+ * ----------------------------------------------------------------------------------------------------------------------
+ */
 
 static const char *const registers[] = {
-	"r15", "r14", "r13", "r12", "bp", "bx", "r11", "r10", "r9",    "r8", "ax", "cx",
-	"dx",  "si",  "di",  "ip",  "pc", "cs", "sp",  "ss",  "flags", "orig_rax",
+	"r15", "r14", "r13", "r12", "bp", "bx", "r11", "r10", "r9", "r8",    "ax",
+	"cx",  "dx",  "si",  "di",  "ip", "pc", "cs",  "sp",  "ss", "flags", "orig_rax",
 };
 
 static struct type *sema_reg(struct bt_sema *s, struct bt_expr *e)
@@ -174,7 +184,9 @@ static ir_ref lower_reg(struct bt_lower *l, struct bt_expr *e)
 	return v ? v : ir_const(&l->kit.b, 0);
 }
 
-/* --- write_user ------------------------------------------------------------------------------------------------------------------ */
+/* --- write_user
+ * ------------------------------------------------------------------------------------------------------------------
+ */
 
 static struct type *sema_write_user(struct bt_sema *s, struct bt_expr *e)
 {
@@ -184,7 +196,9 @@ static struct type *sema_write_user(struct bt_sema *s, struct bt_expr *e)
 	return &type_bool;
 }
 
-enum { WRITE_MAX = 1024 };
+enum {
+	WRITE_MAX = 1024
+};
 
 static ir_ref lower_write_user(struct bt_lower *l, struct bt_expr *e)
 {
@@ -202,14 +216,17 @@ static ir_ref lower_write_user(struct bt_lower *l, struct bt_expr *e)
 	if (src.as != AS_BPF) { /* the helper wants memory of ours */
 		bool user = kit_as(&l->kit, src.as) == AS_USER;
 		ir_ref tmp = kit_mem_zero(&l->kit, WRITE_MAX);
-		ir_helper(b, user ? BPF_FUNC_probe_read_user : BPF_FUNC_probe_read_kernel, tmp, len, from);
+		ir_helper(b, user ? BPF_FUNC_probe_read_user : BPF_FUNC_probe_read_kernel, tmp, len,
+			  from);
 		from = tmp;
 	}
 	ir_ref ret = ir_helper(b, BPF_FUNC_probe_write_user, dst, from, len);
 	return ir_bini(b, IR_EQ, ret, 0);
 }
 
-/* --- container_of ------------------------------------------------------------------------------------------------------------------- */
+/* --- container_of
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 static const char *member_name(const struct bt_expr *e)
 {
@@ -243,13 +260,13 @@ static ir_ref lower_container_of(struct bt_lower *l, struct bt_expr *e)
 }
 
 const struct bt_call bt_calls_memory[] = {
-	{"kaddr", 1, 1, 0, sema_kaddr, lower_kaddr},
-	{"percpu_kaddr", 1, 2, 0, sema_kaddr, lower_percpu_kaddr},
-	{"uaddr", 1, 1, 0, sema_uaddr, lower_uaddr},
-	{"kptr", 1, 1, 0, sema_space, lower_first},
+	{"kaddr",             1, 1, 0, sema_kaddr, lower_kaddr},
+	{"percpu_kaddr",                  1, 2, 0, sema_kaddr, lower_percpu_kaddr},
+	{"uaddr",         1, 1, 0, sema_uaddr, lower_uaddr},
+	{"kptr",		   1, 1, 0, sema_space, lower_first},
 	{"uptr", 1, 1, 0, sema_space, lower_first},
-	{"reg", 1, 1, 0, sema_reg, lower_reg},
+	{"reg",		  1, 1, 0, sema_reg, lower_reg},
 	{"write_user", 3, 3, BT_F_VOID_OK, sema_write_user, lower_write_user},
-	{"container_of", 1, 3, 0, sema_container_of, lower_container_of},
-	{0},
+	{"container_of",             1, 3, 0, sema_container_of, lower_container_of},
+	{0		 },
 };

@@ -3,21 +3,42 @@
 
 #include "lang/bt/calls.h"
 
-/* --- is_str(e) and its family -------------------------------------------------------------------------------------- */
+/* --- is_str(e) and its family
+ * -------------------------------------------------------------------------------------- */
 
-static bool is_string(const struct type *t) { return t->kind == TYPE_STR; }
-static bool is_pointer(const struct type *t) { return t->kind == TYPE_PTR; }
-static bool is_an_array(const struct type *t) { return t->kind == TYPE_ARRAY; }
-static bool is_integer(const struct type *t) { return bt_is_int(t); }
-static bool is_unsigned(const struct type *t) { return bt_is_int(t) && !t->is_signed; }
+static bool is_string(const struct type *t)
+{
+	return t->kind == TYPE_STR;
+}
+static bool is_pointer(const struct type *t)
+{
+	return t->kind == TYPE_PTR;
+}
+static bool is_an_array(const struct type *t)
+{
+	return t->kind == TYPE_ARRAY;
+}
+static bool is_integer(const struct type *t)
+{
+	return bt_is_int(t);
+}
+static bool is_unsigned(const struct type *t)
+{
+	return bt_is_int(t) && !t->is_signed;
+}
 
 static struct type *sema_type_test(struct bt_sema *s, struct bt_expr *e)
 {
 	static const struct {
 		const char *name;
 		bool (*test)(const struct type *t);
-	} tests[] = {{"is_str", is_string}, {"is_ptr", is_pointer}, {"is_array", is_an_array},
-		     {"is_integer", is_integer}, {"is_unsigned_integer", is_unsigned}};
+	} tests[] = {
+		{"is_str",              is_string  },
+		{"is_ptr",              is_pointer },
+		{"is_array",            is_an_array},
+		{"is_integer",          is_integer },
+		{"is_unsigned_integer", is_unsigned}
+        };
 	struct type *t = bt_arg(s, e, 0);
 	if (!t)
 		return &type_bool;
@@ -54,7 +75,9 @@ static struct type *sema_is_err(struct bt_sema *s, struct bt_expr *e)
 	return &type_bool;
 }
 
-enum { MAX_ERRNO = 4095 };
+enum {
+	MAX_ERRNO = 4095
+};
 
 static ir_ref lower_is_err(struct bt_lower *l, struct bt_expr *e)
 {
@@ -63,7 +86,9 @@ static ir_ref lower_is_err(struct bt_lower *l, struct bt_expr *e)
 	return ir_bin(b, IR_ULE, ir_const(b, -MAX_ERRNO), v);
 }
 
-/* --- kfuncs --------------------------------------------------------------------------------------------------------------- */
+/* --- kfuncs
+ * ---------------------------------------------------------------------------------------------------------------
+ */
 
 static struct type *sema_kfunc(struct bt_sema *s, struct bt_expr *e)
 {
@@ -80,7 +105,9 @@ static struct type *sema_kfunc(struct bt_sema *s, struct bt_expr *e)
 	return bt_fold_bool(e, btf && btf_find(btf, BTF_NS_FUNC, name));
 }
 
-/* --- getopt ------------------------------------------------------------------------------------------------------------------ */
+/* --- getopt
+ * ------------------------------------------------------------------------------------------------------------------
+ */
 
 /* Text after --name or --name=; NULL: not given. */
 static const char *option_text(const struct lang_input *in, const char *name)
@@ -106,27 +133,31 @@ static bool word_in(const char *text, const char *const *words, unsigned n)
 	return false;
 }
 
-static struct type *bool_option(struct bt_sema *s, struct bt_expr *e, const char *name, const char *text,
-				bool v)
+static struct type *bool_option(struct bt_sema *s, struct bt_expr *e, const char *name,
+				const char *text, bool v)
 {
-	static const char *const yes[] = {"", "true", "1", "on", "yes"}, *const no[] = {"false", "0", "off", "no"};
+	static const char *const yes[] = {"", "true", "1", "on", "yes"}, *const no[] = {"false",
+											"0", "off",
+											"no"};
 	if (text && word_in(text, yes, ARRAY_SIZE(yes)))
 		v = true;
 	else if (text && word_in(text, no, ARRAY_SIZE(no)))
 		v = false;
 	else if (text)
-		bt_err(s, e->loc, "program command line option --%s invalid boolean (value: %s)", name, text);
+		bt_err(s, e->loc, "program command line option --%s invalid boolean (value: %s)",
+		       name, text);
 	return bt_fold_bool(e, v);
 }
 
-static struct type *int_option(struct bt_sema *s, struct bt_expr *e, const char *name, const char *text,
-			       int64_t v)
+static struct type *int_option(struct bt_sema *s, struct bt_expr *e, const char *name,
+			       const char *text, int64_t v)
 {
 	char *end;
 	if (text) {
 		v = strtoll(text, &end, 0);
 		if (!*text || *end)
-			bt_err(s, e->loc, "program command line option --%s invalid integer (value: %s)", name,
+			bt_err(s, e->loc,
+			       "program command line option --%s invalid integer (value: %s)", name,
 			       text);
 	}
 	return bt_fold_int(e, v, &type_int64);
@@ -143,6 +174,7 @@ static struct type *sema_getopt(struct bt_sema *s, struct bt_expr *e)
 		bt_err(s, e->loc, "First argument to 'getopt' must be a string literal.");
 		return NULL;
 	}
+	e->data = (void *)name;
 	const char *text = option_text(s->in, name);
 	if (e->nkid < 2)
 		return bool_option(s, e, name, text, false);
@@ -165,16 +197,16 @@ static ir_ref lower_constant(struct bt_lower *l, struct bt_expr *e)
 }
 
 const struct bt_call bt_calls_meta[] = {
-	{"is_str", 1, 1, 0, sema_type_test, lower_constant},
-	{"is_ptr", 1, 1, 0, sema_type_test, lower_constant},
+	{"is_str",        1, 1, 0, sema_type_test, lower_constant},
+	{"is_ptr",              1, 1, 0, sema_type_test, lower_constant},
 	{"is_array", 1, 1, 0, sema_type_test, lower_constant},
-	{"is_integer", 1, 1, 0, sema_type_test, lower_constant},
+	{"is_integer",               1, 1, 0, sema_type_test, lower_constant},
 	{"is_unsigned_integer", 1, 1, 0, sema_type_test, lower_constant},
-	{"is_literal", 1, 1, 0, sema_is_literal, lower_constant},
+	{"is_literal",              1, 1, 0, sema_is_literal, lower_constant},
 	{"is_scalar", 1, 1, 0, sema_is_scalar, lower_constant},
-	{"is_err", 1, 1, 0, sema_is_err, lower_is_err},
-	{"kfunc_exist", 1, 1, 0, sema_kfunc, lower_constant},
+	{"is_err",      1, 1, 0, sema_is_err, lower_is_err},
+	{"kfunc_exist",              1, 1, 0, sema_kfunc, lower_constant},
 	{"kfunc_allowed", 1, 1, 0, sema_kfunc, lower_constant},
-	{"getopt", 1, 3, 0, sema_getopt, lower_constant},
+	{"getopt",               1, 3, 0, sema_getopt, lower_constant},
 	{0},
 };

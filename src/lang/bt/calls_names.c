@@ -3,7 +3,11 @@
 
 #include "lang/bt/calls.h"
 
-enum { NAME_BYTES = 64, NERRORS = 134, NSIGNALS = 32 };
+enum {
+	NAME_BYTES = 64,
+	NERRORS = 134,
+	NSIGNALS = 32
+};
 
 static const char *const syscalls[] = {
 #define SYSCALL(nr, name) [nr] = name,
@@ -33,8 +37,8 @@ static const struct names {
 	const char *unknown;
 	bool is_absolute; /* -ENOENT and ENOENT are the same */
 } all_names[] = {
-	{"strerror", NERRORS, error_name, "Unknown error", true},
-	{"signal_name", NSIGNALS, signal_name, "Unknown signal", false},
+	{"strerror",     NERRORS,              error_name,   "Unknown error",   true },
+	{"signal_name",  NSIGNALS,             signal_name,  "Unknown signal",  false},
 	{"syscall_name", ARRAY_SIZE(syscalls), syscall_name, "Unknown syscall", false},
 };
 
@@ -70,12 +74,14 @@ static ir_ref lower_name(struct bt_lower *l, struct bt_expr *e)
 		v = ir_select(b, ir_bin(b, IR_SLT, v, zero), ir_un(b, IR_NEG, v), v);
 	ir_ref known = ir_bin(b, IR_ULT, v, ir_const(b, n->count));
 	ir_ref dst = kit_mem(&l->kit, NAME_BYTES);
-	uint32_t yes = ir_block_new(b, "known"), no = ir_block_new(b, "unknown"), end = ir_block_new(b, "named");
+	uint32_t yes = ir_block_new(b, "known"), no = ir_block_new(b, "unknown"),
+		 end = ir_block_new(b, "named");
 	uint32_t offset = table_offset(p, n);
 	ir_br(b, known, yes, no);
 	ir_at(b, yes);
 	ir_ref table = ir_mapval(b, p->rodata, offset + NAME_BYTES);
-	kit_copy(&l->kit, dst, ir_bin(b, IR_ADD, table, ir_bini(b, IR_MUL, v, NAME_BYTES)), NAME_BYTES);
+	kit_copy(&l->kit, dst, ir_bin(b, IR_ADD, table, ir_bini(b, IR_MUL, v, NAME_BYTES)),
+		 NAME_BYTES);
 	ir_jmp(b, end);
 	ir_at(b, no);
 	kit_copy(&l->kit, dst, ir_mapval(b, p->rodata, offset), NAME_BYTES);
@@ -86,7 +92,7 @@ static ir_ref lower_name(struct bt_lower *l, struct bt_expr *e)
 
 const struct bt_call bt_calls_names[] = {
 	{"strerror", 1, 1, 0, sema_name, lower_name},
-	{"signal_name", 1, 1, 0, sema_name, lower_name},
+	{"signal_name",         1, 1, 0, sema_name, lower_name},
 	{"syscall_name", 1, 1, 0, sema_name, lower_name},
-	{0},
+	{0         },
 };

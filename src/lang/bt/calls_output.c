@@ -3,12 +3,16 @@
 
 #include "lang/bt/calls.h"
 
-/* --- sending -------------------------------------------------------------------------------------------------- */
+/* --- sending
+ * --------------------------------------------------------------------------------------------------
+ */
 
-enum { MAX_ARGS = 128 };
+enum {
+	MAX_ARGS = 128
+};
 
-void bt_send(struct bt_lower *l, enum action_kind kind, struct loc loc, const char *fmt, bool is_stderr,
-	     const struct kit_value *v, unsigned n)
+void bt_send(struct bt_lower *l, enum action_kind kind, struct loc loc, const char *fmt,
+	     bool is_stderr, const struct kit_value *v, unsigned n)
 {
 	struct action *a = program_action(l->kit.prog, kind, loc);
 	a->fmt = fmt;
@@ -16,8 +20,8 @@ void bt_send(struct bt_lower *l, enum action_kind kind, struct loc loc, const ch
 	kit_send(&l->kit, a, v, n);
 }
 
-struct action *bt_lower_action(struct bt_lower *l, struct bt_expr *e, enum action_kind kind, const char *fmt,
-			       unsigned first)
+struct action *bt_lower_action(struct bt_lower *l, struct bt_expr *e, enum action_kind kind,
+			       const char *fmt, unsigned first)
 {
 	struct kit_value v[MAX_ARGS];
 	unsigned n = 0;
@@ -30,7 +34,8 @@ struct action *bt_lower_action(struct bt_lower *l, struct bt_expr *e, enum actio
 	return a;
 }
 
-/* --- printf and its family --------------------------------------------------------------------------------------- */
+/* --- printf and its family
+ * --------------------------------------------------------------------------------------- */
 
 static struct type *sema_format(struct bt_sema *s, struct bt_expr *e)
 {
@@ -56,17 +61,25 @@ static ir_ref lower_printf(struct bt_lower *l, struct bt_expr *e)
 	static const struct {
 		const char *name;
 		enum action_kind kind;
-	} kinds[] = {{"printf", ACT_PRINTF}, {"errorf", ACT_ERRORF}, {"warnf", ACT_WARNF},
-		     {"system", ACT_SYSTEM}, {"cat", ACT_CAT}};
+	} kinds[] = {
+		{"printf", ACT_PRINTF},
+		{"errorf", ACT_ERRORF},
+		{"warnf",  ACT_WARNF },
+		{"system", ACT_SYSTEM},
+		{"cat",    ACT_CAT   }
+        };
 	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (!strcmp(kinds[i].name, e->call->name))
 			bt_lower_action(l, e, kinds[i].kind, format_of(e), 1);
 	return 0;
 }
 
-/* --- debugf: bpf_trace_printk ------------------------------------------------------------------------------------- */
+/* --- debugf: bpf_trace_printk
+ * ------------------------------------------------------------------------------------- */
 
-enum { PRINTK_ARGS = 3 };
+enum {
+	PRINTK_ARGS = 3
+};
 
 static void check_debugf(struct bt_sema *s, struct bt_expr *e, const char *fmt)
 {
@@ -74,7 +87,8 @@ static void check_debugf(struct bt_sema *s, struct bt_expr *e, const char *fmt)
 	for (unsigned i = 1; i < e->nkid && bt_format_directive(fmt, i - 1, conv); i++) {
 		struct type *t = e->kid[i]->type;
 		if (strlen(conv) != 1 || !strchr("duxps", conv[0]))
-			bt_err(s, e->kid[0]->loc, "Invalid format specifier for `debugf`: %s", conv);
+			bt_err(s, e->kid[0]->loc, "Invalid format specifier for `debugf`: %s",
+			       conv);
 		else if (t && (conv[0] == 's' ? t->kind != TYPE_STR : !bt_is_int(t)))
 			bt_err(s, e->kid[i]->loc, "Type does not match format specifier: %s", conv);
 	}
@@ -83,8 +97,9 @@ static void check_debugf(struct bt_sema *s, struct bt_expr *e, const char *fmt)
 static struct type *sema_debugf(struct bt_sema *s, struct bt_expr *e)
 {
 	const char *fmt;
-	bt_warn(s, e->loc, "The debugf() builtin is not recommended for production use. For more information "
-			   "see bpf_trace_printk in bpf-helpers(7).");
+	bt_warn(s, e->loc,
+		"The debugf() builtin is not recommended for production use. For more information "
+		"see bpf_trace_printk in bpf-helpers(7).");
 	if (e->nkid - 1 > PRINTK_ARGS)
 		bt_err(s, e->loc, "cannot use more than %d conversion specifiers", PRINTK_ARGS);
 	bool ok = bt_want_str_literal(s, e, 0, &fmt);
@@ -110,7 +125,9 @@ static ir_ref lower_debugf(struct bt_lower *l, struct bt_expr *e)
 	return 0;
 }
 
-/* --- print ---------------------------------------------------------------------------------------------------------- */
+/* --- print
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static bool is_whole_map(const struct bt_expr *e)
 {
@@ -153,11 +170,13 @@ static struct type *sema_print(struct bt_sema *s, struct bt_expr *e)
 	if (s->final && var && !var->value)
 		bt_err(s, e->kid[0]->loc, "Undefined map: %s", e->kid[0]->text);
 	if (s->in_loop)
-		bt_warn(s, e->loc, "Due to it's asynchronous nature using 'print()' in a loop can lead to "
-				   "unexpected behavior. The map will likely be updated before the runtime "
-				   "can 'print' it.");
+		bt_warn(s, e->loc,
+			"Due to it's asynchronous nature using 'print()' in a loop can lead to "
+			"unexpected behavior. The map will likely be updated before the runtime "
+			"can 'print' it.");
 	if (s->final && var && var->value && var->value->kind == TYPE_STATS && e->nkid > 1)
-		bt_warn(s, e->loc, "print()'s top and div arguments are ignored when used on stats() maps.");
+		bt_warn(s, e->loc,
+			"print()'s top and div arguments are ignored when used on stats() maps.");
 	return &type_none;
 }
 
@@ -223,7 +242,9 @@ static ir_ref lower_print(struct bt_lower *l, struct bt_expr *e)
 	return 0;
 }
 
-/* --- clear, zero ------------------------------------------------------------------------------------------------------ */
+/* --- clear, zero
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static struct type *sema_map_only(struct bt_sema *s, struct bt_expr *e)
 {
@@ -242,16 +263,22 @@ static ir_ref lower_clear(struct bt_lower *l, struct bt_expr *e)
 	return 0;
 }
 
-/* --- join --------------------------------------------------------------------------------------------------------------- */
+/* --- join
+ * ---------------------------------------------------------------------------------------------------------------
+ */
 
-enum { JOIN_STRINGS = 16, JOIN_BYTES = 1024 };
+enum {
+	JOIN_STRINGS = 16,
+	JOIN_BYTES = 1024
+};
 
 static struct type *sema_join(struct bt_sema *s, struct bt_expr *e)
 {
 	const char *sep;
 	struct type *t = bt_arg(s, e, 0);
 	if (t && !bt_is_int(t) && t->kind != TYPE_PTR && t->kind != TYPE_ARRAY)
-		bt_err(s, e->loc, "() only supports int or pointer arguments (%s provided)", bt_type_word(t));
+		bt_err(s, e->loc, "() only supports int or pointer arguments (%s provided)",
+		       bt_type_word(t));
 	if (e->nkid > 1)
 		bt_want_str_literal(s, e, 1, &sep);
 	return &type_none;
@@ -307,7 +334,9 @@ static ir_ref lower_join(struct bt_lower *l, struct bt_expr *e)
 		ir_store(b, j.dst, 0, 8, ir_const(b, 0));
 		ir_store(b, j.len, 0, 8, ir_const(b, 1));
 		bt_when(l, ir_load(b, j.live, 0, 8, false), join_read, &j);
-		v[1 + j.i] = (struct kit_value){.type = str, .v = j.dst, .is_addr = true,
+		v[1 + j.i] = (struct kit_value){.type = str,
+						.v = j.dst,
+						.is_addr = true,
 						.len = ir_load(b, j.len, 0, 8, false)};
 	}
 	v[0] = (struct kit_value){.type = &type_uint64, .v = ir_load(b, j.count, 0, 8, false)};
@@ -315,7 +344,9 @@ static ir_ref lower_join(struct bt_lower *l, struct bt_expr *e)
 	return 0;
 }
 
-/* --- exit, assert, fail --------------------------------------------------------------------------------------------------- */
+/* --- exit, assert, fail
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static struct type *sema_exit(struct bt_sema *s, struct bt_expr *e)
 {
@@ -369,7 +400,8 @@ static struct type *sema_fail(struct bt_sema *s, struct bt_expr *e)
 	if (!bt_const_str(e->kid[0], &fmt, &len))
 		bt_err(s, e->loc, "first argument to fail() must be a string literal");
 	else
-		bt_err(s, e->loc, "%s", bt_format_constants(s->in->arena, fmt, e->kid + 1, e->nkid - 1));
+		bt_err(s, e->loc, "%s",
+		       bt_format_constants(s->in->arena, fmt, e->kid + 1, e->nkid - 1));
 	return &type_none;
 }
 
@@ -399,22 +431,23 @@ static struct type *sema_later(struct bt_sema *s, struct bt_expr *e)
 }
 
 const struct bt_call bt_calls_output[] = {
-	{"printf", 1, MAX_ARGS, BT_F_VOID | BT_F_LITERAL_FMT, sema_format, lower_printf},
-	{"errorf", 1, MAX_ARGS, BT_F_VOID | BT_F_LITERAL_FMT, sema_format, lower_printf},
-	{"warnf", 1, MAX_ARGS, BT_F_VOID | BT_F_LITERAL_FMT, sema_format, lower_printf},
-	{"system", 1, MAX_ARGS, BT_F_VOID | BT_F_LITERAL_FMT | BT_F_UNSAFE, sema_format, lower_printf},
-	{"cat", 1, MAX_ARGS, BT_F_VOID | BT_F_LITERAL_FMT, sema_format, lower_printf},
-	{"debugf", 1, MAX_ARGS, BT_F_VOID | BT_F_LITERAL_FMT, sema_debugf, lower_debugf},
-	{"print", 1, 3, BT_F_VOID, sema_print, lower_print},
-	{"clear", 1, 1, BT_F_VOID, sema_map_only, lower_clear},
-	{"zero", 1, 1, BT_F_VOID, sema_map_only, lower_clear},
-	{"join", 1, 2, BT_F_VOID, sema_join, lower_join},
-	{"exit", 0, 1, BT_F_VOID, sema_exit, lower_exit},
-	{"assert", 2, 2, BT_F_VOID, sema_assert, lower_assert},
+	{"printf",				    1, MAX_ARGS, BT_F_VOID | BT_F_LITERAL_FMT, sema_format, lower_printf},
+	{"errorf",				   1, MAX_ARGS, BT_F_VOID | BT_F_LITERAL_FMT, sema_format, lower_printf},
+	{"warnf",				1, MAX_ARGS, BT_F_VOID | BT_F_LITERAL_FMT, sema_format, lower_printf},
+	{"system",					   1, MAX_ARGS, BT_F_VOID | BT_F_LITERAL_FMT | BT_F_UNSAFE, sema_format,
+	 lower_printf},
+	{"cat",        1, MAX_ARGS, BT_F_VOID | BT_F_LITERAL_FMT, sema_format, lower_printf},
+	{"debugf",               1, MAX_ARGS, BT_F_VOID | BT_F_LITERAL_FMT, sema_debugf, lower_debugf},
+	{"print",			       1, 3, BT_F_VOID, sema_print, lower_print},
+	{"clear",				     1, 1, BT_F_VOID, sema_map_only, lower_clear},
+	{"zero",				   1, 1, BT_F_VOID, sema_map_only, lower_clear},
+	{"join",				1, 2, BT_F_VOID, sema_join, lower_join},
+	{"exit",					   0, 1, BT_F_VOID, sema_exit, lower_exit},
+	{"assert",2, 2, BT_F_VOID, sema_assert, lower_assert},
 	{"fail", 1, MAX_ARGS, BT_F_VOID, sema_fail, lower_nothing},
-	{"static_assert", 2, 2, BT_F_VOID, sema_static_assert, lower_nothing},
-	{"skboutput", 4, 4, 0, sema_later, lower_nothing},
-	{"override", 1, 1, BT_F_VOID, sema_later, lower_nothing},
-	{"unwatch", 1, 1, BT_F_VOID, sema_later, lower_nothing},
-	{0},
+	{"static_assert",				2, 2, BT_F_VOID, sema_static_assert, lower_nothing},
+	{"skboutput",				       4, 4, 0, sema_later, lower_nothing},
+	{"override",				   1, 1, BT_F_VOID, sema_later, lower_nothing},
+	{"unwatch",				1, 1, BT_F_VOID, sema_later, lower_nothing},
+	{0					  },
 };

@@ -1,13 +1,18 @@
 /* calls_stack.c - stacks and the symbols of addresses. */
 #include "lang/bt/calls.h"
 
-/* --- kstack, ustack -------------------------------------------------------------------------------------------- */
+/* --- kstack, ustack
+ * -------------------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *name;
 	enum stack_mode mode;
-} modes[] = {{"bpftrace", STACK_BPFTRACE}, {"perf", STACK_PERF}, {"raw", STACK_RAW},
-	     {"build_id", STACK_BUILD_ID}};
+} modes[] = {
+	{"bpftrace", STACK_BPFTRACE},
+	{"perf",     STACK_PERF    },
+	{"raw",      STACK_RAW     },
+	{"build_id", STACK_BUILD_ID}
+};
 
 /* The mode that an identifier names; false: none. */
 static bool read_mode(const struct bt_expr *e, enum stack_mode *ret)
@@ -23,11 +28,12 @@ static bool read_mode(const struct bt_expr *e, enum stack_mode *ret)
 	return false;
 }
 
-static struct type *stack_type(struct bt_sema *s, struct bt_expr *e, bool user, enum stack_mode mode,
-			       uint32_t limit)
+static struct type *stack_type(struct bt_sema *s, struct bt_expr *e, bool user,
+			       enum stack_mode mode, uint32_t limit)
 {
 	const struct type *t = e->type;
-	if (t && t->kind == (user ? TYPE_USTACK : TYPE_KSTACK) && t->stack_mode == mode && t->count == limit)
+	if (t && t->kind == (user ? TYPE_USTACK : TYPE_KSTACK) && t->stack_mode == mode &&
+	    t->count == limit)
 		return e->type;
 	return type_stack(s->in->arena, user, mode, limit);
 }
@@ -62,8 +68,9 @@ static struct type *sema_stack(struct bt_sema *s, struct bt_expr *e)
 		if (e->nkid && e->kid[0]->kind == BT_IDENT)
 			bt_err(s, e->loc, "'build_id' stack mode can only be used for ustack");
 		else
-			bt_warn(s, e->loc, "'build_id' stack mode can only be used for ustack. Falling back to "
-					   "'raw' mode.");
+			bt_warn(s, e->loc,
+				"'build_id' stack mode can only be used for ustack. Falling back to "
+				"'raw' mode.");
 		mode = STACK_RAW;
 	}
 	return stack_type(s, e, user, mode, (uint32_t)MAX(limit, 0));
@@ -82,7 +89,9 @@ static struct type *sema_dw_ustack(struct bt_sema *s, struct bt_expr *e)
 	return NULL;
 }
 
-/* --- ksym, usym --------------------------------------------------------------------------------------------------- */
+/* --- ksym, usym
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static struct type *sema_sym(struct bt_sema *s, struct bt_expr *e)
 {
@@ -115,10 +124,10 @@ ir_ref bt_usym(struct bt_lower *l, ir_ref addr)
 }
 
 const struct bt_call bt_calls_stack[] = {
-	{"kstack", 0, 2, 0, sema_stack, lower_stack},
-	{"ustack", 0, 2, 0, sema_stack, lower_stack},
+	{"kstack",    0, 2, 0, sema_stack, lower_stack},
+	{"ustack",          0, 2, 0, sema_stack, lower_stack},
 	{"dw_ustack", 0, 2, 0, sema_dw_ustack, lower_stack},
-	{"ksym", 1, 1, 0, sema_sym, lower_ksym},
+	{"ksym",           1, 1, 0, sema_sym, lower_ksym},
 	{"usym", 1, 1, 0, sema_sym, lower_usym},
-	{0},
+	{0         },
 };

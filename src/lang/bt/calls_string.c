@@ -3,7 +3,9 @@
 
 #include "lang/bt/calls.h"
 
-/* --- str() -------------------------------------------------------------------------------------------------- */
+/* --- str()
+ * --------------------------------------------------------------------------------------------------
+ */
 
 /* str($1), str($1 + n): a parameter taken as text, whatever it looks like. */
 static const char *param_text(struct bt_sema *s, const struct bt_expr *a)
@@ -47,7 +49,8 @@ static struct type *sema_str(struct bt_sema *s, struct bt_expr *e)
 	struct type *t = bt_arg(s, e, 0);
 	if (e->nkid > 1)
 		bt_want_int(s, e, 1);
-	if (t && t->kind != TYPE_STR && !bt_is_int(t) && t->kind != TYPE_PTR && t->kind != TYPE_ARRAY) {
+	if (t && t->kind != TYPE_STR && !bt_is_int(t) && t->kind != TYPE_PTR &&
+	    t->kind != TYPE_ARRAY) {
 		struct buf b = {0};
 		type_spell(t, &b);
 		bt_err(s, e->loc,
@@ -76,7 +79,8 @@ ir_ref bt_lower_str_call(struct bt_lower *l, struct bt_expr *e, ir_ref *len_ret)
 		limit = ir_select(b, ir_bin(b, IR_ULE, want, most), want, most);
 	}
 	ir_ref dst = kit_mem(k, cap);
-	ir_ref got = kit_str_read(k, dst, cap, bt_place_addr(l, &from), limit, kit_as(k, from.as), e->loc);
+	ir_ref got = kit_str_read(k, dst, cap, bt_place_addr(l, &from), limit, kit_as(k, from.as),
+				  e->loc);
 	if (len_ret)
 		*len_ret = ir_select(b, ir_bini(b, IR_SLT, got, 1), ir_const(b, 1), got);
 	return dst;
@@ -87,7 +91,9 @@ static ir_ref lower_str(struct bt_lower *l, struct bt_expr *e)
 	return bt_lower_str_call(l, e, NULL);
 }
 
-/* --- buf() ---------------------------------------------------------------------------------------------------- */
+/* --- buf()
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static uint32_t buf_max(const struct lang_input *in)
 {
@@ -99,7 +105,8 @@ static struct type *sema_buf(struct bt_sema *s, struct bt_expr *e)
 	struct type *t = bt_arg(s, e, 0);
 	uint32_t max = buf_max(s->in), cap = max;
 	int64_t n;
-	if (t && !bt_is_int(t) && t->kind != TYPE_STR && t->kind != TYPE_PTR && t->kind != TYPE_ARRAY)
+	if (t && !bt_is_int(t) && t->kind != TYPE_STR && t->kind != TYPE_PTR &&
+	    t->kind != TYPE_ARRAY)
 		bt_err(s, e->loc, "buf() expects an integer, string, or array argument but saw %s",
 		       bt_type_word(t));
 	if (e->nkid == 1) {
@@ -114,12 +121,14 @@ static struct type *sema_buf(struct bt_sema *s, struct bt_expr *e)
 		else
 			cap = (uint32_t)MIN(n, (int64_t)max);
 	}
-	return e->type && e->type->kind == TYPE_BUF && e->type->size == cap ? e->type
-									     : type_buf(s->in->arena, cap);
+	return e->type && e->type->kind == TYPE_BUF && e->type->size == cap
+		       ? e->type
+		       : type_buf(s->in->arena, cap);
 }
 
 /* Bytes whose number is only known at run time; n is at most what dst holds. */
-static void read_bytes(struct bt_lower *l, ir_ref dst, ir_ref n, const struct bt_place *from, struct loc loc)
+static void read_bytes(struct bt_lower *l, ir_ref dst, ir_ref n, const struct bt_place *from,
+		       struct loc loc)
 {
 	bool user = kit_as(&l->kit, from->as) == AS_USER;
 	int id = user ? BPF_FUNC_probe_read_user : BPF_FUNC_probe_read_kernel;
@@ -151,7 +160,9 @@ static ir_ref lower_buf(struct bt_lower *l, struct bt_expr *e)
 	return dst;
 }
 
-/* --- path() ----------------------------------------------------------------------------------------------------- */
+/* --- path()
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 static struct type *sema_path(struct bt_sema *s, struct bt_expr *e)
 {
@@ -163,7 +174,8 @@ static struct type *sema_path(struct bt_sema *s, struct bt_expr *e)
 			bt_err(s, e->loc, "path: invalid size value, need non-negative literal");
 	}
 	if (!BT_KIND_IS(s, PK_FENTRY, PK_FEXIT, PK_ITER))
-		bt_err(s, e->loc, "The path function can only be used with 'fentry', 'fexit', 'iter' probes");
+		bt_err(s, e->loc,
+		       "The path function can only be used with 'fentry', 'fexit', 'iter' probes");
 	if (t && t->kind != TYPE_PTR && t->kind != TYPE_STRUCT)
 		bt_err(s, e->loc, "path() only supports pointer or C type argument (%s provided)",
 		       bt_type_word(t));
@@ -182,7 +194,8 @@ static ir_ref lower_path(struct bt_lower *l, struct bt_expr *e)
 	return dst;
 }
 
-/* --- string-like values -------------------------------------------------------------------------------------------- */
+/* --- string-like values
+ * -------------------------------------------------------------------------------------------- */
 
 static bool is_char(const struct type *t)
 {
@@ -220,7 +233,8 @@ ir_ref bt_lower_string(struct bt_lower *l, struct bt_expr *e, uint32_t *cap_ret)
 	if (p.as == AS_BPF)
 		kit_str_copy(&l->kit, dst, cap, bt_place_addr(l, &p), cap);
 	else
-		kit_str_read(&l->kit, dst, cap, bt_place_addr(l, &p), 0, kit_as(&l->kit, p.as), e->loc);
+		kit_str_read(&l->kit, dst, cap, bt_place_addr(l, &p), 0, kit_as(&l->kit, p.as),
+			     e->loc);
 	*cap_ret = cap;
 	return dst;
 }
@@ -275,7 +289,9 @@ static ir_ref lower_find(struct bt_lower *l, struct bt_expr *e)
 	return ir_bin(&l->kit.b, IR_SLE, ir_const(&l->kit.b, 0), at);
 }
 
-enum { CONCAT_BYTES = 1024 };
+enum {
+	CONCAT_BYTES = 1024
+};
 
 static struct type *sema_concat(struct bt_sema *s, struct bt_expr *e)
 {
@@ -322,9 +338,13 @@ static ir_ref lower_strncmp(struct bt_lower *l, struct bt_expr *e)
 	return ir_bini(b, IR_NE, kit_str_ncmp(&l->kit, x, acap, y, bcap, ir_const(b, n)), 0);
 }
 
-/* --- memcmp() ------------------------------------------------------------------------------------------------------- */
+/* --- memcmp()
+ * -------------------------------------------------------------------------------------------------------
+ */
 
-enum { MEMCMP_MAX = 256 };
+enum {
+	MEMCMP_MAX = 256
+};
 
 static struct type *sema_memcmp(struct bt_sema *s, struct bt_expr *e)
 {
@@ -352,7 +372,8 @@ static ir_ref lower_memcmp(struct bt_lower *l, struct bt_expr *e)
 	ir_ref result = ir_slot(b, 8);
 	uint32_t end = ir_block_new(b, "memcmp_end");
 	for (int64_t i = 0; i < n; i++) {
-		ir_ref d = ir_bin(b, IR_SUB, ir_load(b, x, i, 1, false), ir_load(b, y, i, 1, false));
+		ir_ref d =
+			ir_bin(b, IR_SUB, ir_load(b, x, i, 1, false), ir_load(b, y, i, 1, false));
 		ir_store(b, result, 0, 8, d);
 		uint32_t next = ir_block_new(b, "memcmp_next");
 		ir_br(b, d, end, next);
@@ -370,17 +391,17 @@ static struct type *sema_default_length(struct bt_sema *s, struct bt_expr *e)
 }
 
 const struct bt_call bt_calls_string[] = {
-	{"str", 1, 2, 0, sema_str, lower_str},
-	{"buf", 1, 2, 0, sema_buf, lower_buf},
-	{"path", 1, 2, 0, sema_path, lower_path},
-	{"assert_str", 1, 1, BT_F_VOID, sema_assert_str, lower_nothing},
+	{"str",      1, 2, 0, sema_str, lower_str},
+	{"buf",         1, 2, 0, sema_buf, lower_buf},
+	{"path",  1, 2, 0, sema_path, lower_path},
+	{"assert_str",          1, 1, BT_F_VOID, sema_assert_str, lower_nothing},
 	{"strlen", 1, 1, 0, sema_strlen, lower_strlen},
-	{"strcap", 1, 1, 0, sema_strcap, lower_strlen},
+	{"strcap",         1, 1, 0, sema_strcap, lower_strlen},
 	{"strstr", 2, 2, 0, sema_find, lower_find},
-	{"strcontains", 2, 2, 0, sema_find, lower_find},
-	{"str_concat", 2, 2, 0, sema_concat, lower_concat},
+	{"strcontains",     2, 2, 0, sema_find, lower_find},
+	{"str_concat",         2, 2, 0, sema_concat, lower_concat},
 	{"strncmp", 3, 3, 0, sema_strncmp, lower_strncmp},
-	{"memcmp", 3, 3, 0, sema_memcmp, lower_memcmp},
-	{"default_str_length", 0, 0, 0, sema_default_length, lower_nothing},
+	{"memcmp",          3, 3, 0, sema_memcmp, lower_memcmp},
+	{"default_str_length",0, 0, 0, sema_default_length, lower_nothing},
 	{0},
 };

@@ -7,10 +7,14 @@
 
 #include "lang/bt/calls.h"
 
-/* --- pid, tid ------------------------------------------------------------------------------------------------- */
+/* --- pid, tid
+ * -------------------------------------------------------------------------------------------------
+ */
 
 /* Number of the first pid namespace: PROC_PID_INIT_INO of include/linux/proc_ns.h. */
-enum { INIT_PID_NS = 0xEFFFFFFCu };
+enum {
+	INIT_PID_NS = 0xEFFFFFFCu
+};
 
 /* As bpf_get_ns_current_pid_tgid() fills it: struct bpf_pidns_info. */
 struct ns_info {
@@ -21,7 +25,8 @@ ir_ref bt_ns_pid_tgid(struct bt_lower *l, bool init)
 {
 	struct ir_builder *b = &l->kit.b;
 	struct stat st;
-	if (init || *l->in->world->root || stat("/proc/self/ns/pid", &st) || st.st_ino == INIT_PID_NS)
+	if (init || *l->in->world->root || stat("/proc/self/ns/pid", &st) ||
+	    st.st_ino == INIT_PID_NS)
 		return kit_pid_tgid(&l->kit);
 	ir_ref info = kit_mem_zero(&l->kit, sizeof(struct ns_info));
 	ir_helper(b, BPF_FUNC_get_ns_current_pid_tgid, ir_const(b, (int64_t)st.st_dev),
@@ -39,7 +44,8 @@ static struct type *sema_pid(struct bt_sema *s, struct bt_expr *e)
 	if (a->kind != BT_IDENT)
 		bt_err(s, e->loc, "%s() only supports curr_ns and init as the argument", e->text);
 	else if (strcmp(a->text, "curr_ns") != 0 && strcmp(a->text, "init") != 0)
-		bt_err(s, a->loc, "Invalid PID namespace mode: %s (expects: curr_ns or init)", a->text);
+		bt_err(s, a->loc, "Invalid PID namespace mode: %s (expects: curr_ns or init)",
+		       a->text);
 	return &type_uint32;
 }
 
@@ -51,15 +57,16 @@ static ir_ref lower_pid(struct bt_lower *l, struct bt_expr *e)
 	return e->call->name[0] == 'p' ? ir_bini(b, IR_LSHR, v, 32) : ir_ext(b, v, 4, false);
 }
 
-/* --- relatives: ppid(task), pcomm(task), leader_tid(task), leader_comm(task) ------------------------------------ */
+/* --- relatives: ppid(task), pcomm(task), leader_tid(task), leader_comm(task)
+ * ------------------------------------ */
 
 static const struct relative {
 	const char *call, *path, *pid_path;
 } relatives[] = {
-	{"ppid", NULL, "real_parent.pid"},
-	{"pcomm", "real_parent", NULL},
-	{"leader_tid", NULL, "group_leader.pid"},
-	{"leader_comm", "group_leader", NULL},
+	{"ppid",        NULL,           "real_parent.pid" },
+	{"pcomm",       "real_parent",  NULL              },
+	{"leader_tid",  NULL,           "group_leader.pid"},
+	{"leader_comm", "group_leader", NULL              },
 };
 
 static const struct relative *relative_of(const char *name)
@@ -70,7 +77,9 @@ static const struct relative *relative_of(const char *name)
 	return &relatives[0];
 }
 
-enum { COMM_BYTES = 16 };
+enum {
+	COMM_BYTES = 16
+};
 
 static struct type *comm_type(struct bt_sema *s, const struct bt_expr *e, uint32_t size)
 {
@@ -82,8 +91,8 @@ static struct type *sema_relative(struct bt_sema *s, struct bt_expr *e)
 	const struct relative *r = relative_of(e->text);
 	struct type *t = e->nkid ? bt_arg(s, e, 0) : NULL;
 	if (t && (t->kind != TYPE_PTR || !t->elem || !str_eq(t->elem->name, "task_struct")))
-		bt_err(s, e->loc, "%s() expects a pointer to struct task_struct (%s provided)", e->text,
-		       bt_type_word(t));
+		bt_err(s, e->loc, "%s() expects a pointer to struct task_struct (%s provided)",
+		       e->text, bt_type_word(t));
 	return r->pid_path ? &type_int32 : comm_type(s, e, COMM_BYTES);
 }
 
@@ -100,7 +109,8 @@ void bt_task_comm(struct bt_lower *l, ir_ref task, ir_ref dst16, struct loc loc)
 		kit_zero(&l->kit, dst16, COMM_BYTES);
 		return;
 	}
-	kit_str_read(&l->kit, dst16, COMM_BYTES, ir_bini(&l->kit.b, IR_ADD, task, offset), 0, AS_KERNEL, loc);
+	kit_str_read(&l->kit, dst16, COMM_BYTES, ir_bini(&l->kit.b, IR_ADD, task, offset), 0,
+		     AS_KERNEL, loc);
 }
 
 static ir_ref lower_relative(struct bt_lower *l, struct bt_expr *e)
@@ -119,7 +129,9 @@ static ir_ref lower_relative(struct bt_lower *l, struct bt_expr *e)
 	return dst;
 }
 
-/* --- comm(pid) ------------------------------------------------------------------------------------------------------ */
+/* --- comm(pid)
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static struct type *sema_comm(struct bt_sema *s, struct bt_expr *e)
 {
@@ -164,14 +176,17 @@ static ir_ref lower_comm(struct bt_lower *l, struct bt_expr *e)
 	return dst;
 }
 
-/* --- signal ------------------------------------------------------------------------------------------------------------ */
+/* --- signal
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 static int signal_number(const char *name)
 {
 	static const char *const names[] = {
-		"HUP",	"INT",	"QUIT", "ILL",	  "TRAP", "ABRT", "BUS",  "FPE",  "KILL",   "USR1", "SEGV",
-		"USR2", "PIPE", "ALRM", "TERM",	  "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU",
-		"URG",	"XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO",  "PWR",  "SYS",
+		"HUP",  "INT",    "QUIT", "ILL",   "TRAP", "ABRT", "BUS",  "FPE",
+		"KILL", "USR1",   "SEGV", "USR2",  "PIPE", "ALRM", "TERM", "STKFLT",
+		"CHLD", "CONT",   "STOP", "TSTP",  "TTIN", "TTOU", "URG",  "XCPU",
+		"XFSZ", "VTALRM", "PROF", "WINCH", "IO",   "PWR",  "SYS",
 	};
 	if (str_has_prefix(name, "SIG"))
 		name += 3;
@@ -181,7 +196,9 @@ static int signal_number(const char *name)
 	return 0;
 }
 
-enum { MAX_SIGNAL = 64 };
+enum {
+	MAX_SIGNAL = 64
+};
 
 static void check_signal(struct bt_sema *s, struct bt_expr *e)
 {
@@ -205,8 +222,8 @@ static void check_signal(struct bt_sema *s, struct bt_expr *e)
 static struct type *sema_signal(struct bt_sema *s, struct bt_expr *e)
 {
 	bt_arg(s, e, 0);
-	if (!BT_KIND_IS(s, PK_KPROBE, PK_KRETPROBE, PK_UPROBE, PK_URETPROBE, PK_USDT, PK_TRACEPOINT, PK_PROFILE,
-			PK_FENTRY, PK_FEXIT, PK_RAWTRACEPOINT))
+	if (!BT_KIND_IS(s, PK_KPROBE, PK_KRETPROBE, PK_UPROBE, PK_URETPROBE, PK_USDT, PK_TRACEPOINT,
+			PK_PROFILE, PK_FENTRY, PK_FEXIT, PK_RAWTRACEPOINT))
 		bt_err(s, e->loc, "%s() can not be used for this probetype %s", e->text,
 		       bt_kind_name(bt_kind(s)));
 	else if (!s->in->guru)
@@ -230,7 +247,8 @@ static void signal_send(struct bt_lower *l, void *arg)
 {
 	struct signal_arg *a = arg;
 	bool thread = !strcmp(a->e->call->name, "signal_thread");
-	a->v = ir_helper(&l->kit.b, thread ? BPF_FUNC_send_signal_thread : BPF_FUNC_send_signal, a->v);
+	a->v = ir_helper(&l->kit.b, thread ? BPF_FUNC_send_signal_thread : BPF_FUNC_send_signal,
+			 a->v);
 	bt_when(l, ir_bini(&l->kit.b, IR_NE, a->v, 0), signal_failed, a);
 }
 static void signal_bad(struct bt_lower *l, void *arg)
@@ -239,7 +257,8 @@ static void signal_bad(struct bt_lower *l, void *arg)
 	struct kit_value v = {.type = &type_uint32, .v = a->v};
 	bt_send(l, ACT_ERRORF, a->e->loc,
 		arena_printf(l->in->arena,
-			     "%s() expects an integer between 1 and 64 (inclusive). Got %%d", a->e->call->name),
+			     "%s() expects an integer between 1 and 64 (inclusive). Got %%d",
+			     a->e->call->name),
 		true, &v, 1);
 }
 
@@ -259,7 +278,9 @@ static ir_ref lower_signal(struct bt_lower *l, struct bt_expr *e)
 	return 0;
 }
 
-/* --- cgroups ------------------------------------------------------------------------------------------------------------- */
+/* --- cgroups
+ * -------------------------------------------------------------------------------------------------------------
+ */
 
 /* The id of a cgroup v2 directory is what its file handle holds. */
 static bool cgroup_id(const char *path, uint64_t *id)
@@ -289,7 +310,8 @@ static struct type *sema_cgroupid(struct bt_sema *s, struct bt_expr *e)
 
 static struct type *sema_cgroup_path(struct bt_sema *s, struct bt_expr *e)
 {
-	static struct type path = {.kind = TYPE_CGROUP_PATH, .size = sizeof(struct cgroup_path_wire)};
+	static struct type path = {.kind = TYPE_CGROUP_PATH,
+				   .size = sizeof(struct cgroup_path_wire)};
 	const char *filter;
 	bt_want_int(s, e, 0);
 	if (e->nkid > 1)
@@ -318,16 +340,16 @@ static ir_ref lower_nothing(struct bt_lower *l, struct bt_expr *e)
 }
 
 const struct bt_call bt_calls_task[] = {
-	{"pid", 0, 1, 0, sema_pid, lower_pid},
-	{"tid", 0, 1, 0, sema_pid, lower_pid},
-	{"ppid", 0, 1, 0, sema_relative, lower_relative},
-	{"pcomm", 0, 1, 0, sema_relative, lower_relative},
+	{"pid",          0, 1, 0, sema_pid, lower_pid},
+	{"tid",             0, 1, 0, sema_pid, lower_pid},
+	{"ppid",      0, 1, 0, sema_relative, lower_relative},
+	{"pcomm",              0, 1, 0, sema_relative, lower_relative},
 	{"leader_tid", 0, 1, 0, sema_relative, lower_relative},
-	{"leader_comm", 0, 1, 0, sema_relative, lower_relative},
-	{"comm", 0, 1, 0, sema_comm, lower_comm},
-	{"signal", 1, 1, BT_F_VOID, sema_signal, lower_signal},
-	{"signal_thread", 1, 1, BT_F_VOID, sema_signal, lower_signal},
+	{"leader_comm",             0, 1, 0, sema_relative, lower_relative},
+	{"comm",     0, 1, 0, sema_comm, lower_comm},
+	{"signal",         1, 1, BT_F_VOID, sema_signal, lower_signal},
+	{"signal_thread",             1, 1, BT_F_VOID, sema_signal, lower_signal},
 	{"cgroupid", 1, 1, 0, sema_cgroupid, lower_nothing},
-	{"cgroup_path", 1, 2, 0, sema_cgroup_path, lower_cgroup_path},
+	{"cgroup_path",              1, 2, 0, sema_cgroup_path, lower_cgroup_path},
 	{0},
 };

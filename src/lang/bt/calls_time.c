@@ -6,7 +6,12 @@ static bool read_clock(const struct bt_expr *e, enum ts_clock *ret)
 	static const struct {
 		const char *name;
 		enum ts_clock clock;
-	} names[] = {{"monotonic", TS_MONOTONIC}, {"boot", TS_BOOT}, {"tai", TS_TAI}, {"sw_tai", TS_SW_TAI}};
+	} names[] = {
+		{"monotonic", TS_MONOTONIC},
+		{"boot",      TS_BOOT     },
+		{"tai",       TS_TAI      },
+		{"sw_tai",    TS_SW_TAI   }
+        };
 	for (unsigned i = 0; e->kind == BT_IDENT && i < ARRAY_SIZE(names); i++) {
 		if (!strcmp(names[i].name, e->text)) {
 			*ret = names[i].clock;
@@ -23,7 +28,8 @@ static struct type *sema_nsecs(struct bt_sema *s, struct bt_expr *e)
 		if (e->kid[0]->kind == BT_IDENT)
 			bt_err(s, e->kid[0]->loc, "Unknown identifier: '%s'", e->kid[0]->text);
 		else
-			bt_err(s, e->loc, "nsecs() only supports timestamp_mode arguments (%s provided)",
+			bt_err(s, e->loc,
+			       "nsecs() only supports timestamp_mode arguments (%s provided)",
 			       bt_type_word(bt_arg(s, e, 0)));
 	}
 	const struct features *f = &s->in->world->features;
@@ -37,11 +43,14 @@ static ir_ref lower_nsecs(struct bt_lower *l, struct bt_expr *e)
 	return kit_nsecs(&l->kit, bt_clock_of(e->type));
 }
 
-/* --- strftime, time -------------------------------------------------------------------------------------------------- */
+/* --- strftime, time
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static struct type *sema_strftime(struct bt_sema *s, struct bt_expr *e)
 {
-	static struct type timestamp = {.kind = TYPE_TIMESTAMP, .size = sizeof(struct timestamp_wire)};
+	static struct type timestamp = {.kind = TYPE_TIMESTAMP,
+					.size = sizeof(struct timestamp_wire)};
 	const char *fmt;
 	int64_t v;
 	bt_want_str_literal(s, e, 0, &fmt);
@@ -62,7 +71,8 @@ static ir_ref lower_strftime(struct bt_lower *l, struct bt_expr *e)
 	ir_ref ns = bt_lower_expr(l, e->kid[1]);
 	ir_ref dst = kit_mem(&l->kit, sizeof(struct timestamp_wire));
 	ir_store(b, dst, offsetof(struct timestamp_wire, ns), 8, ns);
-	ir_store(b, dst, offsetof(struct timestamp_wire, clock), 4, ir_const(b, bt_clock_of(e->kid[1]->type)));
+	ir_store(b, dst, offsetof(struct timestamp_wire, clock), 4,
+		 ir_const(b, bt_clock_of(e->kid[1]->type)));
 	ir_store(b, dst, offsetof(struct timestamp_wire, fmt), 4,
 		 ir_const(b, program_string(l->kit.prog, fmt)));
 	return dst;
@@ -87,8 +97,8 @@ static ir_ref lower_time(struct bt_lower *l, struct bt_expr *e)
 }
 
 const struct bt_call bt_calls_time[] = {
-	{"nsecs", 0, 1, 0, sema_nsecs, lower_nsecs},
-	{"strftime", 2, 2, 0, sema_strftime, lower_strftime},
+	{"nsecs",     0, 1, 0, sema_nsecs, lower_nsecs},
+	{"strftime",          2, 2, 0, sema_strftime, lower_strftime},
 	{"time", 0, 1, BT_F_VOID, sema_time, lower_time},
-	{0},
+	{0	  },
 };

@@ -1,8 +1,9 @@
 /*
- * format.c - printf formats at compile time: how many directives there are, and which types they take.
+ * format.c - printf formats at compile time: how many directives there are, and which types they
+ * take.
  *
- * A directive is %[-][+][ ][#][0][width][.precision][hlLjzt...]conversion; the flags come in this order.
- * What does not match is plain text, as in bpftrace.
+ * A directive is %[-][+][ ][#][0][width][.precision][hlLjzt...]conversion; the flags come in this
+ * order. What does not match is plain text, as in bpftrace.
  */
 #include <ctype.h>
 #include <inttypes.h>
@@ -114,7 +115,8 @@ bool bt_format_check(struct bt_sema *s, struct bt_expr *e, const char *fmt, unsi
 		if (!takes(d.conv, t)) {
 			struct buf b = {0};
 			type_spell(t, &b);
-			bt_err(s, e->loc, "unsupported format specifier for type '%s': %s", buf_str(&b), d.conv);
+			bt_err(s, e->loc, "unsupported format specifier for type '%s': %s",
+			       buf_str(&b), d.conv);
 			buf_free(&b);
 			return false;
 		}

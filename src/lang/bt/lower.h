@@ -1,9 +1,10 @@
 /*
  * lower.h - inside lang/bt: typed tree to IR through the kit.
  *
- * Values: a type that fits a register (bt_in_register) is a 64-bit word, extended as its type says; any
- * other value is the address of type_mem_size bytes of BPF memory.  What lies elsewhere - behind a pointer,
- * in the context - is a `place` until somebody needs its value, so that `a->b.c` reads 8 bytes, not a struct.
+ * Values: a type that fits a register (bt_in_register) is a 64-bit word, extended as its type says;
+ * any other value is the address of type_mem_size bytes of BPF memory.  What lies elsewhere -
+ * behind a pointer, in the context - is a `place` until somebody needs its value, so that `a->b.c`
+ * reads 8 bytes, not a struct.
  */
 #pragma once
 
@@ -17,19 +18,19 @@ struct bt_lower {
 	struct bt_script *script;
 	struct bt_sema *sema;
 	struct bt_probe *probe;
-	struct attach_point *point; /* the one that this function is for */
-	struct probe_args *args;    /* of that point */
-	unsigned round;		    /* which of several functions of the probe */
+	struct attach_point *point;    /* the one that this function is for */
+	struct probe_args *args;       /* of that point */
+	unsigned round;                /* which of several functions of the probe */
 	VEC(struct bt_local *) locals; /* with storage in this function */
-	struct bt_loop *loop;	    /* innermost */
+	struct bt_loop *loop;          /* innermost */
 };
 
 /* Where a value lies. */
 struct bt_place {
 	ir_ref addr;
 	int64_t off;
-	uint8_t as;    /* enum addr_space */
-	bool is_ctx;   /* in the probe's context: loads from it are direct, at constant offsets */
+	uint8_t as;  /* enum addr_space */
+	bool is_ctx; /* in the probe's context: loads from it are direct, at constant offsets */
 	const struct field *bits; /* a bit-field at addr + off - bits->offset */
 	uint32_t bits_offset;
 };
@@ -39,7 +40,8 @@ bool bt_lower(struct bt_sema *s);
 
 /* lower_expr.c.  Scalars: the value in a register.  Others: the address of type_mem_size bytes. */
 ir_ref bt_lower_expr(struct bt_lower *l, struct bt_expr *e);
-/* The value converted to `to` (sign or zero extension, string padding, tuple elements), same forms. */
+/* The value converted to `to` (sign or zero extension, string padding, tuple elements), same forms.
+ */
 ir_ref bt_lower_as(struct bt_lower *l, struct bt_expr *e, struct type *to);
 /* As a record's argument. */
 struct kit_value bt_lower_value(struct bt_lower *l, struct bt_expr *e);
@@ -64,9 +66,11 @@ ir_ref bt_scaled(struct bt_lower *l, const struct type *t, ir_ref n);
 /* lower_place.c */
 struct bt_place bt_lower_place(struct bt_lower *l, struct bt_expr *e);
 ir_ref bt_place_addr(struct bt_lower *l, const struct bt_place *p);
-/* The value there: a register, or the address of a copy (of the place itself when it is BPF memory). */
+/* The value there: a register, or the address of a copy (of the place itself when it is BPF
+ * memory). */
 ir_ref bt_place_read(struct bt_lower *l, const struct bt_place *p, struct type *t, struct loc loc);
-void bt_place_read_to(struct bt_lower *l, const struct bt_place *p, struct type *t, ir_ref dst, struct loc loc);
+void bt_place_read_to(struct bt_lower *l, const struct bt_place *p, struct type *t, ir_ref dst,
+		      struct loc loc);
 /* Address space of what a pointer-like expression points to. */
 enum addr_space bt_as_of(const struct bt_expr *e);
 /* Where an array, string or struct is, or where a pointer or number points to. */

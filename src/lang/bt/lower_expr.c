@@ -15,10 +15,8 @@ bool bt_in_register(const struct type *t)
 	case TYPE_SUM:
 	case TYPE_MIN:
 	case TYPE_MAX:
-	case TYPE_AVG:
-		return true;
-	default:
-		return false;
+	case TYPE_AVG: return true;
+	default: return false;
 	}
 }
 
@@ -36,7 +34,9 @@ bool bt_has_padding(const struct type *t)
 	return end != t->size;
 }
 
-/* --- conversions ------------------------------------------------------------------------------------------------- */
+/* --- conversions
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static bool is_number(const struct type *t)
 {
@@ -69,7 +69,8 @@ static const struct field *field_for(const struct type *from, const struct field
 	return i < from->nfield ? &from->field[i] : NULL;
 }
 
-static void store_fields(struct bt_lower *l, ir_ref src, struct type *from, struct type *to, ir_ref dst)
+static void store_fields(struct bt_lower *l, ir_ref src, struct type *from, struct type *to,
+			 ir_ref dst)
 {
 	struct ir_builder *b = &l->kit.b;
 	for (uint32_t i = 0; i < to->nfield; i++) {
@@ -77,7 +78,8 @@ static void store_fields(struct bt_lower *l, ir_ref src, struct type *from, stru
 		if (!f)
 			continue;
 		ir_ref v = bt_in_register(f->type)
-				   ? ir_load(b, src, f->offset, type_mem_size(f->type), f->type->is_signed)
+				   ? ir_load(b, src, f->offset, type_mem_size(f->type),
+					     f->type->is_signed)
 				   : ir_bini(b, IR_ADD, src, f->offset);
 		bt_store_as(l, v, f->type, t->type, ir_bini(b, IR_ADD, dst, t->offset));
 	}
@@ -122,11 +124,13 @@ static ir_ref convert_any(struct bt_lower *l, ir_ref v, struct type *from, struc
 	return dst;
 }
 
-/* --- storing without a detour -------------------------------------------------------------------------------------- */
+/* --- storing without a detour
+ * -------------------------------------------------------------------------------------- */
 
 static void literal_to(struct bt_lower *l, struct bt_expr *e, struct type *to, ir_ref dst)
 {
-	kit_copy(&l->kit, dst, kit_str_literal(&l->kit, e->text, MIN(e->len, to->size), to->size), to->size);
+	kit_copy(&l->kit, dst, kit_str_literal(&l->kit, e->text, MIN(e->len, to->size), to->size),
+		 to->size);
 }
 
 /* Elements of a tuple or record straight into their places. */
@@ -195,7 +199,8 @@ struct kit_value bt_lower_value(struct bt_lower *l, struct bt_expr *e)
 	return v;
 }
 
-/* --- aggregations as numbers ------------------------------------------------------------------------------------------ */
+/* --- aggregations as numbers
+ * ------------------------------------------------------------------------------------------ */
 
 static ir_ref signed_or_not(struct bt_lower *l, bool is_signed, ir_ref x, ir_ref y)
 {
@@ -212,7 +217,9 @@ ir_ref bt_agg_number(struct bt_lower *l, const struct type *t, ir_ref addr)
 	return signed_or_not(l, t->is_signed, total, n);
 }
 
-/* --- choice ---------------------------------------------------------------------------------------------------------------- */
+/* --- choice
+ * ----------------------------------------------------------------------------------------------------------------
+ */
 
 /* Where both branches put their value: a slot for registers, memory otherwise; 0 for no value. */
 struct choice {
@@ -255,7 +262,8 @@ static ir_ref lower_ternary(struct bt_lower *l, struct bt_expr *e)
 {
 	struct ir_builder *b = &l->kit.b;
 	struct choice c = choice_new(l, e->type);
-	uint32_t yes = ir_block_new(b, "then"), no = ir_block_new(b, "else"), end = ir_block_new(b, "chosen");
+	uint32_t yes = ir_block_new(b, "then"), no = ir_block_new(b, "else"),
+		 end = ir_block_new(b, "chosen");
 	if (!e->kid[1]) { /* a ?: b */
 		ir_ref v = bt_lower_as(l, e->kid[0], e->type);
 		ir_store(b, c.at, 0, 8, v);
@@ -285,7 +293,8 @@ static ir_ref lower_if(struct bt_lower *l, struct bt_expr *e)
 {
 	struct ir_builder *b = &l->kit.b;
 	struct choice c = choice_new(l, e->type);
-	uint32_t yes = ir_block_new(b, "then"), no = ir_block_new(b, "else"), end = ir_block_new(b, "endif");
+	uint32_t yes = ir_block_new(b, "then"), no = ir_block_new(b, "else"),
+		 end = ir_block_new(b, "endif");
 	ir_br(b, bt_lower_cond(l, e->kid[0]), yes, no);
 	ir_at(b, yes);
 	block_value(l, &c, e->then_block);
@@ -303,7 +312,9 @@ static ir_ref lower_block_expr(struct bt_lower *l, struct bt_expr *e)
 	return e->then_block->value ? bt_lower_as(l, e->then_block->value, e->type) : 0;
 }
 
-/* --- the rest ------------------------------------------------------------------------------------------------------------------- */
+/* --- the rest
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 static ir_ref lower_cast(struct bt_lower *l, struct bt_expr *e)
 {
@@ -314,7 +325,8 @@ static ir_ref lower_cast(struct bt_lower *l, struct bt_expr *e)
 		return bt_place_read(l, &p, &whole, e->loc);
 	}
 	if (from->kind == TYPE_STATS && bt_in_register(to) && e->kid[0]->kind == BT_MAP)
-		return convert(l, bt_agg_number(l, from, bt_lower_expr(l, e->kid[0])), &type_int64, to);
+		return convert(l, bt_agg_number(l, from, bt_lower_expr(l, e->kid[0])), &type_int64,
+			       to);
 	return bt_lower_as(l, e->kid[0], to);
 }
 
@@ -336,7 +348,8 @@ static ir_ref lower_from_place(struct bt_lower *l, struct bt_expr *e)
 static ir_ref lower_collection(struct bt_lower *l, struct bt_expr *e)
 {
 	uint32_t size = type_mem_size(e->type);
-	ir_ref dst = bt_has_padding(e->type) ? kit_mem_zero(&l->kit, MAX(size, 1u)) : kit_mem(&l->kit, MAX(size, 1u));
+	ir_ref dst = bt_has_padding(e->type) ? kit_mem_zero(&l->kit, MAX(size, 1u))
+					     : kit_mem(&l->kit, MAX(size, 1u));
 	elements_to(l, e, e->type, dst);
 	return dst;
 }
@@ -353,41 +366,27 @@ static ir_ref lower_expr(struct bt_lower *l, struct bt_expr *e)
 	switch (e->kind) {
 	case BT_STRING:
 		return kit_str_literal(&l->kit, e->text, MIN(e->len, e->type->size), e->type->size);
-	case BT_BUILTIN:
-		return e->builtin->lower(l, e);
-	case BT_CALL:
-		return e->call->lower(l, e);
+	case BT_BUILTIN: return e->builtin->lower(l, e);
+	case BT_CALL: return e->call->lower(l, e);
 	case BT_IDENT: /* a builtin or function without parentheses */
 		return e->builtin ? e->builtin->lower(l, e)
 		       : e->call  ? e->call->lower(l, e)
 				  : lower_constant(l, e);
-	case BT_VAR:
-		return lower_var(l, e);
-	case BT_MAP:
-		return bt_lower_map_read(l, e);
-	case BT_UNOP:
-		return bt_lower_unop(l, e);
-	case BT_BINOP:
-		return bt_lower_binop(l, e);
-	case BT_TERNARY:
-		return lower_ternary(l, e);
+	case BT_VAR: return lower_var(l, e);
+	case BT_MAP: return bt_lower_map_read(l, e);
+	case BT_UNOP: return bt_lower_unop(l, e);
+	case BT_BINOP: return bt_lower_binop(l, e);
+	case BT_TERNARY: return lower_ternary(l, e);
 	case BT_FIELD:
 	case BT_TUPLE_AT:
-	case BT_INDEX:
-		return lower_from_place(l, e);
-	case BT_CAST:
-		return lower_cast(l, e);
+	case BT_INDEX: return lower_from_place(l, e);
+	case BT_CAST: return lower_cast(l, e);
 	case BT_TUPLE:
-	case BT_RECORD:
-		return lower_collection(l, e);
-	case BT_COMPTIME:
-		return bt_lower_as(l, e->kid[0], e->type);
-	case BT_BLOCK:
-		return lower_block_expr(l, e);
-	case BT_IF:
-		return lower_if(l, e);
-	default:
-		return lower_constant(l, e);
+	case BT_RECORD: return lower_collection(l, e);
+	case BT_COMPTIME: return bt_lower_as(l, e->kid[0], e->type);
+	case BT_BLOCK: return lower_block_expr(l, e);
+	case BT_IF: return lower_if(l, e);
+	default: return lower_constant(l, e);
 	}
 }
 
@@ -396,8 +395,9 @@ ir_ref bt_lower_expr(struct bt_lower *l, struct bt_expr *e)
 	struct loc outer = l->kit.b.loc;
 	l->kit.b.loc = e->loc;
 	int64_t v;
-	ir_ref r = e->type && bt_in_register(e->type) && bt_const_int(e, &v) ? ir_const(&l->kit.b, v)
-									      : lower_expr(l, e);
+	ir_ref r = e->type && bt_in_register(e->type) && bt_const_int(e, &v)
+			   ? ir_const(&l->kit.b, v)
+			   : lower_expr(l, e);
 	l->kit.b.loc = outer;
 	return r;
 }

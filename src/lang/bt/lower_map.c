@@ -6,7 +6,9 @@ bool bt_is_agg_call(const struct bt_expr *e)
 	return e && e->kind == BT_CALL && e->call && (e->call->flags & BT_F_MAP_VALUE);
 }
 
-/* --- keys ------------------------------------------------------------------------------------------------------ */
+/* --- keys
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 ir_ref bt_lower_key(struct bt_lower *l, struct var *v, struct bt_expr *const *key, unsigned n)
 {
@@ -29,7 +31,9 @@ static ir_ref key_of(struct bt_lower *l, const struct bt_expr *m)
 	return bt_lower_key(l, m->var, m->kid, m->nkid);
 }
 
-/* --- reading ----------------------------------------------------------------------------------------------------- */
+/* --- reading
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 ir_ref bt_lower_map_read(struct bt_lower *l, struct bt_expr *e)
 {
@@ -37,7 +41,8 @@ ir_ref bt_lower_map_read(struct bt_lower *l, struct bt_expr *e)
 	ir_ref key = key_of(l, e);
 	if (type_is_agg(v->value)) {
 		if (bt_in_register(e->type))
-			return kit_agg_read(&l->kit, v, key, v->value->kind == TYPE_STATS ? AGG_AVG : AGG_VALUE);
+			return kit_agg_read(&l->kit, v, key,
+					    v->value->kind == TYPE_STATS ? AGG_AVG : AGG_VALUE);
 		ir_ref dst = kit_mem_zero(&l->kit, type_mem_size(v->value));
 		kit_agg_merge(&l->kit, v, key, dst);
 		return dst;
@@ -49,7 +54,9 @@ ir_ref bt_lower_map_read(struct bt_lower *l, struct bt_expr *e)
 	return dst;
 }
 
-/* --- assigning ------------------------------------------------------------------------------------------------------ */
+/* --- assigning
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static void aggregate(struct bt_lower *l, struct bt_expr *m, struct bt_expr *call, struct loc loc)
 {
@@ -109,7 +116,9 @@ void bt_lower_map_assign(struct bt_lower *l, struct bt_stmt *st)
 		set(l, st->expr, st->value, st->loc);
 }
 
-/* --- ++ and -- --------------------------------------------------------------------------------------------------------- */
+/* --- ++ and --
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 ir_ref bt_lower_map_step(struct bt_lower *l, struct bt_expr *e)
 {

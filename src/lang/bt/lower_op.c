@@ -1,7 +1,9 @@
-/* lower_op.c - operators, with the integer rules of bpftrace: 64 bits, unsigned division, logical shifts. */
+/* lower_op.c - operators, with the integer rules of bpftrace: 64 bits, unsigned division, logical
+ * shifts. */
 #include "lang/bt/calls.h"
 
-/* --- arithmetic ---------------------------------------------------------------------------------------------- */
+/* --- arithmetic
+ * ---------------------------------------------------------------------------------------------- */
 
 struct place_of_error {
 	struct loc loc;
@@ -26,8 +28,8 @@ static ir_ref divide(struct bt_lower *l, enum ir_op op, ir_ref x, ir_ref y, stru
 ir_ref bt_arith(struct bt_lower *l, enum bt_op op, ir_ref x, ir_ref y, struct loc loc)
 {
 	static const uint8_t ops[] = {
-		[BT_ADD] = IR_ADD, [BT_SUB] = IR_SUB, [BT_MUL] = IR_MUL, [BT_AND] = IR_AND, [BT_OR] = IR_OR,
-		[BT_XOR] = IR_XOR, [BT_SHL] = IR_SHL, [BT_SHR] = IR_LSHR,
+		[BT_ADD] = IR_ADD, [BT_SUB] = IR_SUB, [BT_MUL] = IR_MUL, [BT_AND] = IR_AND,
+		[BT_OR] = IR_OR,   [BT_XOR] = IR_XOR, [BT_SHL] = IR_SHL, [BT_SHR] = IR_LSHR,
 	};
 	if (op == BT_DIV || op == BT_MOD)
 		return divide(l, op == BT_DIV ? IR_UDIV : IR_UMOD, x, y, loc);
@@ -54,7 +56,9 @@ static ir_ref lower_arith(struct bt_lower *l, struct bt_expr *e)
 	return bt_arith(l, e->op, x, y, e->loc);
 }
 
-/* --- comparison ------------------------------------------------------------------------------------------------- */
+/* --- comparison
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static bool compares_signed(const struct bt_expr *a, const struct bt_expr *c)
 {
@@ -78,18 +82,12 @@ static ir_ref compare_numbers(struct bt_lower *l, struct bt_expr *e)
 	bool is_signed = compares_signed(e->kid[0], e->kid[1]);
 	enum ir_op lt = is_signed ? IR_SLT : IR_ULT, le = is_signed ? IR_SLE : IR_ULE;
 	switch (e->op) {
-	case BT_EQ:
-		return ir_bin(b, IR_EQ, x, y);
-	case BT_NE:
-		return ir_bin(b, IR_NE, x, y);
-	case BT_LT:
-		return ir_bin(b, lt, x, y);
-	case BT_LE:
-		return ir_bin(b, le, x, y);
-	case BT_GT:
-		return ir_bin(b, lt, y, x);
-	default:
-		return ir_bin(b, le, y, x);
+	case BT_EQ: return ir_bin(b, IR_EQ, x, y);
+	case BT_NE: return ir_bin(b, IR_NE, x, y);
+	case BT_LT: return ir_bin(b, lt, x, y);
+	case BT_LE: return ir_bin(b, le, x, y);
+	case BT_GT: return ir_bin(b, lt, y, x);
+	default: return ir_bin(b, le, y, x);
 	}
 }
 
@@ -110,7 +108,9 @@ static ir_ref equal_values(struct bt_lower *l, struct bt_expr *a, struct bt_expr
 	return n ? kit_mem_eq(k, x, y, n) : ir_const(&k->b, 1);
 }
 
-/* --- && and || ------------------------------------------------------------------------------------------------------ */
+/* --- && and ||
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static ir_ref lower_logic(struct bt_lower *l, struct bt_expr *e)
 {
@@ -141,7 +141,9 @@ ir_ref bt_lower_binop(struct bt_lower *l, struct bt_expr *e)
 	return e->op == BT_EQ ? eq : ir_bini(&l->kit.b, IR_EQ, eq, 0);
 }
 
-/* --- one operand ------------------------------------------------------------------------------------------------------ */
+/* --- one operand
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static bool is_post(enum bt_op op)
 {
@@ -182,20 +184,16 @@ ir_ref bt_lower_unop(struct bt_lower *l, struct bt_expr *e)
 	struct ir_builder *b = &l->kit.b;
 	struct bt_place p;
 	switch (e->op) {
-	case BT_NEG:
-		return ir_un(b, IR_NEG, bt_lower_expr(l, e->kid[0]));
-	case BT_LNOT:
-		return ir_bini(b, IR_EQ, bt_lower_cond(l, e->kid[0]), 0);
+	case BT_NEG: return ir_un(b, IR_NEG, bt_lower_expr(l, e->kid[0]));
+	case BT_LNOT: return ir_bini(b, IR_EQ, bt_lower_cond(l, e->kid[0]), 0);
 	case BT_BNOT: {
 		ir_ref v = ir_un(b, IR_NOT, bt_lower_expr(l, e->kid[0]));
-		return e->type->size < 8 && e->type->size ? ir_ext(b, v, e->type->size, e->type->is_signed) : v;
+		return e->type->size < 8 && e->type->size
+			       ? ir_ext(b, v, e->type->size, e->type->is_signed)
+			       : v;
 	}
-	case BT_DEREF:
-		p = bt_lower_place(l, e);
-		return bt_place_read(l, &p, e->type, e->loc);
-	case BT_ADDR:
-		return address_of(l, e);
-	default:
-		return e->kid[0]->kind == BT_MAP ? bt_lower_map_step(l, e) : step_local(l, e);
+	case BT_DEREF: p = bt_lower_place(l, e); return bt_place_read(l, &p, e->type, e->loc);
+	case BT_ADDR: return address_of(l, e);
+	default: return e->kid[0]->kind == BT_MAP ? bt_lower_map_step(l, e) : step_local(l, e);
 	}
 }

@@ -28,7 +28,9 @@ static struct bt_place pointee(struct bt_lower *l, struct bt_expr *e)
 	return p;
 }
 
-/* --- fields ------------------------------------------------------------------------------------------------------- */
+/* --- fields
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 static bool is_args(const struct bt_expr *e)
 {
@@ -76,14 +78,17 @@ static struct bt_place field_place(struct bt_lower *l, struct bt_expr *e)
 	struct bt_expr *of = e->kid[0];
 	if (is_args(of))
 		return arg_place(l, e);
-	struct bt_place p = of->type && of->type->kind == TYPE_PTR ? pointee(l, of) : bt_lower_place(l, of);
+	struct bt_place p =
+		of->type && of->type->kind == TYPE_PTR ? pointee(l, of) : bt_lower_place(l, of);
 	p.bits = e->field && e->field->bit_width ? e->field : NULL;
 	p.bits_offset = e->field_offset;
 	p.off += e->field_offset;
 	return p;
 }
 
-/* --- elements ------------------------------------------------------------------------------------------------------- */
+/* --- elements
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 struct bounds {
 	struct bt_expr *e;
@@ -132,14 +137,15 @@ static struct bt_place index_place(struct bt_lower *l, struct bt_expr *e)
 	return p;
 }
 
-/* --- all kinds ---------------------------------------------------------------------------------------------------------- */
+/* --- all kinds
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 struct bt_place bt_lower_place(struct bt_lower *l, struct bt_expr *e)
 {
 	struct bt_place p;
 	switch (e->kind) {
-	case BT_FIELD:
-		return field_place(l, e);
+	case BT_FIELD: return field_place(l, e);
 	case BT_INDEX:
 		if (e->kid[0]->type->kind != TYPE_TUPLE)
 			return index_place(l, e);
@@ -154,10 +160,8 @@ struct bt_place bt_lower_place(struct bt_lower *l, struct bt_expr *e)
 		if (e->op == BT_DEREF)
 			return pointee(l, e->kid[0]);
 		break;
-	case BT_VAR:
-		return at(bt_local_addr(l, e->local), AS_BPF);
-	default:
-		break;
+	case BT_VAR: return at(bt_local_addr(l, e->local), AS_BPF);
+	default: break;
 	}
 	if (is_args(e)) {
 		p = at(kit_ctx(&l->kit), AS_KERNEL);
@@ -179,7 +183,9 @@ ir_ref bt_place_addr(struct bt_lower *l, const struct bt_place *p)
 	return p->off ? ir_bini(&l->kit.b, IR_ADD, p->addr, p->off) : p->addr;
 }
 
-/* --- reading --------------------------------------------------------------------------------------------------------------- */
+/* --- reading
+ * ---------------------------------------------------------------------------------------------------------------
+ */
 
 static ir_ref read_bits(struct bt_lower *l, const struct bt_place *p, struct loc loc)
 {
@@ -192,7 +198,8 @@ static ir_ref read_bits(struct bt_lower *l, const struct bt_place *p, struct loc
 			      p->as == AS_BPF ? AS_BPF : kit_as(&l->kit, p->as), loc);
 }
 
-static ir_ref read_scalar(struct bt_lower *l, const struct bt_place *p, const struct type *t, struct loc loc)
+static ir_ref read_scalar(struct bt_lower *l, const struct bt_place *p, const struct type *t,
+			  struct loc loc)
 {
 	struct ir_builder *b = &l->kit.b;
 	uint32_t width = type_mem_size(t);
@@ -202,10 +209,12 @@ static ir_ref read_scalar(struct bt_lower *l, const struct bt_place *p, const st
 		return ir_const(b, 0);
 	if (p->is_ctx || p->as == AS_BPF)
 		return ir_load(b, p->addr, p->off, width, t->is_signed);
-	return kit_read_scalar(&l->kit, p->addr, p->off, width, t->is_signed, kit_as(&l->kit, p->as), loc);
+	return kit_read_scalar(&l->kit, p->addr, p->off, width, t->is_signed,
+			       kit_as(&l->kit, p->as), loc);
 }
 
-void bt_place_read_to(struct bt_lower *l, const struct bt_place *p, struct type *t, ir_ref dst, struct loc loc)
+void bt_place_read_to(struct bt_lower *l, const struct bt_place *p, struct type *t, ir_ref dst,
+		      struct loc loc)
 {
 	struct kit *k = &l->kit;
 	if (bt_in_register(t)) {

@@ -8,9 +8,13 @@ struct bt_loop {
 	struct bt_loop *outer;
 };
 
-enum { WHILE_LIMIT = 1 << 23 /* most that bpf_loop() allows */ };
+enum {
+	WHILE_LIMIT = 1 << 23 /* most that bpf_loop() allows */
+};
 
-/* --- variables --------------------------------------------------------------------------------------------------- */
+/* --- variables
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 /* Registers are kept as whole words, so that a load needs no width. */
 static uint32_t local_size(const struct type *t)
@@ -37,7 +41,8 @@ void bt_local_store(struct bt_lower *l, struct bt_local *v, ir_ref value)
 	ir_store(&l->kit.b, bt_local_addr(l, v), 0, 8, value);
 }
 
-/* Values that are built in place could read the variable that they overwrite: these go through a copy. */
+/* Values that are built in place could read the variable that they overwrite: these go through a
+ * copy. */
 static bool builds_in_place(const struct bt_expr *e)
 {
 	return e->kind == BT_TUPLE || e->kind == BT_RECORD;
@@ -90,7 +95,8 @@ static void lower_let(struct bt_lower *l, struct bt_stmt *st)
 		assign_local(l, v, st->value);
 }
 
-/* --- if, while, unroll ------------------------------------------------------------------------------------------- */
+/* --- if, while, unroll
+ * ------------------------------------------------------------------------------------------- */
 
 static void lower_if(struct bt_lower *l, struct bt_stmt *st)
 {
@@ -147,7 +153,8 @@ static void lower_unroll(struct bt_lower *l, struct bt_stmt *st)
 	struct ir_builder *b = &l->kit.b;
 	int64_t n = 0;
 	bt_const_int(st->expr, &n);
-	struct bt_loop loop = {.is_unrolled = true, .brk = ir_block_new(b, "unrolled"), .outer = l->loop};
+	struct bt_loop loop = {
+		.is_unrolled = true, .brk = ir_block_new(b, "unrolled"), .outer = l->loop};
 	l->loop = &loop;
 	for (int64_t i = 0; i < n; i++) {
 		loop.cont = ir_block_new(b, "unroll");
@@ -173,7 +180,9 @@ static void leave(struct bt_lower *l, bool is_break)
 	}
 }
 
-/* --- for ------------------------------------------------------------------------------------------------------------ */
+/* --- for
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 static void range_body(struct kit *k, ir_ref i, void *arg)
 {
@@ -196,7 +205,8 @@ static void map_body(struct kit *k, ir_ref key, ir_ref value, void *arg)
 	ir_ref at_value = ir_bini(&k->b, IR_ADD, dst, f[1].offset);
 	kit_copy(k, ir_bini(&k->b, IR_ADD, dst, f[0].offset), key, type_mem_size(v->key));
 	if (type_is_agg(v->value) && bt_in_register(f[1].type))
-		ir_store(&k->b, at_value, 0, type_mem_size(f[1].type), bt_agg_number(l, v->value, value));
+		ir_store(&k->b, at_value, 0, type_mem_size(f[1].type),
+			 bt_agg_number(l, v->value, value));
 	else
 		kit_copy(k, at_value, value, type_mem_size(v->value));
 	loop_body(l, a->st->body);
@@ -215,7 +225,9 @@ static void lower_for(struct bt_lower *l, struct bt_stmt *st)
 	kit_loop_range(&l->kit, from, to, range_body, &a);
 }
 
-/* --- all ---------------------------------------------------------------------------------------------------------------- */
+/* --- all
+ * ----------------------------------------------------------------------------------------------------------------
+ */
 
 static void lower_return(struct bt_lower *l, struct bt_stmt *st)
 {
@@ -227,41 +239,21 @@ static void lower_stmt(struct bt_lower *l, struct bt_stmt *st)
 {
 	struct loop_arg a = {l, st};
 	switch (st->kind) {
-	case BT_S_EXPR:
-		bt_lower_expr(l, st->expr);
-		break;
-	case BT_S_DISCARD:
-		bt_lower_expr(l, st->value);
-		break;
-	case BT_S_LET:
-		lower_let(l, st);
-		break;
-	case BT_S_ASSIGN:
-		lower_assign(l, st);
-		break;
-	case BT_S_IF:
-		lower_if(l, st);
-		break;
+	case BT_S_EXPR: bt_lower_expr(l, st->expr); break;
+	case BT_S_DISCARD: bt_lower_expr(l, st->value); break;
+	case BT_S_LET: lower_let(l, st); break;
+	case BT_S_ASSIGN: lower_assign(l, st); break;
+	case BT_S_IF: lower_if(l, st); break;
 	case BT_S_WHILE:
 		kit_loop_while(&l->kit, while_cond, while_body, NULL, &a, WHILE_LIMIT);
 		break;
-	case BT_S_UNROLL:
-		lower_unroll(l, st);
-		break;
+	case BT_S_UNROLL: lower_unroll(l, st); break;
 	case BT_S_FOR_MAP:
-	case BT_S_FOR_RANGE:
-		lower_for(l, st);
-		break;
+	case BT_S_FOR_RANGE: lower_for(l, st); break;
 	case BT_S_BREAK:
-	case BT_S_CONTINUE:
-		leave(l, st->kind == BT_S_BREAK);
-		break;
-	case BT_S_RETURN:
-		lower_return(l, st);
-		break;
-	case BT_S_BLOCK:
-		bt_lower_block(l, st->body);
-		break;
+	case BT_S_CONTINUE: leave(l, st->kind == BT_S_BREAK); break;
+	case BT_S_RETURN: lower_return(l, st); break;
+	case BT_S_BLOCK: bt_lower_block(l, st->body); break;
 	}
 }
 

@@ -38,3 +38,6 @@ struct diag *bt_err(struct bt_sema *s, struct loc loc, const char *fmt, ...) PRI
 struct diag *bt_warn(struct bt_sema *s, struct loc loc, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* The scratch variable or map of a name as seen from here. */
 struct var *bt_sema_var(struct bt_sema *s, const char *name);
+/* The scratch variable `v` (BT_VAR) gets a value of type t (NULL: not known yet) outside of an assignment
+ * statement: find(@m, k, $v). */
+void bt_sema_assign_local(struct bt_sema *s, struct bt_expr *v, struct type *t);

@@ -1,0 +1,306 @@
+/*
+ * lower.c - from checked script to program: one IR function a probe, or one a place when the
+ * handler asks where it is.
+ */
+#include "lang/bt/calls.h"
+
+/* --- what a handler depends on
+ * -------------------------------------------------------------------------------- */
+
+/* Calls `fn` for every expression of a block, its own arguments included. */
+typedef bool (*expr_test)(const struct bt_expr *e);
+static bool block_has(const struct bt_block *b, expr_test test);
+
+static bool expr_has(const struct bt_expr *e, expr_test test)
+{
+	if (!e)
+		return false;
+	if (test(e))
+		return true;
+	for (unsigned i = 0; i < e->nkid; i++)
+		if (expr_has(e->kid[i], test))
+			return true;
+	return block_has(e->then_block, test) || block_has(e->else_block, test);
+}
+
+static bool block_has(const struct bt_block *b, expr_test test)
+{
+	if (!b)
+		return false;
+	for (const struct bt_stmt *st = b->first; st; st = st->next)
+		if (expr_has(st->expr, test) || expr_has(st->value, test) ||
+		    expr_has(st->value2, test) || block_has(st->body, test) ||
+		    block_has(st->other, test))
+			return true;
+	return expr_has(b->value, test);
+}
+
+static bool probe_has(const struct bt_probe *p, expr_test test)
+{
+	return expr_has(p->predicate, test) || block_has(p->body, test);
+}
+
+static bool names_probe(const struct bt_expr *e)
+{
+	return e->builtin && !strcmp(e->builtin->name, "probe");
+}
+
+static bool names_args(const struct bt_expr *e)
+{
+	return e->builtin && !strcmp(e->builtin->name, "args");
+}
+
+static bool names_uaddr(const struct bt_expr *e)
+{
+	return e->call && !strcmp(e->call->name, "uaddr");
+}
+
+/* Must each place have a function of its own? */
+static bool is_per_point(const struct bt_probe *p)
+{
+	return probe_has(p, names_probe) || probe_has(p, names_args) || probe_has(p, names_uaddr);
+}
+
+/* --- one function
+ * ------------------------------------------------------------------------------------------------
+ */
+
+/* -p: user probes and perf events are opened for the process; kernel events are filtered here. */
+static bool needs_pid_filter(const struct world *w, enum probe_kind kind)
+{
+	static const enum probe_kind kernel[] = {PK_KPROBE, PK_KRETPROBE,     PK_FENTRY,
+						 PK_FEXIT,  PK_RAWTRACEPOINT, PK_TRACEPOINT};
+	if (!w->pid || w->cmd_path)
+		return false;
+	for (unsigned i = 0; i < ARRAY_SIZE(kernel); i++)
+		if (kernel[i] == kind)
+			return true;
+	return false;
+}
+
+static void stop_unless(struct bt_lower *l, ir_ref cond)
+{
+	struct ir_builder *b = &l->kit.b;
+	uint32_t go = ir_block_new(b, "passed"), out = ir_block_new(b, "filtered");
+	ir_br(b, cond, go, out);
+	ir_at(b, out);
+	kit_return(&l->kit, 0);
+	ir_at(b, go);
+}
+
+static void filter(struct bt_lower *l, enum probe_kind kind)
+{
+	struct ir_builder *b = &l->kit.b;
+	if (needs_pid_filter(l->in->world, kind)) {
+		ir_ref pid = ir_bini(b, IR_LSHR, bt_ns_pid_tgid(l, false), 32);
+		stop_unless(l, ir_bini(b, IR_EQ, pid, l->in->world->pid));
+	}
+	if (l->probe->predicate) {
+		uint32_t mark = kit_mark(&l->kit);
+		stop_unless(l, bt_lower_cond(l, l->probe->predicate));
+		kit_release(&l->kit, mark);
+	}
+	kit_scratch_here(&l->kit);
+}
+
+/* The value of the body's last expression is nobody's. */
+static void lower_body(struct bt_lower *l)
+{
+	bt_lower_block(l, l->probe->body);
+	if (l->probe->body->value)
+		bt_lower_expr(l, l->probe->body->value);
+}
+
+static char *fn_name(struct bt_lower *l, const struct attach_point *p)
+{
+	char *name = arena_printf(l->in->arena, "%s_%zu", p->name, l->kit.prog->fn.len);
+	for (char *c = name; *c; c++)
+		if (!strchr("_.", *c) && !(*c >= 'a' && *c <= 'z') && !(*c >= 'A' && *c <= 'Z') &&
+		    !(*c >= '0' && *c <= '9'))
+			*c = '_';
+	return name;
+}
+
+static struct ir_fn *lower_fn(struct bt_lower *l, struct attach_point *p, enum prog_kind kind)
+{
+	l->point = p;
+	l->args = probe_arguments(l->in->world, p, l->in->arena);
+	l->loop = NULL;
+	l->kit.point = p;
+	struct ir_fn *fn = kit_begin(&l->kit, fn_name(l, p), kind, l->probe->loc);
+	filter(l, p->kind);
+	lower_body(l);
+	kit_end(&l->kit);
+	vec_each(v, &l->locals)
+		(*v)->storage = NULL;
+	l->locals.len = 0;
+	l->round++;
+	return fn;
+}
+
+/* --- one probe
+ * -------------------------------------------------------------------------------------------------------
+ */
+
+/* Families whose places may all share one program. */
+static bool can_group(enum probe_kind k)
+{
+	switch (k) {
+	case PK_KPROBE:
+	case PK_KRETPROBE:
+	case PK_FENTRY:
+	case PK_FEXIT:
+	case PK_RAWTRACEPOINT:
+	case PK_TRACEPOINT:
+	case PK_UPROBE:
+	case PK_URETPROBE: return true;
+	default: return false;
+	}
+}
+
+static enum prog_kind prog_kind_for(const struct world *w, const struct probe *group,
+				    enum probe_kind kind)
+{
+	enum prog_kind k = probe_kind_info(kind)->prog;
+	bool is_user = kind == PK_UPROBE || kind == PK_URETPROBE;
+	bool is_kernel = kind == PK_KPROBE || kind == PK_KRETPROBE;
+	if (group->npoints < 2 || (!is_user && !is_kernel))
+		return k;
+	if (is_user && w->pid && !w->features.uprobe_multi_pid)
+		return k;
+	for (uint32_t i = 0; i < group->npoints; i++)
+		if (is_kernel && (group->points[i]->offset || group->points[i]->func == NULL))
+			return k;
+	if (is_user && w->features.uprobe_multi)
+		return PROG_UPROBE_MULTI;
+	return is_kernel && w->features.kprobe_multi ? PROG_KPROBE_MULTI : k;
+}
+
+static void set_target(struct probe *to)
+{
+	const struct attach_point *p = to->points[0];
+	to->btf_target = p->func;
+	to->btf_id = p->btf_id;
+}
+
+/* Points [from, to) of the list that may be one program. */
+static uint32_t group_end(struct bt_lower *l, uint32_t from, bool per_point)
+{
+	struct attach_points *all = &l->probe->matched;
+	uint32_t to = from + 1;
+	enum probe_kind kind = all->list.at[from]->kind;
+	if (per_point || !can_group(kind))
+		return to;
+	while (to < all->list.len && all->list.at[to]->kind == kind)
+		to++;
+	return to;
+}
+
+static void lower_probe(struct bt_lower *l, struct bt_probe *p)
+{
+	struct program *prog = l->kit.prog;
+	bool per_point = is_per_point(p);
+	struct ir_fn *fn = NULL;
+	enum prog_kind fn_kind = PROG_USER;
+	l->probe = p;
+	l->round = 0;
+	for (uint32_t i = 0; i < p->matched.list.len;) {
+		uint32_t end = group_end(l, i, per_point);
+		struct attach_point *first = p->matched.list.at[i];
+		struct probe group = {.points = p->matched.list.at + i, .npoints = end - i};
+		enum prog_kind kind = prog_kind_for(l->in->world, &group, first->kind);
+		if (!fn || per_point || fn_kind != kind || l->point->kind != first->kind)
+			fn = lower_fn(l, first, fn_kind = kind);
+		struct probe *to = program_probe(prog, first->name, fn, kind);
+		to->points = arena_memdup(l->in->arena, group.points,
+					  group.npoints * sizeof(*group.points));
+		to->npoints = group.npoints;
+		to->loc = p->loc;
+		set_target(to);
+		i = end;
+	}
+}
+
+/* --- the script
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+static void define_vars(struct bt_lower *l)
+{
+	vec_each(v, &l->kit.prog->var) {
+		if ((*v)->value)
+			kit_var_define(&l->kit, *v);
+		(*v)->print_at_exit = l->kit.prog->opt.print_maps_on_exit;
+	}
+}
+
+/* Options after -- that no getopt() asks for. */
+static void collect_options(const struct bt_expr *e, struct strtab *names);
+
+static void collect_block(const struct bt_block *b, struct strtab *names)
+{
+	for (const struct bt_stmt *st = b ? b->first : NULL; st; st = st->next) {
+		collect_options(st->expr, names);
+		collect_options(st->value, names);
+		collect_options(st->value2, names);
+		collect_block(st->body, names);
+		collect_block(st->other, names);
+	}
+	if (b)
+		collect_options(b->value, names);
+}
+
+static void collect_options(const struct bt_expr *e, struct strtab *names)
+{
+	if (!e)
+		return;
+	if (e->call && !strcmp(e->call->name, "getopt") && e->data)
+		strtab_set(names, e->data, e->data);
+	for (unsigned i = 0; i < e->nkid; i++)
+		collect_options(e->kid[i], names);
+	collect_block(e->then_block, names);
+	collect_block(e->else_block, names);
+}
+
+static void check_options(struct bt_lower *l)
+{
+	struct strtab names = {0};
+	struct buf unknown = {0}, known = {0};
+	for (struct bt_probe *p = l->script->probe; p; p = p->next) {
+		collect_options(p->predicate, &names);
+		collect_block(p->body, &names);
+	}
+	for (unsigned i = 0; i < l->in->nparams; i++) {
+		const char *p = l->in->params[i];
+		if (strncmp(p, "--", 2) != 0)
+			continue;
+		size_t n = strcspn(p + 2, "=");
+		if (!strtab_getn(&names, p + 2, n))
+			buf_printf(&unknown, "%s--%.*s", unknown.len ? ", " : "", (int)n, p + 2);
+	}
+	if (unknown.len) {
+		struct diag *d = diag_error(l->in->diags, (struct loc){0},
+					    "unexpected program command line options: %s",
+					    buf_str(&unknown));
+		vec_each(e, &names.entry)
+			buf_printf(&known, "%s--%s", known.len ? ", " : "", e->key);
+		diag_hint(l->in->diags, d, "expected program options: %s", buf_str(&known));
+	}
+	buf_free(&unknown);
+	buf_free(&known);
+	strtab_free(&names);
+}
+
+bool bt_lower(struct bt_sema *s)
+{
+	struct bt_lower l = {.in = s->in, .script = s->script, .sema = s};
+	l.kit.prog = s->prog;
+	l.kit.world = s->in->world;
+	l.kit.helper_errors = s->in->opt.helper_errors;
+	check_options(&l);
+	define_vars(&l);
+	for (struct bt_probe *p = s->script->probe; p; p = p->next)
+		lower_probe(&l, p);
+	vec_free(&l.locals);
+	return !s->in->diags->errors;
+}
