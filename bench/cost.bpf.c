@@ -127,8 +127,11 @@ SEC("tracepoint/raw_syscalls/sys_enter") int lhist(struct sys_enter *ctx)
 {
 	struct row *r = my_row();
 	__s64 v = ctx->id;
-	__u32 b = v < 0 ? 0 : v >= 1000 ? 11 : 1 + (__u32)v / 100;
-	if (r && b < 12)
+	__u64 b = v < 0 ? 0 : v >= 1000 ? 11 : 1 + (__u64)v / 100;
+	if (!r)
+		return 0;
+	__asm__ volatile("" : "+r"(b)); /* or the bound is checked on another copy than the one used */
+	if (b < 12)
 		r->lhist[b]++;
 	return 0;
 }
