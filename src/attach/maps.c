@@ -131,6 +131,7 @@ static struct err *map_create(struct session *s, struct kmap *k)
 	} else if (m->kind == MAP_PERF_ARRAY && !nentries) {
 		nentries = s->prog->ncpus;
 	}
+	k->nentries = nentries;
 	k->fd = sys_map_create(m->name, map_kinds[m->kind].type, key, value, nentries, flags);
 	if (k->fd < 0) {
 		int code = -k->fd;
@@ -173,6 +174,11 @@ void maps_destroy(struct session *s)
 			close(k->fd);
 		*k = (struct kmap){.map = k->map, .fd = -1};
 	}
+}
+
+uint32_t session_ring_bytes(struct session *s)
+{
+	return session_map_fd(s, s->prog->ring) < 0 ? 0 : s->map[s->prog->ring->id].nentries;
 }
 
 int session_map_fd(struct session *s, const struct map *m)

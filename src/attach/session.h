@@ -14,7 +14,8 @@ struct kmap {
 	int fd;    /* -1: not created */
 	void *mem; /* MAP_DATA: where it is mapped, or where the initial bytes are for read-only
 		      ones */
-	size_t mem_size; /* of a mapping; 0 when mem is borrowed */
+	size_t mem_size;   /* of a mapping; 0 when mem is borrowed */
+	uint32_t nentries; /* as created: of a ring, bytes */
 };
 
 /* A handler, compiled; shared by all programs that run it. */

@@ -1,8 +1,10 @@
 /*
- * events.h - the running trace: drains the ring, decodes records by their schema, reads maps, names frames.
+ * events.h - the running trace: drains the ring, decodes records by their schema, reads maps, names
+ * frames.
  *
- * One thread only copies records out of the ring into a queue, so that formatting, symbolizing and slow
- * terminals never make the kernel drop.  The other end is the exporter (output.h): it sees values with types.
+ * One thread only copies records out of the ring into a queue, so that formatting, symbolizing and
+ * slow terminals never make the kernel drop.  The other end is the exporter (output.h): it sees
+ * values with types.
  */
 #pragma once
 
@@ -16,7 +18,7 @@ struct frame {
 	const char *symbol; /* NULL: unknown */
 	uint64_t offset;
 	const char *module;
-	const char *file;   /* source, NULL */
+	const char *file; /* source, NULL */
 	unsigned line;
 	bool is_inlined;
 	uint8_t build_id[20];
@@ -42,12 +44,13 @@ struct exporter; /* output/output.h */
 struct run_options {
 	struct exporter *out;
 	bool quiet;
-	uint64_t timeout_ns; /* -T; 0 none */
-	unsigned max_errors; /* SystemTap MAXERRORS, 0 first */
-	bool notify_attached;/* __BPFTRACE_NOTIFY_PROBES_ATTACHED */
+	uint64_t timeout_ns;  /* -T; 0 none */
+	unsigned max_errors;  /* SystemTap MAXERRORS, 0 first */
+	bool notify_attached; /* __BPFTRACE_NOTIFY_PROBES_ATTACHED */
 	uint64_t interval_ns; /* of polling when idle */
 };
-/* begin, attach, loop until exit()/signal/command's end/timeout, detach, end, last drain.  *status: exit code. */
+/* begin, attach, loop until exit()/signal/command's end/timeout, detach, end, last drain.  *status:
+ * exit code. */
 struct err *events_run(struct session *s, const struct run_options *o, int *status);
 /* Record bytes -> exporter, for tests, replay and fuzzing: no kernel needed. */
 struct err *events_decode(struct program *p, const void *record, size_t n, struct exporter *out);

@@ -1,0 +1,194 @@
+/* drain.c - see drain.h. */
+#include "events/drain.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+enum {
+	BATCH_BYTES = 256 << 10,
+	FULL_WAIT_MS = 5
+};
+
+void drain_see_pid(struct drain *d, uint32_t pid)
+{
+	_cleanup_free_ char *path = NULL, *text = NULL;
+	size_t len = 0;
+
+	if (!pid || numtab_get(&d->seen, pid))
+		return;
+	numtab_set(&d->seen, pid, d);
+	path = xasprintf("/proc/%u/maps", pid);
+	text = read_file(path, &len);
+	if (text)
+		queue_put(d->queue, ENTRY_MAPS, &pid, sizeof(pid), text, len + 1);
+}
+
+static void see_pids(struct drain *d, const uint8_t *rec, size_t n)
+{
+	struct record_wire head;
+
+	if (n < sizeof(head))
+		return;
+	memcpy(&head, rec, sizeof(head));
+	if (head.action >= d->prog->action.len)
+		return;
+	vec_each(off, &d->pids[head.action].offset) {
+		uint32_t pid;
+
+		if (*off + sizeof(pid) > n)
+			continue;
+		memcpy(&pid, rec + *off, sizeof(pid));
+		drain_see_pid(d, pid);
+	}
+}
+
+static void take_record(void *arg, const void *rec, size_t n)
+{
+	struct drain *d = arg;
+
+	if (d->wants_pids)
+		see_pids(d, rec, n);
+	queue_put(d->queue, ENTRY_RECORD, rec, n, NULL, 0);
+}
+
+/* One batch; true: there is more. */
+static bool take_batch(struct drain *d)
+{
+	bool more;
+
+	if (d->ring.fd < 0)
+		return false;
+	pthread_mutex_lock(&d->lock);
+	queue_begin(d->queue);
+	more = ring_read(&d->ring, BATCH_BYTES, take_record, d);
+	queue_end(d->queue);
+	pthread_mutex_unlock(&d->lock);
+	return more;
+}
+
+void drain_now(struct drain *d)
+{
+	while (take_batch(d))
+		;
+}
+
+/* The second signal that asks for the end ends the process at once, whatever it is waiting for. */
+static void hear_signal(struct drain *d)
+{
+	struct signalfd_siginfo info;
+
+	while (read(d->signal_fd, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGUSR1) {
+			__atomic_fetch_add(&d->usr1_signals, 1, __ATOMIC_SEQ_CST);
+		} else if (__atomic_fetch_add(&d->end_signals, 1, __ATOMIC_SEQ_CST)) {
+			signal((int)info.ssi_signo, SIG_DFL);
+			pthread_sigmask(SIG_SETMASK, &d->old_mask, NULL);
+			raise((int)info.ssi_signo);
+			_exit(128 + (int)info.ssi_signo);
+		}
+	}
+	if (eventfd_write(d->queue->wake_fd, 1) < 0)
+		return; /* it is awake */
+}
+
+static void *drain_thread(void *arg)
+{
+	struct drain *d = arg;
+	struct pollfd fds[] = {
+		{.fd = d->stop_fd,   .events = POLLIN},
+		{.fd = d->signal_fd, .events = POLLIN},
+		{.fd = d->ring.fd,   .events = POLLIN}
+        };
+
+	for (;;) {
+		bool full = !queue_has_room(d->queue);
+
+		if (poll(fds, full ? 2 : 3, full ? FULL_WAIT_MS : -1) < 0 && errno != EINTR)
+			return NULL;
+		if (fds[1].revents)
+			hear_signal(d);
+		while (queue_has_room(d->queue) && take_batch(d))
+			;
+		if (fds[0].revents)
+			return NULL;
+	}
+}
+
+static void watch_pids(struct drain *d)
+{
+	d->pids = xcalloc(d->prog->action.len + 1, sizeof(*d->pids));
+	for (size_t i = 0; i < d->prog->action.len; i++) {
+		record_pids(d->prog->action.at[i], &d->pids[i]);
+		d->wants_pids |= d->pids[i].offset.len != 0;
+	}
+}
+
+static struct err *open_fds(struct drain *d)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &set, &d->old_mask);
+	d->has_mutex = true;
+	pthread_mutex_init(&d->lock, NULL);
+	d->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	d->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return d->stop_fd < 0 || d->signal_fd < 0 ? err_errno("listening to signals") : NULL;
+}
+
+struct err *drain_start(struct drain *d, const struct program *p, int ring_fd, size_t ring_bytes,
+			struct queue *q)
+{
+	struct err *e;
+	int code;
+
+	*d = (struct drain){.prog = p, .queue = q, .ring.fd = -1, .stop_fd = -1, .signal_fd = -1};
+	e = open_fds(d);
+	if (!e && ring_fd >= 0)
+		e = ring_open(&d->ring, ring_fd, ring_bytes);
+	if (e)
+		return e;
+	watch_pids(d);
+	code = pthread_create(&d->thread, NULL, drain_thread, d);
+	if (code) {
+		errno = code;
+		return err_errno("starting a thread");
+	}
+	d->is_running = true;
+	return NULL;
+}
+
+void drain_stop(struct drain *d)
+{
+	if (d->is_running) {
+		if (eventfd_write(d->stop_fd, 1) < 0)
+			BUG("stopping the drain thread");
+		pthread_join(d->thread, NULL);
+		d->is_running = false;
+		drain_now(d);
+	}
+	ring_close(&d->ring);
+	d->ring.fd = -1;
+	if (d->stop_fd >= 0)
+		close(d->stop_fd);
+	if (d->signal_fd >= 0)
+		close(d->signal_fd);
+	d->stop_fd = d->signal_fd = -1;
+	for (size_t i = 0; d->pids && i < d->prog->action.len; i++)
+		vec_free(&d->pids[i].offset);
+	free(d->pids);
+	d->pids = NULL;
+	numtab_free(&d->seen);
+	if (d->has_mutex)
+		pthread_mutex_destroy(&d->lock);
+	d->has_mutex = false;
+	pthread_sigmask(SIG_SETMASK, &d->old_mask, NULL);
+}

@@ -1,0 +1,381 @@
+/*
+ * run.c - the running trace: begin, attach, work off records until something ends it, detach, end,
+ * print.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "events/mappings.h"
+#include "events/run.h"
+
+static const uint64_t QUEUE_LIMIT = 512u << 20, TICK_NS = 100000000, MS = 1000000;
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* --- words that programs and we share
+ * --------------------------------------------------------------------- */
+
+static uint64_t data_word(const struct run *r, uint32_t offset)
+{
+	const uint8_t *mem = session_map_mem(r->session, r->prog->data);
+
+	return mem && offset ? __atomic_load_n((const uint64_t *)(mem + offset), __ATOMIC_RELAXED)
+			     : 0;
+}
+
+/* exit() sets the word to code << 32 | 1; its record may be lost when the ring is full. */
+static bool exit_was_called(void *arg)
+{
+	const struct run *r = arg;
+
+	return data_word(r, r->prog->exit_offset) != 0;
+}
+
+static void report_lost(struct run *r)
+{
+	uint64_t lost = data_word(r, r->prog->lost_offset),
+		 skipped = data_word(r, r->prog->skipped_offset);
+
+	if (lost > r->lost && r->out->ops->lost)
+		r->out->ops->lost(r->out, lost - r->lost, NULL);
+	if (skipped > r->skipped && r->out->ops->lost)
+		r->out->ops->lost(r->out, skipped - r->skipped, "a probe fired inside another one");
+	r->lost = lost;
+	r->skipped = skipped;
+}
+
+/* --- records
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static void run_entry(struct run *r, const struct entry *e)
+{
+	if (e->kind != ENTRY_RECORD)
+		mappings_apply(r->symbols, e);
+	else if (record_decode(r->prog, e->data, e->size, &r->record))
+		action_run(r);
+	else
+		r->broken++;
+}
+
+/* Works off what is queued now; true: there was something.  With `stop_early`, an exit() leaves the
+ * rest. */
+static bool run_queue(struct run *r)
+{
+	struct chunk *c = queue_take(&r->queue);
+	bool any = c != NULL;
+
+	while (c) {
+		struct chunk *next = c->next;
+
+		for (const struct entry *e = chunk_next(c, NULL); e; e = chunk_next(c, e))
+			run_entry(r, e);
+		queue_done(&r->queue, c->used);
+		free(c);
+		c = next;
+	}
+	return any;
+}
+
+static void drain_all(struct run *r)
+{
+	drain_now(&r->drain);
+	while (run_queue(r))
+		;
+}
+
+/* A record of a handler that runs in this process. */
+static void take_user_record(void *arg, const void *record, size_t n)
+{
+	struct run *r = arg;
+
+	queue_begin(&r->queue);
+	queue_put(&r->queue, ENTRY_RECORD, record, n, NULL, 0);
+	queue_end(&r->queue);
+}
+
+struct err *events_decode(struct program *p, const void *record, size_t n, struct exporter *out)
+{
+	struct run r = {.prog = p, .out = out};
+	struct err *e = NULL;
+
+	if (record_decode(p, record, n, &r.record))
+		action_run(&r);
+	else
+		e = err_new(EBADMSG, "a record of %zu bytes does not fit its description", n);
+	record_free(&r.record);
+	return e;
+}
+
+/* --- the loop
+ * -----------------------------------------------------------------------------------------------
+ */
+
+static struct err *watch_fd(struct run *r, int fd)
+{
+	struct epoll_event ev = {.events = EPOLLIN, .data.fd = fd};
+
+	return fd >= 0 && epoll_ctl(r->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0
+		       ? err_errno("watching a file")
+		       : NULL;
+}
+
+/* ns to sleep at most: the tick, the end, the next timer of user space. */
+static uint64_t sleep_ns(struct run *r, uint64_t deadline)
+{
+	uint64_t now = now_ns(), timer = session_next_timer(r->session);
+	uint64_t until = now + (r->opt.interval_ns ? r->opt.interval_ns : TICK_NS);
+
+	if (deadline)
+		until = MIN(until, deadline);
+	if (timer)
+		until = MIN(until, timer);
+	return until > now ? until - now : 0;
+}
+
+/* true: the traced command or process has ended. */
+static bool wait_events(struct run *r, uint64_t ns)
+{
+	struct epoll_event ev[4];
+	int n = epoll_wait(r->epoll_fd, ev, ARRAY_SIZE(ev), (int)((ns + MS - 1) / MS));
+
+	for (int i = 0; i < n; i++)
+		if (ev[i].data.fd != r->queue.wake_fd)
+			return true;
+	return false;
+}
+
+static struct err *run_timers(struct run *r)
+{
+	uint64_t timer = session_next_timer(r->session);
+
+	if (!timer || timer > now_ns())
+		return NULL;
+	/* what kernel handlers have sent comes before what the timer prints */
+	drain_all(r);
+	return r->is_ending ? NULL : session_run_timers(r->session);
+}
+
+static struct err *run_signals(struct run *r)
+{
+	struct err *e = NULL;
+
+	while (!e && __atomic_load_n(&r->drain.usr1_signals, __ATOMIC_SEQ_CST) > 0) {
+		__atomic_fetch_sub(&r->drain.usr1_signals, 1, __ATOMIC_SEQ_CST);
+		e = session_run_self(r->session, SIGUSR1);
+	}
+	if (__atomic_load_n(&r->drain.end_signals, __ATOMIC_SEQ_CST))
+		r->is_ending = true;
+	return e;
+}
+
+/* Exit code of exit(), when its record did not come through. */
+static void check_exit_word(struct run *r)
+{
+	uint64_t word = data_word(r, r->prog->exit_offset);
+
+	if (!word || r->is_ending)
+		return;
+	drain_all(r);
+	if (!r->is_ending)
+		r->status = (int)(word >> 32);
+	r->is_ending = true;
+}
+
+static struct err *loop(struct run *r)
+{
+	uint64_t deadline = r->opt.timeout_ns ? now_ns() + r->opt.timeout_ns : 0;
+	struct err *e = NULL;
+
+	while (!r->is_ending && !e) {
+		if (run_queue(r)) {
+			e = run_signals(r);
+			continue;
+		}
+		exporter_flush(r->out);
+		report_lost(r);
+		e = run_timers(r);
+		if (!e)
+			e = run_signals(r);
+		check_exit_word(r);
+		if (r->is_ending || e || r->out->is_closed || (deadline && now_ns() >= deadline))
+			break;
+		if (wait_events(r, sleep_ns(r, deadline)))
+			break;
+	}
+	return e;
+}
+
+/* --- the life of a trace
+ * -------------------------------------------------------------------------------------- */
+
+static struct err *open_run(struct run *r)
+{
+	struct session *s = r->session;
+	int ring_fd = session_map_fd(s, r->prog->ring);
+	struct err *e = queue_init(&r->queue, QUEUE_LIMIT);
+
+	if (e)
+		return e;
+	r->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (r->epoll_fd < 0)
+		return err_errno("making an epoll");
+	e = watch_fd(r, r->queue.wake_fd);
+	if (!e)
+		e = watch_fd(r, session_cmd_pidfd(s));
+	if (!e)
+		e = watch_fd(r, session_target_pidfd(s));
+	if (!e)
+		e = drain_start(&r->drain, r->prog, ring_fd,
+				ring_fd < 0 ? 0 : session_ring_bytes(s), &r->queue);
+	session_on_record(s, take_user_record, r);
+	return e;
+}
+
+static void close_run(struct run *r)
+{
+	session_on_record(r->session, NULL, NULL);
+	drain_stop(&r->drain);
+	record_free(&r->record);
+	if (r->epoll_fd >= 0)
+		close(r->epoll_fd);
+	queue_destroy(&r->queue);
+	if (r->owns_symbols) {
+		symbolizer_destroy(r->symbols);
+		r->out->env.symbols = NULL;
+	}
+}
+
+static void announce(struct run *r)
+{
+	static const char word[] = "__BPFTRACE_NOTIFY_PROBES_ATTACHED\n";
+
+	if (!r->opt.quiet && r->out->ops->attached)
+		r->out->ops->attached(r->out, session_nattached(r->session));
+	if (!r->opt.notify_attached)
+		return;
+	exporter_flush(r->out);
+	if (write(STDOUT_FILENO, word, sizeof(word) - 1) < 0)
+		r->is_ending = true;
+}
+
+/* begin probes whose errors are not tolerated end the trace before anything is attached. */
+static struct err *start(struct run *r)
+{
+	struct session *s = r->session;
+	struct err *e = session_run_begin(s, exit_was_called, r);
+
+	if (e)
+		return e;
+	if (session_has_kind(s, PK_ERROR) || r->opt.max_errors) {
+		drain_all(r);
+		if (r->has_failed)
+			return NULL;
+	}
+	e = session_attach(s);
+	if (!e && !session_nattached(s))
+		e = err_new(ENOENT, "no probes to attach");
+	if (e)
+		return e;
+	announce(r);
+	e = session_start_cmd(s);
+	return e ? e : session_run_iters(s);
+}
+
+static struct err *finish(struct run *r)
+{
+	struct err *e;
+
+	session_detach(r->session);
+	drain_all(r);
+	e = session_run_end(r->session, r->has_failed);
+	drain_all(r);
+	report_lost(r);
+	return e;
+}
+
+static int by_name(const void *x, const void *y)
+{
+	return strcmp((*(struct var *const *)x)->name, (*(struct var *const *)y)->name);
+}
+
+static struct err *print_vars(struct run *r)
+{
+	VEC(struct var *) vars = {0};
+	struct err *e = NULL;
+
+	if (r->out->ops->end)
+		r->out->ops->end(r->out);
+	vec_each(v, &r->prog->var)
+		if ((*v)->print_at_exit)
+			vec_push(&vars, *v);
+	if (vars.len)
+		qsort(vars.at, vars.len, sizeof(vars.at[0]), by_name);
+	for (size_t i = 0; i < vars.len && !e && r->prog->opt.print_maps_on_exit; i++) {
+		struct map_rows rows;
+
+		e = events_read_var(r->session, vars.at[i], &rows);
+		if (e)
+			break;
+		if (r->out->ops->var)
+			r->out->ops->var(r->out, vars.at[i], &rows, 0, 0, true);
+		map_rows_free(&rows);
+	}
+	vec_free(&vars);
+	return e;
+}
+
+static struct err *run_trace(struct run *r)
+{
+	struct err *e = open_run(r), *later;
+
+	if (!e)
+		e = start(r);
+	if (e)
+		return e;
+	if (session_is_oneshot(r->session))
+		drain_all(r);
+	else
+		e = loop(r);
+	later = finish(r);
+	if (!later && !e)
+		later = print_vars(r);
+	exporter_flush(r->out);
+	if (e)
+		err_free(later);
+	return e ? e : later;
+}
+
+struct err *events_run(struct session *s, const struct run_options *o, int *status)
+{
+	struct run r = {.session = s,
+			.prog = session_program(s),
+			.opt = *o,
+			.out = o->out,
+			.epoll_fd = -1,
+			.symbols = o->out->env.symbols};
+	struct err *e;
+
+	if (!r.symbols) {
+		r.symbols = r.out->env.symbols = symbolizer_create(s, session_world(s));
+		r.owns_symbols = true;
+	}
+	e = run_trace(&r);
+	close_run(&r);
+	*status = r.status;
+	if (e && r.err) {
+		err_free(r.err);
+		r.err = NULL;
+	}
+	return e ? e : r.err;
+}

@@ -1,0 +1,175 @@
+/* symbolize.c - addresses to names: kernel symbols, and symbols of processes from remembered
+ * mappings. */
+#include <linux/bpf.h>
+#include <stdlib.h>
+
+#include "attach/sys.h"
+#include "events/mappings.h"
+
+struct symbolizer {
+	struct session *session; /* NULL: no stacks to read */
+	struct world *world;
+	struct usyms *usyms;     /* made on first use */
+	struct strtab demangled; /* mangled name -> heap string, or `plain` */
+	uint8_t *frames;         /* room for one value of the stacks map */
+};
+static char plain[] = ""; /* stands for "is not mangled" */
+
+struct symbolizer *symbolizer_create(struct session *s, struct world *w)
+{
+	struct symbolizer *y = xcalloc(1, sizeof(*y));
+
+	y->session = s;
+	y->world = w;
+	return y;
+}
+
+void symbolizer_destroy(struct symbolizer *y)
+{
+	if (!y)
+		return;
+	usyms_destroy(y->usyms);
+	vec_each(e, &y->demangled.entry)
+		if (e->value && e->value != plain)
+			free(e->value);
+	strtab_free(&y->demangled);
+	free(y->frames);
+	free(y);
+}
+
+struct usyms *symbolizer_usyms(struct symbolizer *y)
+{
+	if (!y->usyms)
+		y->usyms = usyms_create(y->world);
+	return y->usyms;
+}
+
+static const char *readable(struct symbolizer *y, const char *name)
+{
+	bool wanted = !y->session || session_program(y->session)->opt.demangle;
+	char *plainer;
+
+	if (!wanted || name[0] != '_' || (name[1] != 'Z' && name[1] != 'R'))
+		return name;
+	plainer = strtab_get(&y->demangled, name);
+	if (!plainer) {
+		plainer = demangle(name);
+		if (!plainer)
+			plainer = plain;
+		strtab_set(&y->demangled, name, plainer);
+	}
+	return plainer == plain ? name : plainer;
+}
+
+bool symbolizer_kernel(struct symbolizer *y, uint64_t addr, struct frame *ret)
+{
+	const struct ksym *k = kallsyms_by_addr(world_kallsyms(y->world), addr);
+
+	*ret = (struct frame){.ip = addr};
+	if (!k || !k->addr)
+		return false;
+	ret->symbol = k->name;
+	ret->offset = addr - k->addr;
+	ret->module = k->module;
+	return true;
+}
+
+bool symbolizer_user(struct symbolizer *y, uint32_t pid, uint64_t addr, struct frame *ret)
+{
+	struct usym sym = {0};
+
+	*ret = (struct frame){.ip = addr};
+	if (!usyms_resolve(symbolizer_usyms(y), pid, addr, &sym))
+		return false;
+	ret->module = sym.module;
+	ret->module_offset = sym.module_offset;
+	if (!sym.name)
+		return false;
+	ret->symbol = readable(y, sym.name);
+	ret->offset = sym.offset;
+	return true;
+}
+
+/*
+ * An outer frame's address is where its call returns to, which may already belong to the next
+ * function (a call that never returns may be the last instruction): the byte before it is looked
+ * up.
+ */
+static void name_frame(struct symbolizer *y, const struct value *stack, uint32_t pid, uint64_t ip,
+		       bool is_outer, struct frame *ret)
+{
+	uint64_t at = ip - (is_outer && ip ? 1 : 0);
+	bool found = stack->type->kind == TYPE_USTACK ? symbolizer_user(y, pid, at, ret)
+						      : symbolizer_kernel(y, at, ret);
+
+	if (found)
+		ret->offset += ip - at;
+	ret->ip = ip;
+}
+
+static void add_build_id(const uint8_t *entry, struct frames *ret)
+{
+	struct bpf_stack_build_id id;
+	struct frame f = {0};
+
+	memcpy(&id, entry, sizeof(id));
+	f.has_build_id = id.status == BPF_STACK_BUILD_ID_VALID;
+	if (f.has_build_id) {
+		memcpy(f.build_id, id.build_id, sizeof(f.build_id));
+		f.module_offset = id.offset;
+	} else {
+		f.ip = id.ip;
+	}
+	vec_push(&ret->frame, f);
+}
+
+/* The frames of a stack by its id; NULL: they are not (or no longer) there. */
+static const uint8_t *read_frames(struct symbolizer *y, uint64_t id, size_t *bytes)
+{
+	const struct map *m = y->session ? session_program(y->session)->stacks : NULL;
+	int fd = m ? session_map_fd(y->session, m) : -1;
+
+	if (fd < 0)
+		return NULL;
+	if (!y->frames)
+		y->frames = xcalloc(1, MAX(m->value_size, 1u));
+	*bytes = m->value_size;
+	return sys_map_lookup(fd, &id, y->frames) == 0 ? y->frames : NULL;
+}
+
+void symbolizer_stack(struct symbolizer *y, const struct value *stack, struct frames *ret)
+{
+	bool is_build_id =
+		stack->type->kind == TYPE_USTACK && stack->type->stack_mode == STACK_BUILD_ID;
+	size_t one = is_build_id ? sizeof(struct bpf_stack_build_id) : sizeof(uint64_t), bytes = 0;
+	struct stack_value_wire w;
+	const uint8_t *at;
+
+	*ret = (struct frames){.arena = NULL};
+	if (stack->size < sizeof(w))
+		return;
+	memcpy(&w, stack->data, sizeof(w));
+	at = w.id ? read_frames(y, w.id, &bytes) : NULL;
+	for (uint32_t i = 0; at && i < w.nframes && (i + 1) * one <= bytes; i++, at += one) {
+		struct frame f = {0};
+		uint64_t ip;
+
+		if (is_build_id) {
+			add_build_id(at, ret);
+			continue;
+		}
+		memcpy(&ip, at, sizeof(ip));
+		if (stack->type->stack_mode == STACK_RAW)
+			f.ip = ip;
+		else
+			name_frame(y, stack, w.pid, ip, i > 0, &f);
+		vec_push(&ret->frame, f);
+	}
+}
+
+void frames_free(struct frames *f)
+{
+	arena_destroy(f->arena);
+	vec_free(&f->frame);
+	f->arena = NULL;
+}
