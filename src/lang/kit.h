@@ -191,6 +191,10 @@ ir_ref kit_kernel_path(struct kit *k, ir_ref ptr, const char *struct_name, const
 ir_ref kit_reg(struct kit *k, const char *name); /* 0 when there is no such register */
 ir_ref kit_func_arg(struct kit *k, unsigned i);  /* i-th integer argument at a function's entry */
 ir_ref kit_retval(struct kit *k);
+/* kit_usdt.c: argument i of a USDT site (attach_point.usdt_args), 64 bits; 0 when there is none that can be
+ * read.  Sites of one probe may keep it in different places. */
+ir_ref kit_usdt_arg(struct kit *k, const char *args, unsigned i, struct loc loc);
+unsigned kit_usdt_nargs(const char *args);
 ir_ref kit_func_ip(struct kit *k);
 /* Field of a tracepoint record / slot of a typed probe. */
 ir_ref kit_arg_scalar(struct kit *k, const struct field *f, uint32_t offset, struct loc loc);

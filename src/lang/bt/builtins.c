@@ -260,16 +260,20 @@ static struct type *sema_args(struct bt_sema *s, struct bt_expr *e)
 	return NULL;
 }
 
-/* print(args): the whole record, copied. */
+/* print(args): the whole record, copied.  Typed slots are words, whatever the arguments' sizes. */
 static ir_ref lower_args(struct bt_lower *l, struct bt_expr *e)
 {
 	struct kit *k = &l->kit;
 	struct type *t = e->type;
-	ir_ref dst = kit_mem_zero(k, type_mem_size(t));
+	uint32_t size = type_mem_size(t);
+	ir_ref dst = kit_mem_zero(k, size);
+	if (l->point && l->point->kind == PK_TRACEPOINT) {
+		kit_read(k, dst, size, kit_ctx(k), AS_KERNEL, e->loc);
+		return dst;
+	}
 	for (uint32_t i = 0; i < t->nfield; i++) {
 		const struct field *f = &t->field[i];
-		if (bt_in_register(f->type) && !f->bit_width && !f->data_loc &&
-		    f->offset + f->type->size <= t->size)
+		if (bt_in_register(f->type) && f->offset + f->type->size <= size)
 			ir_store(&k->b, dst, f->offset, f->type->size,
 				 kit_arg_scalar(k, f, f->offset, e->loc));
 	}
@@ -302,6 +306,10 @@ static struct type *sema_arg(struct bt_sema *s, struct bt_expr *e)
 static ir_ref lower_arg(struct bt_lower *l, struct bt_expr *e)
 {
 	unsigned n = arg_number(e);
+	if (l->point && l->point->kind == PK_USDT) {
+		ir_ref v = kit_usdt_arg(&l->kit, l->point->usdt_args, n, e->loc);
+		return v ? v : ir_const(&l->kit.b, 0);
+	}
 	if (l->point && l->point->kind == PK_RAWTRACEPOINT)
 		return ir_load(&l->kit.b, kit_ctx(&l->kit), 8 * (int64_t)n, 8, false);
 	return kit_func_arg(&l->kit, n);

@@ -198,45 +198,10 @@ static void print_map(struct bt_lower *l, struct bt_expr *e)
 	kit_send(&l->kit, a, v, 2);
 }
 
-static struct kit_value key_value(struct bt_lower *l, struct var *var, ir_ref key)
-{
-	struct kit_value v = {.type = var->key, .v = key, .is_addr = true};
-	if (bt_in_register(var->key)) {
-		v.v = ir_load(&l->kit.b, key, 0, type_mem_size(var->key), var->key->is_signed);
-		v.is_addr = false;
-	}
-	return v;
-}
-
-/* print(@m[k]) */
-static void print_key(struct bt_lower *l, struct bt_expr *m, struct loc loc)
-{
-	struct var *var = m->var;
-	ir_ref key = bt_lower_key(l, var, m->kid, m->nkid);
-	struct kit_value v[2] = {key_value(l, var, key), {.type = var->value}};
-	if (type_is_agg(var->value)) {
-		v[1].is_addr = true;
-		v[1].v = kit_mem_zero(&l->kit, type_mem_size(var->value));
-		kit_agg_merge(&l->kit, var, key, v[1].v);
-	} else if (bt_in_register(var->value)) {
-		v[1].v = kit_var_get_scalar(&l->kit, var, key);
-	} else {
-		v[1].is_addr = true;
-		v[1].v = kit_mem(&l->kit, type_mem_size(var->value));
-		kit_var_get(&l->kit, var, key, v[1].v);
-	}
-	struct action *a = program_action(l->kit.prog, ACT_PRINT_KEY, loc);
-	a->var = var;
-	kit_send(&l->kit, a, v, 2);
-}
-
 static ir_ref lower_print(struct bt_lower *l, struct bt_expr *e)
 {
-	struct bt_expr *a = e->kid[0];
-	if (is_whole_map(a))
+	if (is_whole_map(e->kid[0]))
 		print_map(l, e);
-	else if (a->kind == BT_MAP && a->var && a->var->value && type_is_agg(a->var->value))
-		print_key(l, a, e->loc);
 	else
 		bt_lower_action(l, e, ACT_PRINT, NULL, 0);
 	return 0;

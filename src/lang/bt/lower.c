@@ -55,9 +55,17 @@ static bool names_uaddr(const struct bt_expr *e)
 	return e->call && !strcmp(e->call->name, "uaddr");
 }
 
+static bool names_numbered_arg(const struct bt_expr *e)
+{
+	return e->builtin && !strcmp(e->builtin->name, "argN");
+}
+
 /* Must each place have a function of its own? */
 static bool is_per_point(const struct bt_probe *p)
 {
+	bool is_usdt = p->matched.list.len && p->matched.list.at[0]->kind == PK_USDT;
+	if (is_usdt && probe_has(p, names_numbered_arg))
+		return true;
 	return probe_has(p, names_probe) || probe_has(p, names_args) || probe_has(p, names_uaddr);
 }
 

@@ -114,6 +114,8 @@ static ir_ref convert_any(struct bt_lower *l, ir_ref v, struct type *from, struc
 		return convert(l, v, from, to);
 	if (!bt_in_register(to) && !bt_in_register(from) && same_layout(from, to))
 		return v;
+	if (to->kind == TYPE_BOOL) /* not empty */
+		return ir_bini(&l->kit.b, IR_NE, ir_load(&l->kit.b, v, 0, 1, false), 0);
 	if (bt_in_register(to)) { /* the bytes of an array as an integer; the address of a symbol */
 		uint32_t n = MIN(type_mem_size(to), type_mem_size(from));
 		return n ? ir_load(&l->kit.b, v, 0, n, to->is_signed) : ir_const(&l->kit.b, 0);
