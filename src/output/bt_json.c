@@ -11,9 +11,7 @@
 
 #include "output/parts.h"
 
-/* --- leaves
- * -------------------------------------------------------------------------------------------------
- */
+/* --- leaves ----------------------------------------------------------------------- */
 
 /* Length of the well-formed UTF-8 sequence at s, 0 when there is none (Unicode, table 3-7). */
 static size_t utf8_length(const uint8_t *s, size_t n)
@@ -71,9 +69,7 @@ static void json_number(int64_t v, bool is_signed, struct buf *out)
 	buf_puts(out, quote);
 }
 
-/* --- values
- * -------------------------------------------------------------------------------------------------
- */
+/* --- values ----------------------------------------------------------------------- */
 
 enum {
 	MAX_DEPTH = 16
@@ -198,9 +194,7 @@ static void json_value(struct exporter *x, const struct value *v, uint64_t div, 
 	}
 }
 
-/* --- lines
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- lines ------------------------------------------------------------------------ */
 
 static void open_line(struct exporter *x, const char *type)
 {
@@ -328,9 +322,7 @@ static void event(struct exporter *x, const struct action *act, const struct val
 	buf_free(&b);
 }
 
-/* --- variables
- * ------------------------------------------------------------------------------------------------
- */
+/* --- variables -------------------------------------------------------------------- */
 
 static void json_hist(const struct value *v, uint64_t div, struct buf *out)
 {

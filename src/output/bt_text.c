@@ -36,9 +36,7 @@ static void attached(struct exporter *x, unsigned n)
 	say(x, "Attached %u probe%s\n", n, n == 1 ? "" : "s");
 }
 
-/* --- events
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- events ----------------------------------------------------------------------- */
 
 static void message(struct exporter *x, const struct action *act, const char *severity,
 		    const char *msg, size_t n, bool with_source)
@@ -117,9 +115,7 @@ static void event(struct exporter *x, const struct action *act, const struct val
 	exporter_written(x, start);
 }
 
-/* --- variables
- * ------------------------------------------------------------------------------------------------
- */
+/* --- variables -------------------------------------------------------------------- */
 
 /* Rows that need lines of their own; false: the value fits on the line of its key. */
 static bool block(const struct value *v, uint64_t div, uint64_t last_epoch, struct buf *out)

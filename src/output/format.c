@@ -40,6 +40,8 @@ static const struct conversion conversions[] = {
 	{"s",CONV_STRING},
 };
 
+enum { MAX_WIDTH = 1 << 16 }; /* of one field */
+
 struct args {
 	const struct value *at;
 	unsigned n, next;
@@ -57,10 +59,10 @@ static int parse_number(const char **p, struct args *a)
 	if (**p == '*') {
 		const struct value *v = next_arg(a);
 		(*p)++;
-		return v ? (int)value_number(v) : 0;
+		return v ? (int)MAX(-MAX_WIDTH, MIN(value_number(v), MAX_WIDTH)) : 0;
 	}
 	for (; **p >= '0' && **p <= '9'; (*p)++)
-		n = MIN(n * 10 + (**p - '0'), 1 << 16);
+		n = MIN(n * 10 + (**p - '0'), MAX_WIDTH);
 	return n;
 }
 
@@ -88,12 +90,11 @@ static const struct conversion *parse(const char **at, struct directive *d, unsi
 	d->width = parse_number(&p, a);
 	if (d->width < 0) {
 		d->left = true;
-		d->width = d->width > -(1 << 16) ? -d->width : 1 << 16;
+		d->width = -d->width;
 	}
-	d->width = MIN(d->width, 1 << 16);
 	if (*p == '.') {
 		p++;
-		d->prec = MIN(parse_number(&p, a), 1 << 16);
+		d->prec = parse_number(&p, a);
 	}
 	if (p[0] == 'h')
 		*bytes = p[1] == 'h' ? 1 : 2;

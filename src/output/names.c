@@ -13,9 +13,7 @@
 
 #define NS_PER_SEC 1000000000ull
 
-/* --- times
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- times ------------------------------------------------------------------------ */
 
 /* Our three conversions become digits; everything else is strftime's. */
 static char *expand_fractions(const char *fmt, uint64_t ns)
@@ -74,9 +72,7 @@ void format_now(const char *fmt, struct buf *out)
 		buf_add(out, room, strftime(room, sizeof(room), fmt ? fmt : "%H:%M:%S\n", &tm));
 }
 
-/* --- users
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- users ------------------------------------------------------------------------ */
 
 void format_user_name(uint64_t uid, struct buf *out)
 {
@@ -91,8 +87,7 @@ void format_user_name(uint64_t uid, struct buf *out)
 		fclose(f);
 }
 
-/* --- cgroups: the directory whose inode is the id
- * ------------------------------------------------------------- */
+/* --- cgroups: the directory whose inode is the id --------------------------------- */
 
 static bool find_inode(int dirfd_owned, uint64_t ino, unsigned depth, struct buf *path)
 {
@@ -188,9 +183,7 @@ void format_cgroup_path(struct exporter *x, const struct value *v, struct buf *o
 	}
 }
 
-/* --- addresses
- * ------------------------------------------------------------------------------------------------
- */
+/* --- addresses -------------------------------------------------------------------- */
 
 void format_inet(const struct value *v, struct buf *out)
 {

@@ -5,8 +5,7 @@
 
 #include "output/output.h"
 
-/* --- number.c: C's rules for fields
- * ------------------------------------------------------------------------ */
+/* --- number.c: C's rules for fields ----------------------------------------------- */
 
 struct directive {
 	bool left, plus, space, alt, zero;
@@ -24,8 +23,7 @@ void out_number(struct buf *out, const struct directive *d, bool is_signed, bool
 void out_pad_since(struct buf *out, size_t start, const struct directive *d);
 void out_padded(struct buf *out, const struct directive *d, const char *s, size_t n);
 
-/* --- value.c: typed bytes
- * ---------------------------------------------------------------------------------- */
+/* --- value.c: typed bytes --------------------------------------------------------- */
 
 /* The low `size` (1 2 4 8) bytes as a number, extended by the type's sign; 0 when bytes are
  * missing. */
@@ -48,8 +46,7 @@ void format_value_div(struct exporter *x, const struct value *v, uint64_t div, s
 void format_key(struct exporter *x, const struct value *key, struct buf *out);
 void format_buffer(const struct value *v, bool keep_ascii, bool escape, struct buf *out);
 
-/* --- names.c: what only the machine knows
- * ------------------------------------------------------------------ */
+/* --- names.c: what only the machine knows ----------------------------------------- */
 
 void format_timestamp(struct exporter *x, const struct value *v, struct buf *out);
 /* strftime of a wall time, with %f us, %l ms, %k ns; local time. */
@@ -63,26 +60,20 @@ void format_cgroup_path(struct exporter *x, const struct value *v, struct buf *o
 void format_inet(const struct value *v, struct buf *out);
 void format_gfp_flags(uint64_t flags, struct buf *out);
 
-/* --- stack.c
- * ------------------------------------------------------------------------------------------------
- */
+/* --- stack.c ---------------------------------------------------------------------- */
 
 void format_stack(struct exporter *x, const struct value *v, struct buf *out);
 /* The text of frames that have names already; starts with a newline. */
 void format_frames(const struct frames *f, enum stack_mode mode, bool is_user, struct buf *out);
 void format_symbol(struct exporter *x, const struct value *v, struct buf *out);
 
-/* --- rows.c
- * -------------------------------------------------------------------------------------------------
- */
+/* --- rows.c ----------------------------------------------------------------------- */
 
 /* Sorts as print() does; returns the index of the first row to print when only `top` are wanted. */
 size_t rows_sort(struct map_rows *rows, const struct var *v, uint64_t top);
 int key_compare(const struct value *a, const struct value *b);
 
-/* --- hist.c
- * -------------------------------------------------------------------------------------------------
- */
+/* --- hist.c ----------------------------------------------------------------------- */
 
 /* One printed row; bounds are [low, high). */
 struct hist_row {
@@ -98,8 +89,7 @@ void hist_rows_make(const struct value *v, uint64_t div, struct hist_rows *ret);
 void hist_rows_free(struct hist_rows *h);
 void hist_text(const struct hist_rows *h, struct buf *out);
 
-/* --- tseries.c
- * ---------------------------------------------------------------------------------------------- */
+/* --- tseries.c -------------------------------------------------------------------- */
 
 struct tseries_point {
 	uint64_t epoch;
@@ -117,8 +107,7 @@ void tseries_make(const struct value *v, uint64_t last_epoch, struct tseries *re
 void tseries_free(struct tseries *t);
 void tseries_text(const struct tseries *t, struct buf *out);
 
-/* --- message.c: run-time errors
- * ------------------------------------------------------------------------------ */
+/* --- message.c: run-time errors --------------------------------------------------- */
 
 const char *helper_name(uint64_t id); /* "map_lookup_elem" */
 const char *runtime_error_text(uint64_t e);
@@ -128,15 +117,13 @@ const char *helper_error_text(uint64_t helper, int64_t retcode);
 void format_message(struct exporter *x, struct loc loc, const char *severity, const char *msg,
 		    size_t len, bool with_source, struct buf *out);
 
-/* --- exporter.c
- * --------------------------------------------------------------------------------------------- */
+/* --- exporter.c ------------------------------------------------------------------- */
 
 /* To err_fd, after everything that waits for fd, so that a terminal shows them in order. */
 void exporter_stderr(struct exporter *x, const char *s, size_t n);
 /* After an event: writes as the buffering mode asks. */
 void exporter_written(struct exporter *x, size_t start);
 
-/* --- stp_hist.c
- * --------------------------------------------------------------------------------------------- */
+/* --- stp_hist.c ------------------------------------------------------------------- */
 
 void stp_hist_text(const struct value *stat, struct buf *out);

@@ -6,6 +6,8 @@
  */
 #include "output/parts.h"
 
+enum { MAX_WIDTH = 1 << 16 }; /* of one field */
+
 struct args {
 	const struct value *at;
 	unsigned n, next;
@@ -22,10 +24,10 @@ static int parse_number(const char **p, struct args *a)
 	if (**p == '*') {
 		const struct value *v = next_arg(a);
 		(*p)++;
-		return v ? (int)value_int(v) : 0;
+		return v ? (int)MAX(-MAX_WIDTH, MIN(value_int(v), MAX_WIDTH)) : 0;
 	}
 	for (; **p >= '0' && **p <= '9'; (*p)++)
-		n = MIN(n * 10 + (**p - '0'), 1 << 16);
+		n = MIN(n * 10 + (**p - '0'), MAX_WIDTH);
 	return n;
 }
 
@@ -45,12 +47,11 @@ static char parse(const char **at, struct directive *d, struct args *a)
 	d->width = parse_number(&p, a);
 	if (d->width < 0) {
 		d->left = true;
-		d->width = d->width > -(1 << 16) ? -d->width : 1 << 16;
+		d->width = -d->width;
 	}
-	d->width = MIN(d->width, 1 << 16);
 	if (*p == '.') {
 		p++;
-		d->prec = MIN(parse_number(&p, a), 1 << 16);
+		d->prec = parse_number(&p, a);
 	}
 	if (*p == 'l')
 		p++;

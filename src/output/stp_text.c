@@ -4,9 +4,21 @@
 
 #include "output/parts.h"
 
-/* --- events
- * ---------------------------------------------------------------------------------------------------
- */
+struct stp_state {
+	uint64_t errors, skipped;
+};
+
+static void begin(struct exporter *x)
+{
+	x->priv = xcalloc(1, sizeof(struct stp_state));
+}
+
+static void destroy(struct exporter *x)
+{
+	base_free(x->priv);
+}
+
+/* --- events ----------------------------------------------------------------------- */
 
 static void line(struct exporter *x, const char *prefix, int colour, const char *s, size_t n,
 		 const char *tail)
@@ -41,6 +53,7 @@ static void event_text(struct exporter *x, const struct action *act, const struc
 static void error_line(struct exporter *x, const struct action *act, const struct buf *text)
 {
 	struct buf tail = {0};
+	((struct stp_state *)x->priv)->errors++;
 	if (act->extra)
 		buf_printf(&tail, " in probe %s", act->extra);
 	line(x, "ERROR: ", 31, text->data ? text->data : "", text->len, buf_str(&tail));
@@ -79,8 +92,7 @@ static void event(struct exporter *x, const struct action *act, const struct val
 	exporter_written(x, start);
 }
 
-/* --- globals that nobody read
- * ----------------------------------------------------------------------------------- */
+/* --- globals that nobody read ----------------------------------------------------- */
 
 static struct stat_wire stat_of(const struct value *v)
 {
@@ -183,17 +195,35 @@ static void var(struct exporter *x, const struct var *v, struct map_rows *rows, 
 	exporter_written(x, start);
 }
 
+/* Losses with a name are handlers that were skipped. */
 static void lost(struct exporter *x, uint64_t n, const char *what)
 {
 	struct buf b = {0};
+	if (what)
+		((struct stp_state *)x->priv)->skipped += n;
 	buf_printf(&b, "There were %" PRIu64 " transport failures%s%s.", n, what ? ": " : "",
 		   what ? what : "");
 	line(x, "WARNING: ", 33, buf_str(&b), b.len, "");
 	buf_free(&b);
 }
 
+static void end(struct exporter *x)
+{
+	struct stp_state *s = x->priv;
+	struct buf b = {0};
+	if (!s->errors && !s->skipped)
+		return;
+	buf_printf(&b, "Number of errors: %" PRIu64 ", skipped probes: %" PRIu64, s->errors,
+		   s->skipped);
+	line(x, "WARNING: ", 33, buf_str(&b), b.len, "");
+	buf_free(&b);
+}
+
 const struct exporter_ops output_stp_text = {
 	.name = "text",
+	.begin = begin,
+	.end = end,
+	.destroy = destroy,
 	.event = event,
 	.var = var,
 	.lost = lost,

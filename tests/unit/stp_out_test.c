@@ -1,0 +1,127 @@
+/* stp_out_test.c - SystemTap's output: histograms, unread globals, messages; and folded stacks. */
+#include "output_fixture.h"
+
+static struct value none;
+
+static struct value stat(const int64_t arg[3], unsigned n, const uint64_t (*at)[2], unsigned nat)
+{
+	uint32_t size = (uint32_t)sizeof(struct stat_wire) + 8 * n;
+	uint8_t *p = arena_alloc(arena, size);
+	for (unsigned i = 0; i < nat; i++)
+		memcpy(p + sizeof(struct stat_wire) + 8 * at[i][0], &at[i][1], 8);
+	struct type *t = type_agg(arena, TYPE_STAT, true, arg);
+	return (struct value){t, p, size};
+}
+#define STAT(a, b, c, n, ...)                                              \
+	stat((int64_t[3]){a, b, c}, n, (const uint64_t[][2]){__VA_ARGS__}, \
+	     sizeof((const uint64_t[][2]){__VA_ARGS__}) / 16)
+
+#define HEADER "value |-------------------------------------------------- count\n"
+
+static void histograms(void)
+{
+	/* @hist_log: -1 and 1 */
+	SEND(ACT_STP_HIST, NULL, STAT(0, 0, 0, 128, {63, 1}, {65, 1}));
+	CHECK_STR(written(),
+		  HEADER "   -4 |                                                   0\n"
+			 "   -2 |                                                   0\n"
+			 "   -1 |@                                                  1\n"
+			 "    0 |                                                   0\n"
+			 "    1 |@                                                  1\n"
+			 "    2 |                                                   0\n"
+			 "    4 |                                                   0\n\n");
+	/* not below zero without negatives */
+	SEND(ACT_STP_HIST, NULL, STAT(0, 0, 0, 128, {65, 2}));
+	CHECK_STR(written(),
+		  HEADER "    0 |                                                   0\n"
+			 "    1 |@@                                                 2\n"
+			 "    2 |                                                   0\n"
+			 "    4 |                                                   0\n\n");
+	/* @hist_linear(250, 2000, 50): two values with a gap that is left out */
+	SEND(ACT_STP_HIST, NULL, STAT(250, 2000, 50, 38, {4, 1}, {15, 1}));
+	CHECK_STR(written(),
+		  HEADER "  300 |                                                   0\n"
+			 "  350 |                                                   0\n"
+			 "  400 |@                                                  1\n"
+			 "  450 |                                                   0\n"
+			 "  500 |                                                   0\n"
+			 "      ~\n"
+			 "  850 |                                                   0\n"
+			 "  900 |                                                   0\n"
+			 "  950 |@                                                  1\n"
+			 " 1000 |                                                   0\n"
+			 " 1050 |                                                   0\n\n");
+	/* underflow, overflow, scale 14 */
+	SEND(ACT_STP_HIST, NULL,
+	     STAT(250, 350, 50, 5, {0, 680}, {1, 94}, {2, 79}, {3, 23}, {4, 102}));
+	CHECK_STR(written(),
+		  HEADER " <250 |@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@   680\n"
+			 "  250 |@@@@@@                                              94\n"
+			 "  300 |@@@@@                                               79\n"
+			 "  350 |@                                                   23\n"
+			 " >350 |@@@@@@@                                            102\n\n");
+	SEND(ACT_STP_HIST, NULL, STAT(0, 0, 0, 128, {64, 0}));
+	CHECK_STR(written(), "");
+}
+
+static struct value stat_of(int64_t n, int64_t min, int64_t max, int64_t sum)
+{
+	struct stat_wire w = {n, sum, min, max, 0, 0};
+	return bytes(type_agg(arena, TYPE_STAT, true, (int64_t[3]){0}), &w, sizeof(w));
+}
+
+static void globals(void)
+{
+	VAR("a", {none, i64(5)});
+	VAR("s", {none, str(16, "txt")});
+	VAR("arr", {TUPLE(str(8, "k"), i64(1)), i64(5)}, {TUPLE(str(8, "l"), i64(16)), i64(7)});
+	VAR("x", {none, stat_of(4, 1, 4, 10)});
+	VAR("e", {none, stat_of(0, 0, 0, 0)});
+	VAR("y", {str(8, "k"), stat_of(1, 2, 2, 2)}, {str(8, "m"), stat_of(2, 2, 3, 5)});
+	CHECK_STR(written(), "a=5\ns=\"txt\"\n"
+			     "arr[\"l\",0x10]=7\narr[\"k\",0x1]=5\n"
+			     "x @count=4 @min=1 @max=4 @sum=10 @avg=2\n"
+			     "e @count=0x0\n"
+			     "y[\"m\"] @count=2 @min=2 @max=3 @sum=5 @avg=2\n"
+			     "y[\"k\"] @count=1 @min=2 @max=2 @sum=2 @avg=2\n");
+}
+
+static void messages(void)
+{
+	SEND(ACT_STP_PRINT, "%s %d\n", str(8, "n"), i64(3));
+	SEND(ACT_STP_LOG, "%s", str(8, "logged"));
+	SEND(ACT_STP_WARN, "%s", str(16, "careful"));
+	struct action *a = program_action(prog, ACT_STP_ERROR, (struct loc){0});
+	a->fmt = "division by 0 near operator '/'";
+	x->ops->event(x, a, NULL, 0, NULL, 0);
+	CHECK_STR(written(), "n 3\nlogged\n");
+	CHECK_STR(err_text, "WARNING: careful\nERROR: division by 0 near operator '/'\n");
+	x->ops->end(x);
+	written();
+	CHECK_STR(err_text, "WARNING: Number of errors: 1, skipped probes: 0\n");
+}
+
+static void folded(void)
+{
+	struct stack_value_wire w = {1, 2, 2};
+	struct value k = bytes(type_stack(arena, false, STACK_BPFTRACE, 127), &w, sizeof(w)),
+		     u = bytes(type_stack(arena, true, STACK_BPFTRACE, 127), &w, sizeof(w));
+	VAR("@", {TUPLE(k, str(16, "a;b"), u), i64(3)});
+	SEND(ACT_PRINTF, "aside\n", i64(0));
+	VAR("@n", {none, i64(3)});
+	CHECK_STR(written(), "a:b;0xdead;main;0xbeef_[k];vfs_read_[k] 3\n");
+	CHECK_STR(err_text, "aside\n@n: no stack in its key, not folded\n");
+}
+
+int main(void)
+{
+	fixture_open(&output_stp_text, "stap");
+	histograms();
+	globals();
+	messages();
+	fixture_close();
+	fixture_open(&output_folded, "bpftrace");
+	folded();
+	fixture_close();
+	return test_end();
+}
