@@ -17,6 +17,7 @@ struct fold {
 	struct ir_replace replace;
 	bool *checked; /* by ir_ref: an operand of a comparison or branch */
 	size_t nold;
+	struct numtab pool; /* value -> its CONST in the entry block */
 };
 
 static void find_checked(struct fold *f)
@@ -36,20 +37,33 @@ static bool may_look_through(void *arg, ir_ref r)
 	return r >= f->nold || !f->checked[r];
 }
 
-static ir_ref const_before(struct fold *f, ir_ref r, int64_t c)
+/* Each constant exists once, in the entry block. */
+static ir_ref pooled(struct fold *f, int64_t c)
 {
-	ir_ref k = ir_insn_new(f->fn, IR_CONST, 0, NULL);
-	ir_at_ref(f->fn, k)->imm = c;
-	ir_insert_before(f->fn, k, r);
-	return k;
+	ir_ref r = (ir_ref)(uintptr_t)numtab_get(&f->pool, (uint64_t)c);
+	if (!r) {
+		r = ir_entry_const(f->fn, c);
+		numtab_set(&f->pool, (uint64_t)c, (void *)(uintptr_t)r);
+	}
+	return r;
 }
 
-static void become_const(struct ir_insn *i, int64_t c)
+/* What was checked under the one name was checked under the other. */
+static void become(struct fold *f, ir_ref r, ir_ref other)
 {
-	i->op = IR_CONST;
-	i->imm = c;
-	i->nargs = i->width = 0;
-	i->sym = NULL;
+	if (r < f->nold && other < f->nold)
+		f->checked[other] |= f->checked[r];
+	ir_replace_set(&f->replace, r, other);
+	ir_remove(f->fn, r);
+}
+
+static void pool_constants(struct fold *f)
+{
+	for (ir_ref r = 1; r < f->nold; r++) {
+		int64_t c;
+		if (!ir_is_removed(f->fn, r) && ir_is_const(f->fn, r, &c))
+			become(f, r, pooled(f, c));
+	}
 }
 
 static void fold_compute(struct fold *f, ir_ref r)
@@ -58,12 +72,11 @@ static void fold_compute(struct fold *f, ir_ref r)
 		struct ir_insn *i = ir_at_ref(f->fn, r);
 		struct ir_simplified s = ir_simplify(f->fn, i, may_look_through, f);
 		if (s.what == IR_TO_CONST) {
-			become_const(i, s.c);
+			become(f, r, pooled(f, s.c));
 			return;
 		}
 		if (s.what == IR_TO_REF) {
-			ir_replace_set(&f->replace, r, s.r);
-			ir_remove(f->fn, r);
+			become(f, r, s.r);
 			return;
 		}
 		if (s.what == IR_SAME)
@@ -71,16 +84,10 @@ static void fold_compute(struct fold *f, ir_ref r)
 		for (unsigned k = 0; k < 3; k++) {
 			if (!(s.need_const & 1u << k))
 				continue;
-			ir_ref c = const_before(f, r, s.c);
+			ir_ref c = pooled(f, s.c);
 			ir_at_ref(f->fn, r)->arg[k] = c;
 		}
 	}
-}
-
-static bool same_value(const struct ir_fn *fn, ir_ref a, ir_ref b)
-{
-	int64_t x, y;
-	return a == b || (ir_is_const(fn, a, &x) && ir_is_const(fn, b, &y) && x == y);
 }
 
 /* A phi whose arguments are all one value, or itself, is that value. */
@@ -89,19 +96,14 @@ static void fold_phi(struct fold *f, ir_ref r)
 	const struct ir_insn *i = ir_at_ref(f->fn, r);
 	ir_ref one = 0;
 	for (uint32_t k = 0; k < i->nargs; k++) {
-		if (i->arg[k] == r || (one && same_value(f->fn, one, i->arg[k])))
+		if (i->arg[k] == r || i->arg[k] == one)
 			continue;
 		if (one)
 			return;
 		one = i->arg[k];
 	}
-	if (!one)
-		return;
-	int64_t c;
-	if (ir_is_const(f->fn, one, &c))
-		one = ir_entry_const(f->fn, c); /* the constant itself may be in one arm */
-	ir_replace_set(&f->replace, r, one);
-	ir_remove(f->fn, r);
+	if (one)
+		become(f, r, one);
 }
 
 /* `x != 0` is what a branch asks anyway. */
@@ -131,6 +133,7 @@ void ir_pass_fold(struct ir_fn *fn)
 	uint32_t n = ir_rpo(fn, order);
 	ir_replace_init(&f.replace, fn);
 	find_checked(&f);
+	pool_constants(&f);
 	for (uint32_t k = 0; k < n; k++) {
 		IR_EACH(fn, order[k], r)
 		{
@@ -146,6 +149,7 @@ void ir_pass_fold(struct ir_fn *fn)
 	}
 	ir_replace_apply(&f.replace, fn);
 	ir_replace_free(&f.replace);
+	numtab_free(&f.pool);
 	base_free(order);
 	base_free(f.checked);
 }
