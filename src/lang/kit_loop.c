@@ -22,7 +22,7 @@ struct kit_frame *kit_enter_callback(struct kit *k, const char *what, unsigned n
 	struct loc loc = k->b.loc;
 	k->frame = f;
 	k->b = (struct ir_builder){.fn = f->fn, .loc = loc};
-	f->slots_block = ir_block_new(B(k), "slots");
+	f->slots_block = 1; /* the entry */
 	ir_at(B(k), f->slots_block);
 	f->capture_record = ir_param(B(k), record_param);
 	f->break_block = ir_block_new(B(k), "break");

@@ -228,19 +228,25 @@ const char *bt_kind_name(enum probe_kind k)
 /* --- clocks: the type of nsecs(mode) says which clock it is, for strftime()
  * ------------------------------ */
 
+static struct type clock_types[] = {
+	[TS_BOOT] = {.kind = TYPE_INT, .size = 8},
+	[TS_MONOTONIC] = {.kind = TYPE_INT, .size = 8},
+	[TS_TAI] = {.kind = TYPE_INT, .size = 8},
+	[TS_SW_TAI] = {.kind = TYPE_INT, .size = 8},
+	[TS_REALTIME] = {.kind = TYPE_INT, .size = 8},
+};
+
 struct type *bt_nsecs_type(enum ts_clock clock)
 {
-	static struct type types[] = {
-#define CLOCK_TYPE(c) [c] = {.kind = TYPE_INT, .size = 8, .arg = {(c) + 1} }
-		CLOCK_TYPE(TS_BOOT),   CLOCK_TYPE(TS_MONOTONIC), CLOCK_TYPE(TS_TAI),
-		CLOCK_TYPE(TS_SW_TAI), CLOCK_TYPE(TS_REALTIME),
-	};
-	return &types[clock];
+	return &clock_types[clock];
 }
 
 enum ts_clock bt_clock_of(const struct type *t)
 {
-	return t && t->kind == TYPE_INT && t->arg[0] > 0 ? (enum ts_clock)(t->arg[0] - 1) : TS_BOOT;
+	for (unsigned i = 0; i < ARRAY_SIZE(clock_types); i++)
+		if (t == &clock_types[i])
+			return (enum ts_clock)i;
+	return TS_BOOT;
 }
 
 /* --- lowering helpers
