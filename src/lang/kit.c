@@ -62,10 +62,10 @@ void kit_count(struct kit *k, uint32_t offset, uint64_t n)
 	ir_atomic_add(B(k), ir_mapval(B(k), k->prog->data, offset), 0, 8, C(k, (int64_t)n));
 }
 
-/* Programs that user space runs itself must run after exit() too. */
+/* Programs that user space runs itself must run after exit() too, an iterator to its end. */
 static bool checks_exit(enum prog_kind kind)
 {
-	return kind != PROG_RAW_TP && kind != PROG_USER;
+	return kind != PROG_RAW_TP && kind != PROG_USER && kind != PROG_ITER;
 }
 
 struct ir_fn *kit_begin(struct kit *k, const char *name, enum prog_kind kind, struct loc loc)

@@ -86,7 +86,7 @@ static bool needs_pid_filter(const struct world *w, enum probe_kind kind)
 	return false;
 }
 
-static void stop_unless(struct bt_lower *l, ir_ref cond)
+void bt_stop_unless(struct bt_lower *l, ir_ref cond)
 {
 	struct ir_builder *b = &l->kit.b;
 	uint32_t go = ir_block_new(b, "passed"), out = ir_block_new(b, "filtered");
@@ -101,11 +101,11 @@ static void filter(struct bt_lower *l, enum probe_kind kind)
 	struct ir_builder *b = &l->kit.b;
 	if (needs_pid_filter(l->in->world, kind)) {
 		ir_ref pid = ir_bini(b, IR_LSHR, bt_ns_pid_tgid(l, false), 32);
-		stop_unless(l, ir_bini(b, IR_EQ, pid, l->in->world->pid));
+		bt_stop_unless(l, ir_bini(b, IR_EQ, pid, l->in->world->pid));
 	}
 	if (l->probe->predicate) {
 		uint32_t mark = kit_mark(&l->kit);
-		stop_unless(l, bt_lower_cond(l, l->probe->predicate));
+		bt_stop_unless(l, bt_lower_cond(l, l->probe->predicate));
 		kit_release(&l->kit, mark);
 	}
 	kit_scratch_here(&l->kit);

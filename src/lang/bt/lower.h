@@ -37,6 +37,8 @@ struct bt_place {
 
 /* lower.c: makes prog->fn and prog->probe from the checked script. */
 bool bt_lower(struct bt_sema *s);
+/* Ends the handler when cond is 0. */
+void bt_stop_unless(struct bt_lower *l, ir_ref cond);
 
 /* lower_expr.c.  Scalars: the value in a register.  Others: the address of type_mem_size bytes. */
 ir_ref bt_lower_expr(struct bt_lower *l, struct bt_expr *e);

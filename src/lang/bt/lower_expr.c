@@ -344,7 +344,11 @@ static ir_ref lower_from_place(struct bt_lower *l, struct bt_expr *e)
 	bool data_loc = e->kind == BT_FIELD && e->field && e->field->data_loc;
 	if (data_loc && bt_in_register(e->type)) /* a pointer to the bytes */
 		return bt_place_addr(l, &p);
-	return bt_place_read(l, &p, e->type, e->loc);
+	ir_ref v = bt_place_read(l, &p, e->type, e->loc);
+	/* an iterator is called once more at its end, with NULL: nothing to see then */
+	if (p.is_ctx && l->kit.kind == PROG_ITER && e->type->kind == TYPE_PTR)
+		bt_stop_unless(l, ir_bini(&l->kit.b, IR_NE, v, 0));
+	return v;
 }
 
 static ir_ref lower_collection(struct bt_lower *l, struct bt_expr *e)
