@@ -60,6 +60,7 @@ struct var {
 	uint32_t value_offset; /* keyed: bytes before the value in the map's value (insertion number, lock) */
 	bool has_seq;	       /* keyed: a u64 insertion number is at offset 0 of the map's value */
 	bool wrap;	       /* SystemTap's `%`: evict the oldest */
+	bool is_lru;	       /* keyed: evict what was not used for longest (`let @m = lruhash(N)`) */
 	bool print_at_exit;
 	bool is_declared;	/* bpftrace: let @m = kind(n) */
 	uint8_t declared_kind;	/* enum map_kind, when declared */

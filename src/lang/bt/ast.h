@@ -73,6 +73,7 @@ struct bt_expr {
 	bool parenthesized;
 	bool arrow;	 /* written -> */
 	bool was_literal;/* folded or written constant: sign-flexible when it is not negative */
+	bool negative;	 /* BT_INT: num is below zero, as int64_t */
 	const char **names;
 	struct bt_type_name *type_name;
 	struct bt_block *then_block, *else_block; /* BT_IF; BT_BLOCK: then_block */
@@ -96,6 +97,7 @@ struct bt_local { /* a $variable of one scope */
 	struct type *type;
 	struct loc loc;
 	bool is_used, is_assigned, is_declared_typed;
+	enum { BT_L_LET, BT_L_ASSIGN, BT_L_LOOP } origin;
 	struct kit_local *storage; /* by lowering */
 };
 
@@ -193,10 +195,43 @@ struct bt_script {
 	struct loc import_loc; /* src set: an import was used */
 };
 
+/* The source under which a macro's body appears once more where the macro is used: a diagnostic with such a
+ * place says where it was expanded from. */
+struct bt_expansion {
+	struct source src;
+	struct loc call;
+	struct bt_expansion *next;
+};
+
 /* parse.c: NULL after a syntax error (bpftrace stops at the first). */
 struct bt_script *bt_parse(struct lang_input *in);
+/* Number as bpftrace writes them: 0x, octal, 1e6, 10_000, 5ms.  base 0: from the prefix; 10: decimal only.
+ * NULL when all is well, else what is wrong with it. */
+const char *bt_number(struct arena *a, const char *text, int base, uint64_t *ret);
 /* A single expression from text (the body of a #define); NULL without a diagnostic when it is none. */
 struct bt_expr *bt_parse_expr(struct lang_input *in, const struct source *src);
+/* clone.c: deep copies in arena `a`.  Nodes that lie in `from` get their place in `as` (the same text: see
+ * struct bt_expansion); from NULL: places stay. */
+struct bt_copy {
+	struct arena *a;
+	const struct source *from, *as;
+};
+struct bt_expr *bt_clone_expr(const struct bt_copy *c, const struct bt_expr *e);
+struct bt_block *bt_clone_block(const struct bt_copy *c, const struct bt_block *b);
+/* Puts `with` in place of `e`, in the same memory; parentheses are kept. */
+void bt_replace(struct bt_expr *e, const struct bt_expr *with);
+
+/* walk.c: every node below, parents first.  A callback that returns false keeps the walk from going below. */
+struct bt_walk {
+	bool (*expr)(struct bt_walk *w, struct bt_expr *e);
+	bool (*stmt)(struct bt_walk *w, struct bt_stmt *st);
+	void (*expr_after)(struct bt_walk *w, struct bt_expr *e);
+	void *arg;
+};
+void bt_walk_expr(struct bt_walk *w, struct bt_expr *e); /* NULL is legal, as in all three */
+void bt_walk_type(struct bt_walk *w, struct bt_type_name *t);
+void bt_walk_block(struct bt_walk *w, struct bt_block *b);
+
 /* dump.c */
 void bt_dump(const struct bt_script *s, bool types, struct buf *out);
 /* render.c: one diagnostic */

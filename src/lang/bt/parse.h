@@ -51,10 +51,6 @@ const char *bt_map_name(struct bt_parser *p);            /* "@m" or "@"; at a '@
 char *bt_string(struct bt_parser *p, uint32_t *len_ret); /* at a '"' */
 const char *bt_number_text(struct bt_parser *p);
 
-/* Number as bpftrace writes them: 0x, octal, 1e6, 10_000, 5ms.  base 0: from the prefix; 10:
- * decimal only. NULL when all is well, else what is wrong with it. */
-const char *bt_number(struct arena *a, const char *text, int base, uint64_t *ret);
-
 struct loc bt_loc(const struct bt_parser *p,
 		  uint32_t begin); /* from begin to where the parser is */
 /* The error is at the next token, or at a place. */

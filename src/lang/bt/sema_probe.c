@@ -1,0 +1,206 @@
+/* sema_probe.c - the places of every probe, and handlers for places that differ. */
+#include "lang/bt/sema.h"
+
+/* --- matching -----------------------------------------------------------------------------------
+ */
+
+static void no_match(struct bt_sema *s, const struct bt_point *pt)
+{
+	const struct probe_spec *spec = &pt->spec;
+	const char *kind = probe_kind_info(spec->kind)->name;
+	const char *target = spec->target ? spec->target : "", *func = spec->func ? spec->func : "";
+	if (spec->kind == PK_RAWTRACEPOINT && !strcmp(target, "*"))
+		target = "";
+	const char *text = arena_printf(s->in->arena, "No matches for %s %s%s%s", kind ? kind : "",
+					target, *target ? ":" : "", func);
+	if (s->in->opt.missing_probes == 0)
+		bt_err_now(s, pt->loc, "%s.", text);
+	else if (s->in->opt.missing_probes == 1)
+		bt_warn_now(s, pt->loc, "%s. Skipping.", text);
+}
+
+static void match_point(struct bt_sema *s, struct bt_probe *p, struct bt_point *pt)
+{
+	if (pt->bad)
+		return;
+	size_t before = p->matched.list.len;
+	unsigned errors = s->in->diags->errors;
+	probe_expand(s->in->world, &pt->spec, s->in->arena, s->in->diags, &p->matched);
+	if (p->matched.list.len == before && s->in->diags->errors == errors)
+		no_match(s, pt);
+}
+
+static bool too_many(struct bt_sema *s, struct bt_probe *p, size_t total)
+{
+	if (total <= s->in->opt.max_probes)
+		return false;
+	struct diag *d =
+		bt_err_now(s, p->loc,
+			   "Your program is trying to generate more than %zu BPF programs, which "
+			   "exceeds the current limit of %u",
+			   total, s->in->opt.max_probes);
+	bt_hint(s, d,
+		"You can increase the limit through the BPFTRACE_MAX_BPF_PROGS environment variable.");
+	return true;
+}
+
+/* --- handlers -----------------------------------------------------------------------------------
+ */
+
+static bool note_args(struct bt_walk *w, struct bt_expr *e)
+{
+	bool *uses = w->arg;
+	bool name = e->kind == BT_IDENT || e->kind == BT_CALL;
+	if (name &&
+	    (!strcmp(e->text, "args") || !strcmp(e->text, "retval") || !strcmp(e->text, "ctx")))
+		*uses = true;
+	return !*uses;
+}
+
+/* Does the handler look at what differs from place to place? */
+static bool uses_args(struct bt_probe *p)
+{
+	bool uses = false;
+	struct bt_walk w = {.expr = note_args, .arg = &uses};
+	bt_walk_expr(&w, p->predicate);
+	bt_walk_block(&w, p->body);
+	return uses;
+}
+
+static bool same_record(const struct type *a, const struct type *b)
+{
+	if (a == b || !a || !b)
+		return a == b;
+	if (a->nfield != b->nfield || a->is_ctx_based != b->is_ctx_based)
+		return false;
+	for (uint32_t i = 0; i < a->nfield; i++) {
+		const struct field *f = &a->field[i], *g = &b->field[i];
+		if (!str_eq(f->name, g->name) || f->offset != g->offset ||
+		    f->data_loc != g->data_loc || !type_equal(f->type, g->type))
+			return false;
+	}
+	return true;
+}
+
+static bool same_args(const struct probe_args *a, const struct probe_args *b)
+{
+	if (a == b || !a || !b)
+		return a == b;
+	bool ret = a->ret == b->ret || (a->ret && b->ret && type_equal(a->ret, b->ret));
+	return ret && a->from_ctx == b->from_ctx && same_record(a->record, b->record);
+}
+
+/* A copy of the handler for places of its own. */
+static struct bt_probe *copy_probe(struct bt_sema *s, struct bt_probe *p)
+{
+	struct bt_copy how = {.a = s->in->arena};
+	struct bt_probe *n = arena_memdup(s->in->arena, p, sizeof(*p));
+	n->predicate = bt_clone_expr(&how, p->predicate);
+	n->body = bt_clone_block(&how, p->body);
+	n->matched = (struct attach_points){0};
+	s->has_copies = true;
+	return n;
+}
+
+struct group {
+	enum probe_kind kind;
+	bool syscalls; /* whose pointers are the user's */
+	struct probe_args *args;
+	struct bt_probe *probe;
+};
+
+/* The probe that handles places like p: the original for the first kind of place, a copy for any
+ * other. */
+static struct bt_probe *probe_for(struct bt_sema *s, struct bt_probe *original,
+				  struct bt_probe **last, struct attach_point *p, bool by_args,
+				  struct group *groups, size_t *n)
+{
+	struct probe_args *args = by_args ? probe_arguments(s->in->world, p, s->in->arena) : NULL;
+	bool syscalls = p->kind == PK_TRACEPOINT && str_eq(p->target, "syscalls");
+	for (size_t i = 0; i < *n; i++)
+		if (groups[i].kind == p->kind && groups[i].syscalls == syscalls &&
+		    same_args(groups[i].args, args))
+			return groups[i].probe;
+	struct bt_probe *probe = original;
+	if (*n) {
+		probe = copy_probe(s, original);
+		probe->next = (*last)->next;
+		(*last)->next = probe;
+		*last = probe;
+	}
+	probe->args = args;
+	groups[(*n)++] = (struct group){p->kind, syscalls, args, probe};
+	return probe;
+}
+
+/* Places of one probe after it are alike; returns the last of the probes that came from p. */
+static struct bt_probe *split(struct bt_sema *s, struct bt_probe *p)
+{
+	bool by_args = uses_args(p);
+	size_t n = 0, total = p->matched.list.len;
+	struct attach_points all = p->matched;
+	struct group *groups = arena_array(s->in->arena, struct group, total);
+	struct bt_probe *last = p;
+	p->matched = (struct attach_points){0};
+	for (size_t i = 0; i < total; i++) {
+		struct bt_probe *to = probe_for(s, p, &last, all.list.at[i], by_args, groups, &n);
+		vec_push(&to->matched.list, all.list.at[i]);
+	}
+	vec_free(&all.list);
+	return last;
+}
+
+/* --- the script ---------------------------------------------------------------------------------
+ */
+
+static void nowhere(struct bt_sema *s, struct bt_probe *p)
+{
+	if (s->in->opt.missing_probes == 0)
+		bt_err_now(
+			s, p->loc,
+			"Probe has no valid attach points. If this is expected, set the 'missing_probes' "
+			"config variable to 'warn'.");
+	else if (s->in->opt.missing_probes == 1)
+		bt_warn_now(
+			s, p->loc,
+			"Probe has no valid attach points. It is being removed which may cause issues "
+			"with program behavior.");
+}
+
+bool bt_match_probes(struct bt_sema *s)
+{
+	size_t total = 0;
+	for (struct bt_probe **at = &s->script->probe; *at;) {
+		struct bt_probe *p = *at;
+		for (unsigned i = 0; i < p->npoint; i++)
+			match_point(s, p, &p->point[i]);
+		total += p->matched.list.len;
+		if (too_many(s, p, total))
+			return false;
+		if (p->matched.list.len) {
+			at = &split(s, p)->next;
+			continue;
+		}
+		nowhere(s, p);
+		*at = p->next; /* it is gone */
+	}
+	return !s->in->diags->errors;
+}
+
+enum addr_space bt_probe_space(const struct bt_sema *s)
+{
+	switch (s->point ? s->point->kind : PK_COUNT) {
+	case PK_KPROBE:
+	case PK_KRETPROBE:
+	case PK_FENTRY:
+	case PK_FEXIT:
+	case PK_TRACEPOINT:
+	case PK_RAWTRACEPOINT:
+	case PK_LSM:
+	case PK_ITER: return AS_KERNEL;
+	case PK_UPROBE:
+	case PK_URETPROBE:
+	case PK_USDT: return AS_USER;
+	default: return AS_NONE;
+	}
+}
