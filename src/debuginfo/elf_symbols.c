@@ -6,14 +6,14 @@
 static void add_symbol(struct elf_file *f, const char *name, const GElf_Sym *sym)
 {
 	unsigned type = GELF_ST_TYPE(sym->st_info);
-	if (!name || !*name || type == STT_SECTION || type == STT_FILE || type == STT_TLS)
+	if (!name || !*name || type == STT_SECTION || type == STT_FILE || type == STT_TLS ||
+	    sym->st_shndx == SHN_ABS)
 		return;
 	struct elf_symbol s = {.name = name, .value = sym->st_value, .size = sym->st_size};
 	s.is_func = type == STT_FUNC || type == STT_GNU_IFUNC;
 	s.is_global = GELF_ST_BIND(sym->st_info) != STB_LOCAL;
 	s.is_undefined = sym->st_shndx == SHN_UNDEF;
-	if (!s.is_undefined && sym->st_shndx != SHN_ABS &&
-	    !elf_offset_of(f, s.value, &s.file_offset))
+	if (!s.is_undefined && !elf_offset_of(f, s.value, &s.file_offset))
 		s.file_offset = 0;
 	vec_push(&f->symbol, s);
 }

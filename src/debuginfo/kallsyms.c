@@ -1,19 +1,36 @@
 /*
  * kallsyms.c - names of kernel addresses, from /proc/kallsyms.
  *
- * The kernel needs 25 ms to write its 120,000 lines; parsing must not add much to that.  The text
- * is kept and cut into strings in place, each symbol points into it.
+ * The kernel needs 25 ms to write its 120,000 lines; we must not add much to that, and fresh memory
+ * is what costs here.  So the text is kept as it came, in pages that were asked for in big pieces,
+ * and of each line only its place is noted.  A struct ksym is made when somebody asks for that
+ * symbol.
  */
 #include "debuginfo/internal.h"
 #include "debuginfo/name_index.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum {
+	MAX_TEXT = 256 << 20,
+	PIECE = 1 << 20
+};
 
 struct kallsyms {
-	char *text;
-	VEC(struct ksym) sym; /* sorted by address; in file order among equals */
+	char *text; /* MAX_TEXT bytes of address space, NULL when there is nothing */
+	size_t len;
+	VEC(uint32_t) line; /* offsets of symbols, sorted by address; in file order among equals */
 	struct name_index names;
+	struct numtab made; /* struct ksym by offset + 1 */
+	struct arena *arena;
 };
+
+/* --- one line: "ffffffff81000000 T _stext\t[module]"
+ * ------------------------------------------------------ */
 
 static int hex_digit(char c)
 {
@@ -22,32 +39,109 @@ static int hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* "ffffffff81000000 T _stext\t[module]"; returns the start of the next line. */
-static char *parse_line(char *s, struct ksym *ret)
+/* The address; *end gets where it stopped. */
+static uint64_t parse_addr(const char *s, const char **end)
 {
+	uint64_t addr = 0;
 	for (int d; (d = hex_digit(*s)) >= 0; s++)
-		ret->addr = ret->addr << 4 | (uint64_t)d;
-	char *end = strchrnul(s, '\n');
-	char *next = *end ? end + 1 : end;
-	*end = 0;
-	if (end - s < 4 || s[0] != ' ' || s[2] != ' ')
-		return next;
-	ret->kind = s[1];
-	ret->name = s + 3;
-	char *tab = memchr(s + 3, '\t', (size_t)(end - s - 3));
-	if (tab && tab[1] == '[' && end[-1] == ']') {
-		*tab = end[-1] = 0;
-		ret->module = tab + 2;
-	}
-	return next;
+		addr = addr << 4 | (uint64_t)d;
+	*end = s;
+	return addr;
 }
 
-static int by_addr(const void *a, const void *b)
+static uint64_t addr_at(const struct kallsyms *k, size_t i)
 {
-	const struct ksym *x = a, *y = b;
-	if (x->addr != y->addr)
-		return x->addr < y->addr ? -1 : 1;
-	return x->name < y->name ? -1 : x->name > y->name; /* order of the file */
+	const char *end;
+	return parse_addr(k->text + k->line.at[i], &end);
+}
+
+static const char *name_at(const struct kallsyms *k, size_t i, size_t *len, char *kind)
+{
+	const char *s;
+	parse_addr(k->text + k->line.at[i], &s);
+	*kind = s[1];
+	*len = strcspn(s + 3, "\t\n");
+	return s + 3;
+}
+
+static const struct ksym *make(struct kallsyms *k, size_t i)
+{
+	uint64_t key = (uint64_t)k->line.at[i] + 1;
+	struct ksym *sym = numtab_get(&k->made, key);
+	if (sym)
+		return sym;
+	sym = arena_new(k->arena, struct ksym);
+	size_t len;
+	const char *name = name_at(k, i, &len, &sym->kind);
+	sym->addr = addr_at(k, i);
+	sym->name = arena_strndup(k->arena, name, len);
+	if (name[len] == '\t' && name[len + 1] == '[')
+		sym->module =
+			arena_strndup(k->arena, name + len + 2, strcspn(name + len + 2, "]\n"));
+	numtab_set(&k->made, key, sym);
+	return sym;
+}
+
+/* --- reading
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static void read_text(struct kallsyms *k, const char *path)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	char *p = mmap(NULL, MAX_TEXT, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		return;
+	k->text = p;
+	size_t ready = 0;
+	while (k->len + 1 < MAX_TEXT) {
+		if (k->len + PIECE / 16 > ready && ready < MAX_TEXT) {
+#ifdef MADV_POPULATE_WRITE
+			madvise(p + ready, PIECE, MADV_POPULATE_WRITE); /* else it faults in */
+#endif
+			ready += PIECE;
+		}
+		ssize_t n = read(fd, p + k->len, MIN(ready, (size_t)MAX_TEXT - 1) - k->len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		k->len += (size_t)n;
+	}
+}
+
+static int by_addr(const void *a, const void *b, void *arg)
+{
+	const struct kallsyms *k = arg;
+	const char *end;
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	uint64_t p = parse_addr(k->text + x, &end), q = parse_addr(k->text + y, &end);
+	if (p != q)
+		return p < q ? -1 : 1;
+	return x < y ? -1 : x > y;
+}
+
+static void note_lines(struct kallsyms *k)
+{
+	bool sorted = true;
+	uint64_t last = 0;
+	const char *stop = k->text + k->len;
+	vec_reserve(&k->line, k->len / 40 + 1);
+	for (const char *s = k->text, *next; s < stop; s = next) {
+		const char *nl = memchr(s, '\n', (size_t)(stop - s)), *end;
+		next = nl ? nl + 1 : stop;
+		uint64_t addr = parse_addr(s, &end);
+		if (end == s || next - end < 4 || end[0] != ' ' || end[2] != ' ')
+			continue;
+		sorted = sorted && last <= addr;
+		last = addr;
+		vec_push(&k->line, (uint32_t)(s - k->text));
+	}
+	if (!sorted)
+		qsort_r(k->line.at, k->line.len, sizeof(*k->line.at), by_addr, k);
 }
 
 struct kallsyms *world_kallsyms(struct world *w)
@@ -55,23 +149,11 @@ struct kallsyms *world_kallsyms(struct world *w)
 	if (w->kallsyms)
 		return w->kallsyms;
 	struct kallsyms *k = w->kallsyms = xcalloc(1, sizeof(*k));
+	k->arena = arena_create();
 	_cleanup_free_ char *path = xasprintf("%s/proc/kallsyms", w->root);
-	size_t len = 0;
-	k->text = read_file(path, &len);
-	if (!k->text)
-		return k;
-	vec_reserve(&k->sym, len / 40);
-	bool sorted = true;
-	for (char *s = k->text; *s;) {
-		struct ksym sym = {0};
-		s = parse_line(s, &sym);
-		if (!sym.name)
-			continue;
-		sorted = sorted && (!k->sym.len || vec_last(&k->sym).addr <= sym.addr);
-		vec_push(&k->sym, sym);
-	}
-	if (!sorted)
-		qsort(k->sym.at, k->sym.len, sizeof(*k->sym.at), by_addr);
+	read_text(k, path);
+	if (k->text)
+		note_lines(k);
 	return k;
 }
 
@@ -79,53 +161,83 @@ void kallsyms_close(struct kallsyms *k)
 {
 	if (!k)
 		return;
-	vec_free(&k->sym);
+	vec_free(&k->line);
 	name_index_free(&k->names);
-	free(k->text);
+	numtab_free(&k->made);
+	arena_destroy(k->arena);
+	if (k->text)
+		munmap(k->text, MAX_TEXT);
 	free(k);
 }
 
-const struct ksym *kallsyms_all(struct kallsyms *k, size_t *n)
+/* --- questions
+ * ---------------------------------------------------------------------------------------------- */
+
+void kallsyms_each(struct kallsyms *k, const char *kinds,
+		   void (*fn)(void *arg, const char *name, const char *module), void *arg)
 {
-	*n = k->sym.len;
-	return k->sym.at;
+	struct buf text = {0};
+	for (size_t i = 0; i < k->line.len; i++) {
+		size_t len;
+		char kind;
+		const char *name = name_at(k, i, &len, &kind), *module = NULL;
+		if (!strchr(kinds, kind))
+			continue;
+		buf_clear(&text);
+		buf_add(&text, name, len);
+		if (name[len] == '\t' && name[len + 1] == '[') {
+			buf_putc(&text, 0);
+			buf_add(&text, name + len + 2, strcspn(name + len + 2, "]\n"));
+			module = text.data + len + 1;
+		}
+		fn(arg, text.data, module);
+	}
+	buf_free(&text);
 }
 
 /* Addresses are zero when kptr_restrict hides them. */
 const struct ksym *kallsyms_by_addr(struct kallsyms *k, uint64_t addr)
 {
-	size_t low = 0, high = k->sym.len; /* first symbol above addr */
+	size_t low = 0, high = k->line.len; /* first symbol above addr */
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
-		if (k->sym.at[mid].addr <= addr)
+		if (addr_at(k, mid) <= addr)
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	if (!low || !k->sym.at[low - 1].addr)
+	uint64_t found = low ? addr_at(k, low - 1) : 0;
+	if (!found)
 		return NULL;
 	/* of several names the first function's */
-	size_t first = low - 1;
-	while (first && k->sym.at[first - 1].addr == k->sym.at[low - 1].addr)
+	size_t first = low - 1, len;
+	while (first && addr_at(k, first - 1) == found)
 		first--;
-	for (size_t i = first; i < low; i++)
-		if (strchr("tTwW", k->sym.at[i].kind))
-			return &k->sym.at[i];
-	return &k->sym.at[first];
+	for (size_t i = first; i < low; i++) {
+		char kind;
+		name_at(k, i, &len, &kind);
+		if (strchr("tTwW", kind))
+			return make(k, i);
+	}
+	return make(k, first);
 }
 
 const struct ksym *kallsyms_by_name(struct kallsyms *k, const char *name)
 {
+	size_t len;
+	char kind;
 	if (!k->names.mask) {
-		name_index_init(&k->names, k->sym.len, (uint32_t)k->sym.len);
-		for (size_t i = 0; i < k->sym.len; i++) {
-			const char *s = k->sym.at[i].name;
-			name_index_add(&k->names, name_hash(s, strlen(s)), (uint32_t)i + 1);
+		name_index_init(&k->names, k->line.len, (uint32_t)k->line.len);
+		for (size_t i = 0; i < k->line.len; i++) {
+			const char *s = name_at(k, i, &len, &kind);
+			name_index_add(&k->names, name_hash(s, len), (uint32_t)i + 1);
 		}
 	}
 	uint32_t hash = name_hash(name, strlen(name)), pos = hash, i;
-	while ((i = name_index_next(&k->names, hash, &pos)))
-		if (!strcmp(k->sym.at[i - 1].name, name))
-			return &k->sym.at[i - 1];
+	while ((i = name_index_next(&k->names, hash, &pos))) {
+		const char *s = name_at(k, i - 1, &len, &kind);
+		if (len == strlen(name) && !memcmp(s, name, len))
+			return make(k, i - 1);
+	}
 	return NULL;
 }

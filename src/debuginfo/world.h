@@ -145,7 +145,9 @@ struct ksym {
 struct kallsyms *world_kallsyms(struct world *w); /* never NULL; may be empty */
 const struct ksym *kallsyms_by_addr(struct kallsyms *k, uint64_t addr); /* nearest at or below */
 const struct ksym *kallsyms_by_name(struct kallsyms *k, const char *name);
-const struct ksym *kallsyms_all(struct kallsyms *k, size_t *n); /* sorted by address */
+/* Every symbol whose kind is in `kinds` ("tT"), by address; the strings last for the call. */
+void kallsyms_each(struct kallsyms *k, const char *kinds,
+		   void (*fn)(void *arg, const char *name, const char *module), void *arg);
 
 /* --- ELF files and user symbols
  * ---------------------------------------------------------------------------------- */
