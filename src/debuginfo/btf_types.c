@@ -51,6 +51,13 @@ uint32_t btf_size(const struct btf *b, uint32_t id)
 	return size_at(b, id, 0);
 }
 
+uint32_t btf_pointee(struct btf *b, uint32_t id)
+{
+	const char *outer = NULL, *inner = NULL;
+	const struct btf_type *t = btf_record(b, strip(b, id, &outer, &inner));
+	return t && btf_kind(t) == BTF_KIND_PTR ? strip(b, t->type, &outer, &inner) : 0;
+}
+
 /* Old encoders describe a bit-field by an INT of fewer bits than its bytes, new ones by the member.
  */
 struct btf_place btf_member_place(const struct btf *b, const struct btf_type *t, uint32_t i)

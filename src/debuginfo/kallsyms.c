@@ -60,8 +60,12 @@ static const char *name_at(const struct kallsyms *k, size_t i, size_t *len, char
 	const char *s;
 	parse_addr(k->text + k->line.at[i], &s);
 	*kind = s[1];
-	*len = strcspn(s + 3, "\t\n");
-	return s + 3;
+	s += 3;
+	size_t n = 0;
+	while (s[n] != '\t' && s[n] != '\n' && s[n])
+		n++;
+	*len = n;
+	return s;
 }
 
 static const struct ksym *make(struct kallsyms *k, size_t i)

@@ -102,6 +102,8 @@ struct btf_params {
  * it is no function.  All of them: the context that functions of tracepoints take first is dropped
  * by probe_arguments(). */
 bool btf_func(struct btf *b, uint32_t id, struct btf_params *params, uint32_t *ret_type_id);
+/* What the pointer `id` points to, typedefs and qualifiers looked through; 0 for anything else (and void *). */
+uint32_t btf_pointee(struct btf *b, uint32_t id);
 /* Calls back for every named type of that namespace, without those of a module's base; for lists,
  * hints. */
 void btf_each(struct btf *b, enum btf_namespace ns,

@@ -78,10 +78,13 @@ struct probe_kind_info {
 	enum prog_kind prog;
 	bool needs_func;	  /* can be a wildcard over functions */
 	bool is_return;
-	const char *missing;	  /* "kernel functions cannot be probed: CONFIG_KPROBES is not set" when refused */
+	const char *missing;	  /* what to say when this kernel refuses the family, see probe_missing() */
 };
 const struct probe_kind_info *probe_kind_info(enum probe_kind k);
 const struct probe_kind_info *probe_kind_by_name(const char *name); /* any case; aliases too */
+
+/* One line that names the kernel feature this family lacks here; NULL when it works or nobody has probed yet. */
+const char *probe_missing(const struct world *w, enum probe_kind k);
 
 struct attach_points {
 	VEC(struct attach_point *) list;

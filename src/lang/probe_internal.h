@@ -1,0 +1,50 @@
+/* probe_internal.h - what the files of the probe families share. */
+#pragma once
+
+#include "lang/probe.h"
+
+/* One spec on its way to attach points. */
+struct expansion {
+	struct world *world;
+	const struct probe_spec *spec;
+	const struct probe_kind_info *kind;
+	struct arena *arena;
+	struct diags *diags; /* may be NULL when listing */
+	struct attach_points *ret;
+};
+
+/* A new point of the spec's kind, appended, with what all families copy from the spec.  Its name is
+ * "kind:REST", REST formatted; NULL: the kind's name alone. */
+struct attach_point *expansion_add(struct expansion *x, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void expansion_error(struct expansion *x, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static inline bool is_pattern(const char *s)
+{
+	return s && strchr(s, '*');
+}
+
+/* Sorted set of names. */
+struct names {
+	struct arena *arena;
+	VEC(const char *) list;
+};
+void names_add(struct names *n, const char *name, size_t len);
+void names_sort(struct names *n); /* and drops doubles */
+void names_free(struct names *n);
+
+/* probe_kernel.c */
+void expand_kprobe(struct expansion *x);
+void expand_fentry(struct expansion *x);
+void expand_tracepoint(struct expansion *x);
+void expand_rawtracepoint(struct expansion *x);
+void expand_iter(struct expansion *x);
+void expand_lsm(struct expansion *x);
+void expand_task_event(struct expansion *x); /* SystemTap's process.begin and its kind */
+/* probe_user.c */
+void expand_uprobe(struct expansion *x);
+void expand_usdt(struct expansion *x);
+/* probe_perf.c */
+void expand_timer(struct expansion *x);
+void expand_perf(struct expansion *x);
+void expand_watchpoint(struct expansion *x);
+/* "event:" for every event and alias of software or hardware; for lists. */
+void perf_event_names(enum probe_kind kind, void (*fn)(void *arg, const char *name), void *arg);

@@ -1,0 +1,370 @@
+/* probe_kernel.c - kernel functions, tracepoints of all kinds, iterators. */
+#include "lang/probe_internal.h"
+
+#include <dirent.h>
+#include <unistd.h>
+
+/* --- which functions can be probed
+ * ------------------------------------------------------------------------- */
+
+/* Probing these hangs or breaks a kernel, or they only look like functions. */
+static const char *const bad_functions[] = {
+	"arch_cpu_idle",
+	"default_idle",
+	"bpf_dispatcher_xdp_func",
+	"rcu_*",
+	"__ftrace_invalid_address__*",
+	"*.part.*",
+	"*.cold",
+	"*.cold.*",
+	"__pfx_*",
+	"__cfi_*",
+};
+
+static bool is_bad(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(bad_functions); i++)
+		if (glob_match(bad_functions[i], name))
+			return true;
+	return false;
+}
+
+struct func_search {
+	const char *module, *pattern; /* globs; module NULL: any, and left out of the names */
+	struct names *found;          /* "module:func", or "func" */
+	char *text;                   /* scratch */
+};
+
+static void consider(struct func_search *s, const char *func, const char *module)
+{
+	module = module ? module : "vmlinux";
+	if (!glob_match(s->pattern, func) || (s->module && !glob_match(s->module, module)) ||
+	    is_bad(func))
+		return;
+	if (!s->module) {
+		names_add(s->found, func, strlen(func));
+		return;
+	}
+	_cleanup_free_ char *name = xasprintf("%s:%s", module, func);
+	names_add(s->found, name, strlen(name));
+}
+
+static void consider_ksym(void *arg, const char *name, const char *module)
+{
+	consider(arg, name, module);
+}
+
+/* Lines "func" or "func [module]"; false when the file may not be read. */
+static bool from_ftrace(struct world *w, struct func_search *s)
+{
+	_cleanup_free_ char *path =
+		w->tracefs ? xasprintf("%s/available_filter_functions", w->tracefs) : NULL;
+	_cleanup_free_ char *text = path ? read_file(path, NULL) : NULL;
+	if (!text || !*text)
+		return false;
+	char *save = NULL;
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		char *module = strstr(line, " [");
+		if (module) {
+			*module = 0;
+			module += 2;
+			module[strcspn(module, "]")] = 0;
+		}
+		consider(s, line, module);
+	}
+	return true;
+}
+
+static void find_functions(struct world *w, const char *module, const char *pattern,
+			   struct names *found)
+{
+	struct func_search s = {module, pattern, found};
+	if (!from_ftrace(w, &s))
+		kallsyms_each(world_kallsyms(w), "tT", consider_ksym, &s);
+	names_sort(found);
+}
+
+/* Cheap first: BTF knows nearly all functions, and the lists of symbols take tens of milliseconds.
+ */
+static bool function_exists(struct world *w, const char *module, const char *func)
+{
+	struct btf *b = module && strcmp(module, "vmlinux") ? world_module_btf(w, module)
+							    : world_btf(w, NULL);
+	if (b && btf_find(b, BTF_NS_FUNC, func))
+		return true;
+	struct names found = {.arena = w->arena};
+	find_functions(w, module, func, &found);
+	bool exists = found.list.len;
+	names_free(&found);
+	return exists;
+}
+
+/* --- kprobe
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static void add_kprobe(struct expansion *x, const char *module, const char *func)
+{
+	const struct probe_spec *s = x->spec;
+	struct buf name = {0};
+	buf_printf(&name, "%s%s%s", module ? module : "", module ? ":" : "", func);
+	if (s->offset)
+		buf_printf(&name, "+%llu", (unsigned long long)s->offset);
+	struct attach_point *p = expansion_add(x, "%s", name.data);
+	buf_free(&name);
+	p->target = module;
+	p->func = func;
+	p->offset = s->offset;
+}
+
+/* "module:func" taken apart; module NULL when there is none. */
+static void split_name(struct arena *a, const char *name, const char **module, const char **func)
+{
+	const char *colon = strchr(name, ':');
+	*module = colon ? arena_strndup(a, name, (size_t)(colon - name)) : NULL;
+	*func = arena_strdup(a, colon ? colon + 1 : name);
+}
+
+void expand_kprobe(struct expansion *x)
+{
+	const struct probe_spec *s = x->spec;
+	if (s->has_address || !s->func) {
+		struct attach_point *p = expansion_add(x, "%llu", (unsigned long long)s->address);
+		p->address = s->address;
+		return;
+	}
+	if (!is_pattern(s->func) && !is_pattern(s->target)) {
+		if (function_exists(x->world, s->target, s->func))
+			add_kprobe(x, s->target, s->func);
+		return;
+	}
+	struct names found = {.arena = x->arena};
+	find_functions(x->world, s->target, s->func, &found);
+	vec_each(name, &found.list) {
+		const char *module, *func;
+		split_name(x->arena, *name, &module, &func);
+		add_kprobe(x, module, func);
+	}
+	names_free(&found);
+}
+
+/* --- fentry, fexit
+ * ----------------------------------------------------------------------------------------- */
+
+static struct attach_point *add_typed(struct expansion *x, const char *module, const char *func,
+				      uint32_t id)
+{
+	struct attach_point *p = expansion_add(x, "%s:%s", module, func);
+	p->target = module;
+	p->func = func;
+	p->btf_id = id;
+	return p;
+}
+
+/* Names of loaded modules with BTF, "vmlinux" first. */
+static void module_names(struct world *w, const char *pattern, struct names *found)
+{
+	_cleanup_free_ char *path = xasprintf("%s/sys/kernel/btf", w->root);
+	DIR *dir = opendir(path);
+	for (struct dirent *d; dir && (d = readdir(dir));)
+		if (d->d_name[0] != '.' && strcmp(d->d_name, "vmlinux") != 0 &&
+		    glob_match(pattern, d->d_name))
+			names_add(found, d->d_name, strlen(d->d_name));
+	if (dir)
+		closedir(dir);
+	names_sort(found);
+	if (glob_match(pattern, "vmlinux"))
+		names_add(found, "vmlinux", 7);
+}
+
+struct btf_search {
+	const char *pattern, *prefix; /* a name must start with prefix, the rest match */
+	struct names *found;
+};
+
+static void consider_btf(void *arg, const char *name, uint32_t id)
+{
+	struct btf_search *s = arg;
+	if (str_has_prefix(name, s->prefix) && glob_match(s->pattern, name + strlen(s->prefix)) &&
+	    !is_bad(name + strlen(s->prefix)))
+		names_add(s->found, name + strlen(s->prefix), strlen(name) - strlen(s->prefix));
+}
+
+static void find_in_btf(struct btf *b, enum btf_namespace ns, const char *prefix,
+			const char *pattern, struct names *found)
+{
+	struct btf_search s = {pattern, prefix, found};
+	btf_each(b, ns, consider_btf, &s);
+	names_sort(found);
+}
+
+static void fentry_exact(struct expansion *x, const char *module)
+{
+	struct btf *b = world_module_btf(x->world, module);
+	uint32_t id = b ? btf_find(b, BTF_NS_FUNC, x->spec->func) : 0;
+	if (id)
+		add_typed(x, module, x->spec->func, id);
+}
+
+void expand_fentry(struct expansion *x)
+{
+	const struct probe_spec *s = x->spec;
+	const char *module = s->target ? s->target : "*";
+	if (!s->func)
+		return;
+	if (!is_pattern(s->func) && !is_pattern(s->target)) {
+		fentry_exact(x, s->target ? s->target : "vmlinux");
+		if (s->target || x->ret->list.len)
+			return;
+	}
+	/* what ftrace can hook, where it says so; everything with a type otherwise */
+	struct names modules = {.arena = x->arena}, hooks = {.arena = x->arena};
+	struct func_search search = {module, s->func, &hooks};
+	if (from_ftrace(x->world, &search)) {
+		names_sort(&hooks);
+		vec_each(name, &hooks.list) {
+			const char *m, *func;
+			split_name(x->arena, *name, &m, &func);
+			struct btf *b = world_module_btf(x->world, m);
+			uint32_t id = b ? btf_find(b, BTF_NS_FUNC, func) : 0;
+			if (id)
+				add_typed(x, m, func, id);
+		}
+	} else {
+		module_names(x->world, module, &modules);
+		vec_each(m, &modules.list) {
+			struct btf *b = world_module_btf(x->world, *m);
+			struct names found = {.arena = x->arena};
+			if (b)
+				find_in_btf(b, BTF_NS_FUNC, "", s->func, &found);
+			vec_each(func, &found.list)
+				add_typed(x, *m, *func, btf_find(b, BTF_NS_FUNC, *func));
+			names_free(&found);
+		}
+	}
+	names_free(&hooks);
+	names_free(&modules);
+}
+
+void expand_lsm(struct expansion *x)
+{
+	struct btf *b = world_btf(x->world, NULL);
+	struct names found = {.arena = x->arena};
+	if (b && x->spec->func)
+		find_in_btf(b, BTF_NS_FUNC, "bpf_lsm_", x->spec->func, &found);
+	vec_each(hook, &found.list) {
+		struct attach_point *p = expansion_add(x, "%s", *hook);
+		p->func = arena_printf(x->arena, "bpf_lsm_%s", *hook);
+		p->btf_id = btf_find(b, BTF_NS_FUNC, p->func);
+	}
+	names_free(&found);
+}
+
+/* --- tracepoints
+ * ------------------------------------------------------------------------------------------- */
+
+static void add_tracepoint(struct expansion *x, const char *category, const char *name)
+{
+	struct attach_point *p = expansion_add(x, "%s:%s", category, name);
+	p->target = arena_strdup(x->arena, category);
+	p->func = arena_strdup(x->arena, name);
+}
+
+static void consider_event(void *arg, const char *category, const char *name)
+{
+	struct expansion *x = arg;
+	if (glob_match(x->spec->func, name))
+		add_tracepoint(x, category, name);
+}
+
+void expand_tracepoint(struct expansion *x)
+{
+	const struct probe_spec *s = x->spec;
+	if (!s->target || !s->func || !x->world->tracefs)
+		return;
+	if (is_pattern(s->target) || is_pattern(s->func)) {
+		tracefs_events_of(x->world, s->target, consider_event, x);
+		return;
+	}
+	if (*s->target == '.' || *s->func == '.' || strchr(s->target, '/') || strchr(s->func, '/'))
+		return;
+	_cleanup_free_ char *path =
+		xasprintf("%s/events/%s/%s/format", x->world->tracefs, s->target, s->func);
+	if (!access(path, F_OK))
+		add_tracepoint(x, s->target, s->func);
+}
+
+void expand_rawtracepoint(struct expansion *x)
+{
+	const struct probe_spec *s = x->spec;
+	struct names modules = {.arena = x->arena};
+	if (is_pattern(s->target) || !s->target)
+		module_names(x->world, s->target ? s->target : "*", &modules);
+	else
+		names_add(&modules, s->target, strlen(s->target));
+	vec_each(module, &modules.list) {
+		struct btf *b = s->func ? world_module_btf(x->world, *module) : NULL;
+		struct names found = {.arena = x->arena};
+		if (b && is_pattern(s->func)) {
+			find_in_btf(b, BTF_NS_TYPEDEF, "btf_trace_", s->func, &found);
+		} else if (b) {
+			_cleanup_free_ char *type = xasprintf("btf_trace_%s", s->func);
+			if (btf_find(b, BTF_NS_TYPEDEF, type))
+				names_add(&found, s->func, strlen(s->func));
+		}
+		vec_each(name, &found.list) {
+			_cleanup_free_ char *type = xasprintf("btf_trace_%s", *name);
+			add_typed(x, *module, *name, btf_find(b, BTF_NS_TYPEDEF, type));
+		}
+		names_free(&found);
+	}
+	names_free(&modules);
+}
+
+/* --- iterators: a struct bpf_iter__X for the context, a function bpf_iter_X to attach to
+ * ------------------- */
+
+void expand_iter(struct expansion *x)
+{
+	struct btf *b = world_btf(x->world, NULL);
+	struct names found = {.arena = x->arena};
+	if (b && x->spec->func)
+		find_in_btf(b, BTF_NS_STRUCT, "bpf_iter__", x->spec->func, &found);
+	vec_each(name, &found.list) {
+		_cleanup_free_ char *func = xasprintf("bpf_iter_%s", *name);
+		uint32_t id = btf_find(b, BTF_NS_FUNC, func);
+		if (!id)
+			continue;
+		struct attach_point *p = expansion_add(x, "%s", *name);
+		p->func = *name;
+		p->btf_id = id;
+	}
+	names_free(&found);
+	if (b && x->spec->func && !is_pattern(x->spec->func) && !x->ret->list.len)
+		expansion_error(x, "iter %s not available for your kernel version.", x->spec->func);
+}
+
+/* --- SystemTap's process and thread events, which the scheduler's tracepoints see
+ * ------------------------- */
+
+void expand_task_event(struct expansion *x)
+{
+	static const struct {
+		enum probe_kind kind;
+		const char *event;
+	} events[] = {
+		{PK_PROCESS_BEGIN, "sched_process_exec"},
+		{PK_PROCESS_END,   "sched_process_exit"},
+		{PK_THREAD_BEGIN,  "sched_process_fork"},
+		{PK_THREAD_END,    "sched_process_exit"},
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(events); i++) {
+		if (events[i].kind != x->spec->kind)
+			continue;
+		struct attach_point *p = expansion_add(x, NULL);
+		if (x->spec->spelling)
+			p->name = x->spec->spelling;
+		p->target = "sched";
+		p->func = events[i].event;
+	}
+}

@@ -1,0 +1,212 @@
+/* probe_user.c - functions and static probes of user-space binaries. */
+#include "lang/probe_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Files of the spec's target; false after a diagnostic. */
+static bool resolve(struct expansion *x, struct str_list *paths)
+{
+	const char *target = x->spec->target;
+	struct world *w = x->world;
+	char exe[4096];
+	if (!target && w->cmd_path)
+		target = w->cmd_path;
+	if (!target && w->pid) {
+		_cleanup_free_ char *link = xasprintf("/proc/%d/exe", w->pid);
+		ssize_t n = readlink(link, exe, sizeof(exe) - 1);
+		exe[n > 0 ? n : 0] = 0;
+		target = exe;
+	}
+	struct err *e = elf_resolve_path(w, target ? target : "", paths);
+	if (e && !is_pattern(target))
+		expansion_error(x, "%s target file '%s' does not exist or is not executable",
+				x->kind->name, target ? target : "");
+	err_free(e);
+	return paths->list.len;
+}
+
+static struct attach_point *add(struct expansion *x, const char *path, const char *rest)
+{
+	struct attach_point *p = expansion_add(x, "%s:%s", path, rest);
+	p->target = path;
+	if (!p->pid)
+		p->pid = x->world->pid;
+	return p;
+}
+
+/* --- functions
+ * ---------------------------------------------------------------------------------------------- */
+
+static bool is_probeable(const struct elf_symbol *s)
+{
+	return s->is_func && !s->is_undefined && s->file_offset && !strstr(s->name, ".part.");
+}
+
+/* "ns::f(int)" without its parameters, unless the pattern names some. */
+static bool demangled_match(const char *pattern, const char *name)
+{
+	_cleanup_free_ char *text = demangle(name);
+	if (!text)
+		return false;
+	char *paren = strchr(pattern, '(') ? NULL : strrchr(text, '(');
+	/* "operator()" keeps its own pair */
+	if (paren && paren > text && !str_has_suffix(text, "operator()"))
+		*paren = 0;
+	return glob_match(pattern, text);
+}
+
+static void add_symbol(struct expansion *x, const char *path, const struct elf_symbol *s)
+{
+	const struct probe_spec *spec = x->spec;
+	_cleanup_free_ char *rest =
+		spec->offset ? xasprintf("%s+%llu", s->name, (unsigned long long)spec->offset)
+			     : xasprintf("%s%s", spec->cpp ? "cpp:" : "", s->name);
+	if (spec->offset && s->size && spec->offset >= s->size && !x->world->unsafe) {
+		expansion_error(x, "offset %llu lies outside of %s, which has %llu bytes",
+				(unsigned long long)spec->offset, s->name,
+				(unsigned long long)s->size);
+		return;
+	}
+	struct attach_point *p = add(x, path, rest);
+	p->func = arena_strdup(x->arena, s->name);
+	p->offset = s->file_offset + spec->offset;
+	p->address = s->value + spec->offset;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct elf_symbol *const *x = a, *const *y = b;
+	return strcmp((*x)->name, (*y)->name);
+}
+
+/* Each name once, in alphabetical order; several names of one address are several places. */
+static void add_matches(struct expansion *x, const char *path, struct elf_file *f)
+{
+	const char *pattern = x->spec->func;
+	VEC(const struct elf_symbol *) hits = {0};
+	size_t n;
+	const struct elf_symbol *sym = elf_symbols(f, &n);
+	for (size_t i = 0; i < n; i++)
+		if (is_probeable(&sym[i]) &&
+		    (glob_match(pattern, sym[i].name) ||
+		     (x->spec->cpp && demangled_match(pattern, sym[i].name))))
+			vec_push(&hits, &sym[i]);
+	if (hits.len)
+		qsort(hits.at, hits.len, sizeof(*hits.at), by_name);
+	for (size_t i = 0; i < hits.len; i++)
+		if (!i || strcmp(hits.at[i - 1]->name, hits.at[i]->name) != 0)
+			add_symbol(x, path, hits.at[i]);
+	vec_free(&hits);
+}
+
+static void add_address(struct expansion *x, const char *path, struct elf_file *f)
+{
+	uint64_t address = x->spec->address, offset;
+	if (!elf_offset_of(f, address, &offset)) {
+		if (!x->world->unsafe) {
+			expansion_error(x, "0x%llx is not an address of %s",
+					(unsigned long long)address, path);
+			return;
+		}
+		offset = address; /* taken as an offset in the file */
+	}
+	_cleanup_free_ char *rest = xasprintf("%llu", (unsigned long long)address);
+	struct attach_point *p = add(x, path, rest);
+	p->address = address;
+	p->offset = offset;
+}
+
+static void expand_file(struct expansion *x, const char *path)
+{
+	const struct probe_spec *s = x->spec;
+	struct elf_file *f;
+	struct err *e = elf_open(x->world, path, &f);
+	if (e) {
+		if (!is_pattern(s->target))
+			expansion_error(x, "%s", e->msg);
+		err_free(e);
+		return;
+	}
+	if (s->has_address || !s->func) {
+		add_address(x, path, f);
+	} else if (is_pattern(s->func) || s->cpp) {
+		add_matches(x, path, f);
+	} else {
+		const struct elf_symbol *sym = elf_symbol_by_name(f, s->func);
+		if (sym && !sym->is_undefined && sym->file_offset &&
+		    (sym->is_func || x->world->unsafe))
+			add_symbol(x, path, sym);
+	}
+}
+
+void expand_uprobe(struct expansion *x)
+{
+	struct str_list paths = {0};
+	if (x->spec->kind == PK_URETPROBE && x->spec->offset)
+		expansion_error(x, "uretprobes can not be attached to a function offset");
+	else if (resolve(x, &paths))
+		vec_each(path, &paths.list)
+			expand_file(x, *path);
+	vec_free(&paths.list);
+}
+
+/* --- static probes
+ * ------------------------------------------------------------------------------------------ */
+
+static int by_probe(const void *a, const void *b)
+{
+	const struct usdt_site *const *x = a, *const *y = b;
+	int c = strcmp((*x)->provider, (*y)->provider);
+	if (!c)
+		c = strcmp((*x)->name, (*y)->name);
+	return c ? c : (*x)->pc < (*y)->pc ? -1 : (*x)->pc > (*y)->pc;
+}
+
+static void add_sites(struct expansion *x, const char *path)
+{
+	const struct probe_spec *s = x->spec;
+	struct elf_file *f;
+	struct err *e = elf_open(x->world, path, &f);
+	if (e) {
+		err_free(e);
+		return;
+	}
+	VEC(const struct usdt_site *) hits = {0};
+	size_t n;
+	const struct usdt_site *site = elf_usdt(f, &n);
+	for (size_t i = 0; i < n; i++)
+		if (glob_match(s->provider ? s->provider : "*", site[i].provider) &&
+		    glob_match(s->func ? s->func : "*", site[i].name))
+			vec_push(&hits, &site[i]);
+	if (hits.len)
+		qsort(hits.at, hits.len, sizeof(*hits.at), by_probe);
+	vec_each(hit, &hits) {
+		const struct usdt_site *u = *hit;
+		_cleanup_free_ char *rest = xasprintf("%s:%s", u->provider, u->name);
+		struct attach_point *p = add(x, path, rest);
+		p->func = arena_strdup(x->arena, u->name);
+		p->provider = arena_strdup(x->arena, u->provider);
+		p->offset = u->file_offset;
+		p->address = u->pc;
+		p->semaphore = u->semaphore_offset;
+		p->usdt_args = arena_strdup(x->arena, u->args);
+	}
+	vec_free(&hits);
+}
+
+/* One point a site: the same probe may stand at several, with its arguments in other places. */
+void expand_usdt(struct expansion *x)
+{
+	struct str_list paths = {0};
+	if (!x->spec->target && x->world->pid) {
+		struct err *e = elf_resolve_path(x->world, "*", &paths);
+		err_free(e);
+	} else {
+		resolve(x, &paths);
+	}
+	vec_each(path, &paths.list)
+		add_sites(x, *path);
+	vec_free(&paths.list);
+}
