@@ -7,6 +7,7 @@
  * place is a perf event.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -27,6 +28,8 @@ struct batch {
 	const char **symbol;
 	uint32_t n;
 	bool has_semaphores, has_addresses;
+	const char *open_path; /* the binary being looked at */
+	int open_fd;
 };
 
 static int link_range(const struct batch *b, uint32_t from, uint32_t to)
@@ -50,6 +53,10 @@ static int link_range(const struct batch *b, uint32_t from, uint32_t to)
 	m.address = b->has_addresses ? b->offset + from : NULL;
 	return sys_link_kprobes(b->pl->r->prog->fd, &m);
 }
+
+enum {
+	KERNEL_ENOTSUPP = 524
+}; /* include/linux/errno.h: not for user space, yet it gets there */
 
 static struct err *point_error(const struct attach_point *p, int code)
 {
@@ -98,11 +105,37 @@ static void batch_add(struct batch *b, const struct attach_point *p)
 	b->n++;
 }
 
+/*
+ * Finding a refused place by cutting links in half takes a grace period of the kernel each time, so
+ * places that are known to be refused are left out first.
+ */
+static bool screened(struct batch *b, const struct attach_point *p)
+{
+	uint8_t insn[16];
+	const char *why;
+	ssize_t n;
+
+	if (b->is_kernel)
+		return false;
+	if (!str_eq(b->open_path, p->target)) {
+		if (b->open_fd >= 0)
+			close(b->open_fd);
+		b->open_path = p->target;
+		b->open_fd = open(p->target, O_RDONLY | O_CLOEXEC);
+	}
+	n = b->open_fd < 0 ? 0 : pread(b->open_fd, insn, sizeof(insn), (off_t)p->offset);
+	why = n > 0 ? arch_refuses_breakpoint(insn, (size_t)n) : NULL;
+	if (!why)
+		return false;
+	err_free(attach_missing(b->pl, p, err_new(EOPNOTSUPP, "the kernel cannot probe %s", why)));
+	return true;
+}
+
 /* Groups the points that one link can hold; points of a group need not be neighbours. */
 static struct err *attach_multi(struct place *pl, bool is_kernel)
 {
 	const struct probe *p = pl->r->probe;
-	struct batch b = {.pl = pl, .is_kernel = is_kernel};
+	struct batch b = {.pl = pl, .is_kernel = is_kernel, .open_fd = -1};
 	bool *done = xcalloc(p->npoints + 1, sizeof(bool));
 	struct err *e = NULL;
 
@@ -120,10 +153,14 @@ static struct err *attach_multi(struct place *pl, bool is_kernel)
 			if (done[j] || !same_link(&b, p->points[i], p->points[j]))
 				continue;
 			done[j] = true;
-			batch_add(&b, p->points[j]);
+			if (!screened(&b, p->points[j]))
+				batch_add(&b, p->points[j]);
 		}
-		e = link_batch(&b, 0, b.n);
+		if (b.n)
+			e = link_batch(&b, 0, b.n);
 	}
+	if (b.open_fd >= 0)
+		close(b.open_fd);
 	free(done);
 	free(b.point);
 	free(b.offset);

@@ -8,7 +8,7 @@
 #include "attach/session.h"
 
 enum {
-	RING_SMALL = 1 << 20, /* scripts that only begin and end */
+	RING_SMALL = 256 << 10, /* scripts that only begin and end */
 	RING_NORMAL = 8 << 20,
 };
 
@@ -60,9 +60,9 @@ static bool is_quiet(const struct program *p)
 }
 
 /* A power of two and whole pages. */
-static uint32_t ring_bytes(const struct session *s, const struct map *m)
+static uint32_t ring_bytes(const struct session *s)
 {
-	uint32_t want = s->prog->opt.ring_bytes ? s->prog->opt.ring_bytes : m->nentries;
+	uint32_t want = s->prog->opt.ring_bytes;
 	uint32_t n = (uint32_t)sysconf(_SC_PAGESIZE);
 
 	if (!want)
@@ -119,7 +119,7 @@ static struct err *map_create(struct session *s, struct kmap *k)
 
 	if (m->kind == MAP_RINGBUF) {
 		key = value = 0;
-		nentries = ring_bytes(s, m);
+		nentries = ring_bytes(s);
 	} else if (m->kind == MAP_DATA) {
 		key = 4;
 		nentries = 1;

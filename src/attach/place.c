@@ -40,17 +40,16 @@ struct err *place_perf(struct place *pl, int perf_fd, uint64_t cookie)
 
 struct err *attach_missing(struct place *pl, const struct attach_point *p, struct err *e)
 {
-	const struct session_options *o = &pl->s->opt;
 	const char *name = p && p->name ? p->name : pl->r->probe->name;
 
-	if (pl->s->prog->opt.missing_probes == 0)
-		return err_note(e, "cannot attach %s", name);
-	if (pl->s->prog->opt.missing_probes == 1 && o->warn) {
-		_cleanup_free_ char *msg = xasprintf("cannot attach %s: %s", name, e->msg);
-
-		o->warn(o->warn_arg, msg, pl->r->probe->loc);
-	}
-	err_free(e);
+	e = err_note(e, "cannot attach %s", name);
+	if (e->code == EPERM || e->code == ENOMEM || e->code == EMFILE || e->code == ENFILE)
+		return e;
+	pl->nmissing++;
+	if (pl->missing)
+		err_free(e);
+	else
+		pl->missing = e;
 	return NULL;
 }
 

@@ -210,10 +210,40 @@ static void attach_user(struct session *s, struct running *r)
 	}
 }
 
+/*
+ * What to do about places that could not be attached: with some of a wildcard's places attached
+ * they are worth a warning; a probe without any place is an error unless missing_probes says
+ * otherwise.
+ */
+static struct err *judge_missing(struct place *pl, struct err *e)
+{
+	const struct session_options *o = &pl->s->opt;
+	int policy = pl->s->prog->opt.missing_probes;
+	struct err *why = pl->missing;
+
+	if (e || !why) {
+		err_free(why);
+		return e;
+	}
+	if (policy == 0 && !pl->r->nattached)
+		return why;
+	if (policy != 2 && o->warn) {
+		_cleanup_free_ char *msg =
+			pl->nmissing == 1
+				? xstrdup(why->msg)
+				: xasprintf("%s (and %u more)", why->msg, pl->nmissing - 1);
+
+		o->warn(o->warn_arg, msg, pl->r->probe->loc);
+	}
+	err_free(why);
+	return NULL;
+}
+
 static struct err *attach_probe(struct session *s, struct running *r)
 {
 	enum probe_kind k = kind_of(r->probe);
 	struct place pl = {.s = s, .r = r, .links = &s->links};
+	struct err *e;
 
 	if (!s->opt.no_pid_filter)
 		pl.pid = s->cmd ? traced_cmd_pid(s->cmd) : s->opt.pid;
@@ -224,8 +254,10 @@ static struct err *attach_probe(struct session *s, struct running *r)
 	if (!r->prog)
 		return NULL;
 	if (r->probe->kind == PROG_KPROBE && (k == PK_UPROBE || k == PK_URETPROBE || k == PK_USDT))
-		return attach_uprobes(&pl);
-	return families[r->probe->kind].attach(&pl);
+		e = attach_uprobes(&pl);
+	else
+		e = families[r->probe->kind].attach(&pl);
+	return judge_missing(&pl, e);
 }
 
 /* kretprobes run in the order of attaching, unlike kprobes: see the kernel's per-task list of

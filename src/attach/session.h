@@ -94,6 +94,9 @@ struct place {
 	struct running *r;
 	link_list *links;
 	int pid; /* 0: all */
+	/* places that could not be attached, and why the first one */
+	unsigned nmissing;
+	struct err *missing;
 };
 /* Opens nothing itself: puts the program on a perf event and keeps both; takes the descriptor over.
  */
@@ -109,8 +112,15 @@ struct err *attach_iter(struct place *pl);
 struct err *attach_perf_events(struct place *pl);
 struct err *attach_uprobes(struct place *pl);
 struct err *attach_kprobes(struct place *pl);
-/* A point that could not be attached: an error, or a warning when missing probes are allowed. */
+/* Notes a point that could not be attached; an error only when the next points would fail for the
+ * same reason. */
 struct err *attach_missing(struct place *pl, const struct attach_point *p, struct err *e);
+
+/*
+ * arch_x86_64.c: why the kernel would refuse a breakpoint on the instruction at `insn`, as far as
+ * its first bytes tell; NULL: it may take it.
+ */
+const char *arch_refuses_breakpoint(const uint8_t *insn, size_t n);
 
 /* user.c */
 struct err *user_run(struct session *s, struct running *r);
