@@ -8,12 +8,12 @@ struct jump {
 struct emit {
 	struct mfn *f;
 	VEC(struct jump) jump;
-	VEC(uint32_t) order;   /* blocks that are emitted */
-	bool *kept;	       /* by block */
-	uint32_t *start;       /* instruction of a block */
-	bool *phi_store;       /* block stores a phi when it begins */
-	uint32_t split;	       /* cursor into f->split */
-	uint32_t *by_start;    /* pieces with a register, by start */
+	VEC(uint32_t) order; /* blocks that are emitted */
+	bool *kept;          /* by block */
+	uint32_t *start;     /* instruction of a block */
+	bool *phi_store;     /* block stores a phi when it begins */
+	uint32_t split;      /* cursor into f->split */
+	uint32_t *by_start;  /* pieces with a register, by start */
 	uint32_t nby_start, next_piece;
 	uint32_t owner[NREGS]; /* sorted piece + 1 that took the register last */
 	struct loc loc;
@@ -53,8 +53,9 @@ static void fill(struct emit *e, unsigned dst, uint32_t slot)
 static void spill(struct emit *e, uint32_t slot, unsigned src, vreg v)
 {
 	/*
-	 * Bounds that a branch proves for the register later must hold for the slot too: the kernel follows
-	 * copies by an id, which before 6.9 only a register move gives (assign_scalar_id_before_mov).
+	 * Bounds that a branch proves for the register later must hold for the slot too: the kernel
+	 * follows copies by an id, which before 6.9 only a register move gives
+	 * (assign_scalar_id_before_mov).
 	 */
 	if (v && e->f->v[v].compared)
 		out(e, BPF_ALU64 | BPF_MOV | BPF_X, src, src, 0, 0);
@@ -91,7 +92,8 @@ static void make(struct emit *e, unsigned dst, vreg v)
 	case REMAT_CONST: make_const(e, dst, m.imm); break;
 	case REMAT_SLOT:
 		mov_reg(e, dst, 10);
-		out(e, BPF_ALU64 | BPF_ADD | BPF_K, dst, 0, 0, slot_off(e, m.slot) + (int32_t)m.imm);
+		out(e, BPF_ALU64 | BPF_ADD | BPF_K, dst, 0, 0,
+		    slot_off(e, m.slot) + (int32_t)m.imm);
 		break;
 	case REMAT_MAP:
 		fix(e, FIX_MAP, m.sym);
@@ -118,9 +120,12 @@ static void get(struct emit *e, unsigned dst, struct place p)
 	}
 }
 
-/* --- parallel moves ------------------------------------------------------------------------------------------ */
+/* --- parallel moves
+ * ------------------------------------------------------------------------------------------ */
 
-enum { MAX_MOVES = 600 };
+enum {
+	MAX_MOVES = 600
+};
 struct moves {
 	struct move m[MAX_MOVES];
 	unsigned n;
@@ -142,7 +147,9 @@ static int emergency_off(struct emit *e, int which)
 	struct mfn *f = e->f;
 	if (!f->tmp_slot[which]) {
 		f->frame_bytes += 8;
-		vec_push(&f->slot, (struct frame_slot){.size = 8, .off = -(int32_t)f->frame_bytes, .used = true});
+		vec_push(&f->slot, (struct frame_slot){.size = 8,
+						       .off = -(int32_t)f->frame_bytes,
+						       .used = true});
 		f->tmp_slot[which] = (uint32_t)f->slot.len;
 	}
 	return (int)f->tmp_slot[which];
@@ -173,7 +180,8 @@ static int scratch(const struct moves *ms)
 static bool fits_store(const struct emit *e, struct place p, int64_t *v)
 {
 	struct remat m;
-	if (p.kind != AT_REMAT || !mfn_remat(e->f, p.n, &m) || m.kind != REMAT_CONST || m.imm != (int32_t)m.imm)
+	if (p.kind != AT_REMAT || !mfn_remat(e->f, p.n, &m) || m.kind != REMAT_CONST ||
+	    m.imm != (int32_t)m.imm)
 		return false;
 	*v = m.imm;
 	return true;
@@ -278,7 +286,8 @@ static void split_moves(struct emit *e, uint32_t pos)
 	do_moves(e, &ms);
 }
 
-/* --- instructions -------------------------------------------------------------------------------------------- */
+/* --- instructions
+ * -------------------------------------------------------------------------------------------- */
 
 static struct place operand(struct emit *e, const struct mi *m, int k, uint32_t pos)
 {
@@ -314,7 +323,9 @@ static void emit_alu(struct emit *e, const struct mi *m, uint32_t pos)
 {
 	unsigned dst = dst_reg(e, m, pos);
 	struct place a = operand(e, m, 0, pos);
-	unsigned b = m->has_imm ? 0 : m->use[1] == m->use[0] && a.kind == AT_REG ? dst : reg_operand(e, m, 1, pos);
+	unsigned b = m->has_imm                                   ? 0
+		     : m->use[1] == m->use[0] && a.kind == AT_REG ? dst
+								  : reg_operand(e, m, 1, pos);
 	uint8_t cls = m->is32 ? BPF_ALU : BPF_ALU64;
 	if (m->is32 && a.kind == AT_REG && a.n != dst)
 		out(e, BPF_ALU | BPF_MOV | BPF_X, dst, a.n, 0, 0);
@@ -344,7 +355,9 @@ static void emit_unary(struct emit *e, const struct mi *m, uint32_t pos)
 	if (m->op == MI_NEG)
 		out(e, BPF_ALU64 | BPF_NEG, dst, 0, 0, 0);
 	else if (m->op == MI_END) /* to the other byte order: a swap */
-		out(e, BPF_ALU | BPF_END | (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? BPF_TO_BE : BPF_TO_LE),
+		out(e,
+		    BPF_ALU | BPF_END |
+			    (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? BPF_TO_BE : BPF_TO_LE),
 		    dst, 0, 0, 8 * m->size);
 }
 
@@ -364,7 +377,8 @@ static void emit_sel(struct emit *e, const struct mi *m, uint32_t pos)
 	unsigned b = m->has_imm ? 0 : m->use[2] == m->use[0] ? dst : reg_operand(e, m, 2, pos);
 	uint32_t at = here(e);
 	jcc(e, m->code, m, a, b, 0);
-	struct place y = m->use[3] == m->use[0] ? (struct place){AT_REG, dst} : operand(e, m, 3, pos);
+	struct place y =
+		m->use[3] == m->use[0] ? (struct place){AT_REG, dst} : operand(e, m, 3, pos);
 	get(e, dst, y);
 	e->f->code.at[at].off = (int16_t)(here(e) - at - 1);
 	if (here(e) == at + 1)
@@ -373,7 +387,9 @@ static void emit_sel(struct emit *e, const struct mi *m, uint32_t pos)
 
 static void emit_load(struct emit *e, const struct mi *m, uint32_t pos)
 {
-	enum { MEMSX = 0x80 }; /* BPF_MEMSX: sign-extending load of cpu v4 */
+	enum {
+		MEMSX = 0x80
+	}; /* BPF_MEMSX: sign-extending load of cpu v4 */
 	int off;
 	unsigned base = base_operand(e, m, 0, pos, &off);
 	uint8_t mode = m->is_signed ? MEMSX : BPF_MEM;
@@ -387,7 +403,8 @@ static void emit_store(struct emit *e, const struct mi *m, uint32_t pos)
 	if (m->has_imm)
 		out(e, BPF_ST | BPF_MEM | size_code(m->size), base, 0, off, (int32_t)m->imm);
 	else
-		out(e, BPF_STX | BPF_MEM | size_code(m->size), base, reg_operand(e, m, 1, pos), off, 0);
+		out(e, BPF_STX | BPF_MEM | size_code(m->size), base, reg_operand(e, m, 1, pos), off,
+		    0);
 }
 
 static void emit_atomic(struct emit *e, const struct mi *m, uint32_t pos)
@@ -437,19 +454,23 @@ static void emit_call(struct emit *e, const struct mi *m, uint32_t pos)
 	static const struct {
 		uint8_t src;
 		enum fix_kind kind;
-	} how[IR_NOPS] = {[IR_KFUNC] = {BPF_PSEUDO_KFUNC_CALL, FIX_KFUNC},
-			  [IR_CALL] = {BPF_PSEUDO_CALL, FIX_CALL},
-			  [IR_RT] = {BPF_PSEUDO_CALL, FIX_RT}};
+	} how[IR_NOPS] = {
+		[IR_KFUNC] = {BPF_PSEUDO_KFUNC_CALL, FIX_KFUNC},
+		[IR_CALL] = {BPF_PSEUDO_CALL,       FIX_CALL },
+		[IR_RT] = {BPF_PSEUDO_CALL,       FIX_RT   }
+        };
 	struct moves ms = {.busy = busy_at(e, pos)};
 	for (int k = 0; k < 5; k++)
 		if (m->use[k]) {
-			add(&ms, call_operand(e, m, k, pos), (struct place){AT_REG, (uint32_t)k + 1}, 0);
+			add(&ms, call_operand(e, m, k, pos),
+			    (struct place){AT_REG, (uint32_t)k + 1}, 0);
 			ms.busy |= 2u << k;
 		}
 	do_moves(e, &ms);
 	if (m->call != IR_HELPER)
 		fix(e, how[m->call].kind, m->sym);
-	out(e, BPF_JMP | BPF_CALL, 0, how[m->call].src, 0, m->call == IR_HELPER ? (int32_t)m->imm : -1);
+	out(e, BPF_JMP | BPF_CALL, 0, how[m->call].src, 0,
+	    m->call == IR_HELPER ? (int32_t)m->imm : -1);
 	if (!m->dst)
 		return;
 	struct place to = mfn_place(e->f, m->dst, pos + 2);
@@ -465,7 +486,8 @@ static void emit_params(struct emit *e, uint32_t pos)
 	struct moves ms = {.busy = busy_at(e, pos + 2)};
 	for (unsigned k = 0; k < f->ir->nparams; k++)
 		if (f->param[k])
-			add(&ms, (struct place){AT_REG, k + 1}, mfn_place(f, f->param[k], pos + 2), f->param[k]);
+			add(&ms, (struct place){AT_REG, k + 1}, mfn_place(f, f->param[k], pos + 2),
+			    f->param[k]);
 	do_moves(e, &ms);
 }
 
@@ -524,12 +546,14 @@ static void emit_insn(struct emit *e, const struct mi *m, uint32_t pos)
 	store_at_def(e, m->dst, pos + 2);
 }
 
-/* --- blocks and jumps ---------------------------------------------------------------------------------------- */
+/* --- blocks and jumps
+ * ---------------------------------------------------------------------------------------- */
 
 static bool is_empty(const struct emit *e, uint32_t block)
 {
 	const struct mblock *b = &e->f->block.at[block];
-	return !b->n && !b->moves_start && !b->moves_end && !e->phi_store[block] && b->succ[0] && !b->succ[1];
+	return !b->n && !b->moves_start && !b->moves_end && !e->phi_store[block] && b->succ[0] &&
+	       !b->succ[1];
 }
 
 /* Where a jump to `block` ends up. */
@@ -544,7 +568,8 @@ static uint32_t target(const struct emit *e, uint32_t block)
 static bool is_return(const struct emit *e, uint32_t block)
 {
 	const struct mblock *b = &e->f->block.at[block];
-	return b->n == 1 && e->f->mi.at[b->first].op == MI_RET && !b->moves_start && !e->phi_store[block];
+	return b->n == 1 && e->f->mi.at[b->first].op == MI_RET && !b->moves_start &&
+	       !e->phi_store[block];
 }
 
 static const struct mi *last_jcc(const struct emit *e, uint32_t block)
@@ -601,7 +626,8 @@ static void emit_branch(struct emit *e, uint32_t block, const struct mi *m, uint
 			yes = no;
 			no = next;
 		}
-		unsigned a = reg_operand(e, m, 0, pos), c = m->has_imm ? 0 : reg_operand(e, m, 1, pos);
+		unsigned a = reg_operand(e, m, 0, pos),
+			 c = m->has_imm ? 0 : reg_operand(e, m, 1, pos);
 		jump_to(e, yes);
 		jcc(e, code, m, a, c, 0);
 	}
@@ -612,7 +638,8 @@ static void emit_branch(struct emit *e, uint32_t block, const struct mi *m, uint
 static void mark_kept(struct emit *e)
 {
 	for (size_t i = 0; i < e->order.len; i++) {
-		uint32_t block = e->order.at[i], next = i + 1 < e->order.len ? e->order.at[i + 1] : 0;
+		uint32_t block = e->order.at[i],
+			 next = i + 1 < e->order.len ? e->order.at[i + 1] : 0;
 		const struct mblock *b = &e->f->block.at[block];
 		const struct mi *m = last_jcc(e, block);
 		if (!i)
@@ -654,7 +681,8 @@ static void emit_block(struct emit *e, uint32_t block, uint32_t next)
 	e->loc = (struct loc){0};
 	if (b->moves_start)
 		list_moves(e, b->moves_start, busy_at(e, b->from));
-	for (ir_ref r = b->ir ? f->ir->block.at[b->ir].first : 0; r && e->phi_store[block]; r = f->ir->insn.at[r].next)
+	for (ir_ref r = b->ir ? f->ir->block.at[b->ir].first : 0; r && e->phi_store[block];
+	     r = f->ir->insn.at[r].next)
 		if (f->v[r].is_phi)
 			store_at_def(e, r, b->from);
 	for (uint32_t i = b->first; i < b->first + b->n; i++) {
@@ -681,8 +709,9 @@ static struct err *patch_jumps(struct emit *e)
 	vec_each(j, &e->jump) {
 		int64_t off = (int64_t)e->start[j->block] - j->insn - 1;
 		if (off != (int16_t)off)
-			return err_new(0, "%s: the program is too large: a jump over %lld instructions",
-				       e->f->ir->name, (long long)off);
+			return err_new(
+				0, "%s: the program is too large: a jump over %lld instructions",
+				e->f->ir->name, (long long)off);
 		e->f->code.at[j->insn].off = (int16_t)off;
 	}
 	return NULL;

@@ -1,10 +1,10 @@
 /*
  * frame.c - the stack: which slots are live when, in topological order, and where they go.
  *
- * A script's slot is live from its first to its last mention: instructions that use its address or a value
- * derived from it.  In topological order that is one interval, because every path from mention to mention
- * stays inside it; around a loop the interval grows to the whole loop.  Slots whose address is kept in memory
- * are live everywhere.
+ * A script's slot is live from its first to its last mention: instructions that use its address or
+ * a value derived from it.  In topological order that is one interval, because every path from
+ * mention to mention stays inside it; around a loop the interval grows to the whole loop.  Slots
+ * whose address is kept in memory are live everywhere.
  */
 #include "bpf/mi.h"
 
@@ -15,7 +15,7 @@ struct mention { /* topological positions of the code of an IR instruction; lo >
 };
 struct scan {
 	struct mfn *f;
-	struct mention *at;   /* by ir_ref */
+	struct mention *at;     /* by ir_ref */
 	uint32_t *user, *first; /* users of each value: user[first[r]..first[r + 1]) */
 	uint32_t *seen, *work;
 };
@@ -54,7 +54,8 @@ static void find_mentions(struct scan *s)
 		struct mblock *b = &f->block.at[*l];
 		for (uint32_t i = 0; i < b->n; i++)
 			mention_at(f, &s->at[f->mi.at[b->first + i].ir], *l, 4 * (b->first + i));
-		for (ir_ref r = b->ir ? f->ir->block.at[b->ir].first : 0; r; r = f->ir->insn.at[r].next) {
+		for (ir_ref r = b->ir ? f->ir->block.at[b->ir].first : 0; r;
+		     r = f->ir->insn.at[r].next) {
 			if (f->ir->insn.at[r].op != IR_PHI)
 				continue;
 			mention_at(f, &s->at[r], *l, b->from);
@@ -70,7 +71,8 @@ static void find_users(struct scan *s)
 	const struct ir_fn *ir = f->ir;
 	for (int pass = 0; pass < 2; pass++) {
 		vec_each(b, &f->block)
-			for (ir_ref r = b->ir ? ir->block.at[b->ir].first : 0; r; r = ir->insn.at[r].next)
+			for (ir_ref r = b->ir ? ir->block.at[b->ir].first : 0; r;
+			     r = ir->insn.at[r].next)
 				for (unsigned k = 0; k < ir->insn.at[r].nargs; k++) {
 					ir_ref a = ir->insn.at[r].arg[k];
 					if (pass)
@@ -91,7 +93,8 @@ static void find_users(struct scan *s)
 
 static bool derives(uint8_t op)
 {
-	return op == IR_PHI || op == IR_SELECT || !(ir_ops[op].flags & (IR_READS | IR_WRITES | IR_CALLS | IR_TERM));
+	return op == IR_PHI || op == IR_SELECT ||
+	       !(ir_ops[op].flags & (IR_READS | IR_WRITES | IR_CALLS | IR_TERM));
 }
 
 /* The address itself is written to memory. */
@@ -187,7 +190,9 @@ static void spill_life(struct mfn *f, const struct vinfo *vi)
 	}
 }
 
-/* --- placing ------------------------------------------------------------------------------------------------ */
+/* --- placing
+ * ------------------------------------------------------------------------------------------------
+ */
 
 struct order {
 	const struct mfn *f;
@@ -211,7 +216,9 @@ static uint32_t cells(const struct frame_slot *s)
 /* Lowest run of n free cells, -1 when there is none. */
 static int find_run(uint64_t busy, uint32_t n)
 {
-	enum { CELLS = STACK_MAX / CELL };
+	enum {
+		CELLS = STACK_MAX / CELL
+	};
 	if (n > CELLS)
 		return -1;
 	uint64_t want = n == 64 ? ~0ull : (1ull << n) - 1;

@@ -1,26 +1,29 @@
 /*
  * isel.c - instruction selection.
  *
- * Blocks are visited from the last to the first and each from its end, so that when a definition is reached all
- * its uses have been selected and it is known whether a register is needed at all: comparisons that became part
- * of a branch, additions that became offsets and constants that became immediates vanish by themselves.
+ * Blocks are visited from the last to the first and each from its end, so that when a definition is
+ * reached all its uses have been selected and it is known whether a register is needed at all:
+ * comparisons that became part of a branch, additions that became offsets and constants that became
+ * immediates vanish by themselves.
  */
 #include "bpf/mi.h"
 
 #include <limits.h>
 
 const uint8_t mi_roles[MI_NOPS][5] = {
-	[MI_ALU] = {USE_ANY, USE_REG | USE_LATE},
-	[MI_SEL] = {USE_ANY, USE_REG | USE_LATE, USE_REG | USE_LATE, USE_ANY | USE_LATE},
+	[MI_ALU] = {USE_ANY,             USE_REG | USE_LATE},
+	[MI_SEL] = {USE_ANY,             USE_REG | USE_LATE, USE_REG | USE_LATE, USE_ANY | USE_LATE},
 	[MI_LOAD] = {USE_REG},
-	[MI_STORE] = {USE_REG, USE_REG},
-	[MI_ATOMIC] = {USE_REG, USE_REG},
-	[MI_FETCH] = {USE_ANY, USE_REG | USE_LATE},
-	[MI_CMPXCHG] = {USE_ANY, USE_REG, USE_REG},
-	[MI_JCC] = {USE_REG, USE_REG},
+	[MI_STORE] = {USE_REG,                   USE_REG                  },
+	[MI_ATOMIC] = {USE_REG,                   USE_REG                              },
+	[MI_FETCH] = {USE_ANY,                   USE_REG | USE_LATE            },
+	[MI_CMPXCHG] = {USE_ANY,                   USE_REG, USE_REG},
+	[MI_JCC] = {USE_REG,            USE_REG                  },
 };
 
-enum { INLINE_MAX = 128 }; /* bytes that copy and zero do without a call */
+enum {
+	INLINE_MAX = 128
+}; /* bytes that copy and zero do without a call */
 
 struct base_reg { /* a map's address that a later instruction of the block has in a register */
 	const void *map;
@@ -34,8 +37,8 @@ struct sel {
 	struct mfn *f;
 	bool *needed;
 	uint32_t *nuses;
-	ir_ref ir;	     /* being selected */
-	VEC(struct mi) seq;  /* its instructions, forward */
+	ir_ref ir;          /* being selected */
+	VEC(struct mi) seq; /* its instructions, forward */
 	struct base_reg base[4];
 	unsigned nbase;
 };
@@ -100,8 +103,9 @@ vreg mfn_value(const struct mfn *f, ir_ref r)
 		}
 		if (i->op != IR_ZEXT && i->op != IR_SEXT)
 			return r;
-		bool same = i->width >= 8 || (i->op == IR_ZEXT ? upper_zero(f, i->arg[0], i->width)
-							       : sign_known(f, i->arg[0], i->width));
+		bool same =
+			i->width >= 8 || (i->op == IR_ZEXT ? upper_zero(f, i->arg[0], i->width)
+							   : sign_known(f, i->arg[0], i->width));
 		if (!same)
 			return r;
 		r = i->arg[0];
@@ -143,7 +147,8 @@ static bool fits32(int64_t v)
 	return v == (int32_t)v;
 }
 
-/* --- building ---------------------------------------------------------------------------------------------- */
+/* --- building
+ * ---------------------------------------------------------------------------------------------- */
 
 static vreg tmp_new(struct sel *s)
 {
@@ -211,7 +216,8 @@ static void mov(struct sel *s, vreg dst, vreg a)
 	push(s, (struct mi){MI_MOV, .dst = dst, .use = {any(s, a)}});
 }
 
-/* --- addresses --------------------------------------------------------------------------------------------- */
+/* --- addresses
+ * --------------------------------------------------------------------------------------------- */
 
 /* A register that holds the map's address near m->imm + *off; *off becomes what is left to add. */
 static vreg map_base(struct sel *s, const struct remat *m, vreg ref, int64_t *off)
@@ -237,7 +243,8 @@ static vreg map_base(struct sel *s, const struct remat *m, vreg ref, int64_t *of
 	return b->t;
 }
 
-/* Fills base (use[k] or slot) and offset of a memory access; `span` bytes from there are accessed. */
+/* Fills base (use[k] or slot) and offset of a memory access; `span` bytes from there are accessed.
+ */
 static void address(struct sel *s, struct mi *m, int k, ir_ref p, int64_t off, int64_t span)
 {
 	const struct mfn *f = s->f;
@@ -266,7 +273,8 @@ static void address(struct sel *s, struct mi *m, int k, ir_ref p, int64_t off, i
 	m->off = (int16_t)off;
 }
 
-/* --- conditions -------------------------------------------------------------------------------------------- */
+/* --- conditions
+ * -------------------------------------------------------------------------------------------- */
 
 struct cond {
 	uint8_t cc;
@@ -275,8 +283,9 @@ struct cond {
 	vreg a, b;
 };
 
-static const uint8_t cc_of[IR_NOPS] = {[IR_EQ] = BPF_JEQ,  [IR_NE] = BPF_JNE,	[IR_ULT] = BPF_JLT,
-				       [IR_ULE] = BPF_JLE, [IR_SLT] = BPF_JSLT, [IR_SLE] = BPF_JSLE};
+static const uint8_t cc_of[IR_NOPS] = {
+	[IR_EQ] = BPF_JEQ,  [IR_NE] = BPF_JNE,   [IR_ULT] = BPF_JLT,
+	[IR_ULE] = BPF_JLE, [IR_SLT] = BPF_JSLT, [IR_SLE] = BPF_JSLE};
 
 static uint8_t swapped(uint8_t cc)
 {
@@ -292,8 +301,13 @@ static uint8_t swapped(uint8_t cc)
 /* 0: has no inverse (JSET). */
 static uint8_t inverse(uint8_t cc)
 {
-	static const uint8_t pair[][2] = {{BPF_JEQ, BPF_JNE},	{BPF_JLT, BPF_JGE},   {BPF_JLE, BPF_JGT},
-					  {BPF_JSLT, BPF_JSGE}, {BPF_JSLE, BPF_JSGT}};
+	static const uint8_t pair[][2] = {
+		{BPF_JEQ,  BPF_JNE },
+		{BPF_JLT,  BPF_JGE },
+		{BPF_JLE,  BPF_JGT },
+		{BPF_JSLT, BPF_JSGE},
+		{BPF_JSLE, BPF_JSGT}
+        };
 	for (size_t i = 0; i < ARRAY_SIZE(pair); i++)
 		for (int k = 0; k < 2; k++)
 			if (pair[i][k] == cc)
@@ -308,9 +322,11 @@ static bool is_bit_test(struct sel *s, const struct ir_insn *i, struct cond *c)
 	int64_t zero, mask;
 	vreg x = mfn_value(f, i->arg[0]);
 	const struct ir_insn *and = mfn_ir(f, x);
-	if ((i->op != IR_EQ && i->op != IR_NE) || !const_of(f, mfn_value(f, i->arg[1]), &zero) || zero)
+	if ((i->op != IR_EQ && i->op != IR_NE) || !const_of(f, mfn_value(f, i->arg[1]), &zero) ||
+	    zero)
 		return false;
-	if (!and || and->op != IR_AND || s->nuses[x] != 1 || !const_of(f, and->arg[1], &mask) || !fits32(mask))
+	if (!and || and->op != IR_AND || s->nuses[x] != 1 || !const_of(f, and->arg[1], &mask) ||
+	    !fits32(mask))
 		return false;
 	c->cc = BPF_JSET;
 	c->flip ^= i->op == IR_EQ;
@@ -329,7 +345,8 @@ static struct cond cond_of(struct sel *s, ir_ref r)
 	for (;;) { /* !x and x != 0 of a comparison */
 		r = mfn_value(f, r);
 		i = mfn_ir(f, r);
-		if (!i || (i->op != IR_EQ && i->op != IR_NE) || !const_of(f, mfn_value(f, i->arg[1]), &v) || v)
+		if (!i || (i->op != IR_EQ && i->op != IR_NE) ||
+		    !const_of(f, mfn_value(f, i->arg[1]), &v) || v)
 			break;
 		vreg x = mfn_value(f, i->arg[0]);
 		const struct ir_insn *ix = mfn_ir(f, x);
@@ -378,8 +395,10 @@ static void sel_cond(struct sel *s, vreg dst, struct cond c, vreg x, vreg y)
 		y = t;
 		c.cc = inverse(c.cc);
 	}
-	push(s, (struct mi){MI_SEL, .code = c.cc, .has_imm = c.has_imm, .imm = c.imm, .dst = dst,
-			    .use = {x, c.a, c.b, y}});
+	push(s, (struct mi){
+			MI_SEL, .code = c.cc, .has_imm = c.has_imm, .imm = c.imm, .dst = dst,
+			.use = {x, c.a, c.b, y}
+        });
 }
 
 /* dst = a cc 0 ? x : y */
@@ -389,12 +408,13 @@ static void sel_zero(struct sel *s, vreg dst, vreg a, uint8_t cc, vreg x, vreg y
 	sel_cond(s, dst, c, x, y);
 }
 
-/* --- arithmetic -------------------------------------------------------------------------------------------- */
+/* --- arithmetic
+ * -------------------------------------------------------------------------------------------- */
 
 static const uint8_t alu_of[IR_NOPS] = {
-	[IR_ADD] = BPF_ADD,  [IR_SUB] = BPF_SUB,   [IR_MUL] = BPF_MUL,	[IR_UDIV] = BPF_DIV, [IR_UMOD] = BPF_MOD,
-	[IR_AND] = BPF_AND,  [IR_OR] = BPF_OR,	   [IR_XOR] = BPF_XOR,	[IR_SHL] = BPF_LSH,  [IR_LSHR] = BPF_RSH,
-	[IR_ASHR] = BPF_ARSH,
+	[IR_ADD] = BPF_ADD,  [IR_SUB] = BPF_SUB,  [IR_MUL] = BPF_MUL,   [IR_UDIV] = BPF_DIV,
+	[IR_UMOD] = BPF_MOD, [IR_AND] = BPF_AND,  [IR_OR] = BPF_OR,     [IR_XOR] = BPF_XOR,
+	[IR_SHL] = BPF_LSH,  [IR_LSHR] = BPF_RSH, [IR_ASHR] = BPF_ARSH,
 };
 
 static bool commutes(uint8_t op)
@@ -421,13 +441,15 @@ static void signed_division(struct sel *s, vreg dst, const struct ir_insn *i)
 			mov(s, dst, mod ? a : konst(s, 0));
 			return;
 		}
-		/* never with a divisor that may be -1: kernels 6.6 to 6.11 faulted on INT64_MIN / -1 */
+		/* never with a divisor that may be -1: kernels 6.6 to 6.11 faulted on INT64_MIN /
+		 * -1 */
 		if (s->f->world->features.bpf_signed_div && c != -1 && fits32(c)) {
-			push(s, (struct mi){MI_ALU, .code = mod ? BPF_MOD : BPF_DIV, .is_signed = true,
-					    .has_imm = true, .imm = c, .dst = dst, .use = {any(s, a)}});
+			push(s, (struct mi){MI_ALU, .code = mod ? BPF_MOD : BPF_DIV,
+					    .is_signed = true, .has_imm = true, .imm = c,
+					    .dst = dst, .use = {any(s, a)}});
 			return;
 		}
-		b = konst(s, c < 0 ? (int64_t)-(uint64_t)c : c);
+		b = konst(s, c < 0 ? (int64_t) - (uint64_t)c : c);
 	} else {
 		c = 1;
 		b = 0;
@@ -494,9 +516,7 @@ static bool binary_const(struct sel *s, vreg dst, const struct ir_insn *i, int64
 		return true;
 	case IR_SHL:
 	case IR_LSHR:
-	case IR_ASHR:
-		alu(s, dst, alu_of[i->op], a, konst(s, c & 63));
-		return true;
+	case IR_ASHR: alu(s, dst, alu_of[i->op], a, konst(s, c & 63)); return true;
 	default: return false;
 	}
 }
@@ -525,14 +545,17 @@ static void extend(struct sel *s, vreg dst, vreg a, unsigned width, bool is_sign
 		else
 			alu(s, dst, BPF_AND, a, konst(s, width == 1 ? 0xff : 0xffff));
 	} else if (s->f->world->features.bpf_signed_div) {
-		push(s, (struct mi){MI_MOVSX, .size = (uint8_t)width, .dst = dst, .use = {any(s, a)}});
+		push(s,
+		     (struct mi){MI_MOVSX, .size = (uint8_t)width, .dst = dst, .use = {any(s, a)}});
 	} else {
 		vreg n = konst(s, 64 - 8 * (int)width);
 		alu(s, dst, BPF_ARSH, alu_tmp(s, BPF_LSH, a, n), n);
 	}
 }
 
-/* --- memory ------------------------------------------------------------------------------------------------ */
+/* --- memory
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static void load(struct sel *s, vreg dst, const struct ir_insn *i)
 {
@@ -594,7 +617,8 @@ static void atomic(struct sel *s, vreg dst, const struct ir_insn *i)
 	push(s, m);
 }
 
-/* Largest width that accesses at this address may have: the stack and the context want natural alignment. */
+/* Largest width that accesses at this address may have: the stack and the context want natural
+ * alignment. */
 static unsigned known_align(const struct mfn *f, ir_ref p)
 {
 	int64_t off = 0, c;
@@ -612,12 +636,15 @@ static unsigned known_align(const struct mfn *f, ir_ref p)
 	return off & 7 ? 1u << __builtin_ctzll((uint64_t)off) : 8;
 }
 
-/* Calls bpf_probe_read_kernel(dst, n, src); from address 0 it zeroes dst without touching memory there. */
+/* Calls bpf_probe_read_kernel(dst, n, src); from address 0 it zeroes dst without touching memory
+ * there. */
 static void bulk(struct sel *s, ir_ref dst, ir_ref src, int64_t n)
 {
 	s->nbase = 0;
-	push(s, (struct mi){MI_CALL, .call = IR_HELPER, .imm = BPF_FUNC_probe_read_kernel,
-			    .use = {any(s, dst), konst(s, n), src ? any(s, src) : konst(s, 0)}});
+	push(s, (struct mi){
+			MI_CALL, .call = IR_HELPER, .imm = BPF_FUNC_probe_read_kernel,
+			.use = {any(s, dst), konst(s, n), src ? any(s, src) : konst(s, 0)}
+        });
 }
 
 static void copy(struct sel *s, const struct ir_insn *i)
@@ -666,11 +693,13 @@ static void zero(struct sel *s, const struct ir_insn *i)
 	}
 }
 
-/* --- one instruction --------------------------------------------------------------------------------------- */
+/* --- one instruction
+ * --------------------------------------------------------------------------------------- */
 
 static void call(struct sel *s, vreg dst, const struct ir_insn *i)
 {
-	struct mi m = {MI_CALL, .call = i->op, .imm = i->imm, .sym = i->sym, .dst = s->needed[dst] ? dst : 0};
+	struct mi m = {MI_CALL, .call = i->op, .imm = i->imm, .sym = i->sym,
+		       .dst = s->needed[dst] ? dst : 0};
 	s->nbase = 0;
 	for (unsigned k = 0; k < i->nargs && k < 5; k++)
 		m.use[k] = any(s, i->arg[k]);
@@ -680,7 +709,10 @@ static void call(struct sel *s, vreg dst, const struct ir_insn *i)
 static void branch(struct sel *s, struct mblock *b, const struct ir_insn *i)
 {
 	struct cond c = cond_of(s, i->arg[0]);
-	push(s, (struct mi){MI_JCC, .code = c.cc, .has_imm = c.has_imm, .imm = c.imm, .use = {c.a, c.b}});
+	push(s,
+	     (struct mi){
+		     MI_JCC, .code = c.cc, .has_imm = c.has_imm, .imm = c.imm, .use = {c.a, c.b}
+        });
 	if (c.flip) {
 		uint32_t t = b->succ[0];
 		b->succ[0] = b->succ[1];
@@ -707,7 +739,8 @@ static void select_insn(struct sel *s, struct mblock *b, ir_ref r)
 		if (i->width == 1)
 			extend(s, r, i->arg[0], 1, false);
 		else
-			push(s, (struct mi){MI_END, .size = i->width, .dst = r, .use = {any(s, i->arg[0])}});
+			push(s, (struct mi){MI_END, .size = i->width, .dst = r,
+					    .use = {any(s, i->arg[0])}});
 		break;
 	case IR_SELECT: {
 		struct cond c = cond_of(s, i->arg[0]);
@@ -740,7 +773,8 @@ static void select_insn(struct sel *s, struct mblock *b, ir_ref r)
 	}
 }
 
-/* --- one block --------------------------------------------------------------------------------------------- */
+/* --- one block
+ * --------------------------------------------------------------------------------------------- */
 
 static void flush(struct sel *s)
 {

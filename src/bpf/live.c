@@ -1,8 +1,8 @@
 /*
  * live.c - lifetimes.
  *
- * Every register has one definition (SSA), so its lifetime is found by walking from each use back to the
- * definition: the cost is the size of the lifetimes, not blocks times registers.
+ * Every register has one definition (SSA), so its lifetime is found by walking from each use back
+ * to the definition: the cost is the size of the lifetimes, not blocks times registers.
  */
 #include "bpf/mi.h"
 
@@ -56,7 +56,7 @@ struct raw_use {
 struct build {
 	struct mfn *f;
 	VEC(struct raw_use) use; /* in layout order */
-	uint32_t *stamp, *end;	 /* per block: vreg of the walk, end of the lifetime there */
+	uint32_t *stamp, *end;   /* per block: vreg of the walk, end of the lifetime there */
 	uint32_t *work, *seen;
 };
 
@@ -66,7 +66,8 @@ static void add_use(struct build *b, vreg v, uint32_t pos, uint32_t end, uint32_
 		vec_push(&b->use, (struct raw_use){v, pos, end, block, must});
 }
 
-/* Registers that the calling convention would like for the operands; the nearest use is set last. */
+/* Registers that the calling convention would like for the operands; the nearest use is set last.
+ */
 static void prefer(struct mfn *f, const struct mi *m)
 {
 	struct vinfo *v = f->v;
@@ -100,8 +101,10 @@ static void scan_insn(struct build *b, uint32_t block, uint32_t at)
 	for (int k = 0; k < 5; k++) {
 		uint8_t role = mi_roles[m->op][k];
 		bool late = role & USE_LATE && m->use[k] != m->use[0];
-		/* the position of a late use is that of the result: neither can be without a register there */
-		add_use(b, m->use[k], pos + (late ? 2 : 0), pos + (late ? 3 : 1), block, role & USE_REG);
+		/* the position of a late use is that of the result: neither can be without a
+		 * register there */
+		add_use(b, m->use[k], pos + (late ? 2 : 0), pos + (late ? 3 : 1), block,
+			role & USE_REG);
 	}
 	if (m->dst)
 		define(f, m->dst, pos + 2, block, m->op == MI_CALL || m->op == MI_CMPXCHG);
@@ -144,7 +147,8 @@ static void scan(struct build *b)
 	struct mfn *f = b->f;
 	vec_each(l, &f->layout) {
 		struct mblock *k = &f->block.at[*l];
-		for (ir_ref r = k->ir ? f->ir->block.at[k->ir].first : 0; r; r = f->ir->insn.at[r].next)
+		for (ir_ref r = k->ir ? f->ir->block.at[k->ir].first : 0; r;
+		     r = f->ir->insn.at[r].next)
 			if (f->ir->insn.at[r].op == IR_PHI && f->ir->insn.at[r].nargs > 1) {
 				define(f, r, k->from, *l, true);
 				f->v[r].is_phi = true;
@@ -158,9 +162,12 @@ static void scan(struct build *b)
 	f->v[0] = (struct vinfo){.pref = -1, .join = -1};
 }
 
-/* --- ranges ------------------------------------------------------------------------------------------------ */
+/* --- ranges
+ * ------------------------------------------------------------------------------------------------
+ */
 
-/* Marks the lifetime of v live at `end` in `block`, back to the definition; returns blocks added to seen. */
+/* Marks the lifetime of v live at `end` in `block`, back to the definition; returns blocks added to
+ * seen. */
 static uint32_t reach(struct build *b, vreg v, uint32_t block, uint32_t end, uint32_t nseen)
 {
 	struct mfn *f = b->f;

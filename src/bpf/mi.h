@@ -1,85 +1,102 @@
 /*
- * mi.h - inside the BPF room: machine code over virtual registers, and the stages that turn it into BPF.
+ * mi.h - inside the BPF room: machine code over virtual registers, and the stages that turn it into
+ * BPF.
  *
  *   order.c    blocks in a good order: critical edges split, loops found, unlikely blocks last
- *   isel.c     IR instructions -> struct mi, one block at a time, from the last use back to the definition
- *   live.c     where each virtual register is live
- *   regalloc.c linear scan with splitting: a register or a stack slot for each piece of each lifetime
- *   resolve.c  the moves that splits, joins and phis need
- *   frame.c    the 512 bytes of stack: script slots and spills that are never live together share
- *   emit.c     bpf_insn, jumps, fix-ups
- *   compile.c  functions into an image; runtime functions linked in by rtlink.c
+ *   isel.c     IR instructions -> struct mi, one block at a time, from the last use back to the
+ * definition live.c     where each virtual register is live regalloc.c linear scan with splitting:
+ * a register or a stack slot for each piece of each lifetime resolve.c  the moves that splits,
+ * joins and phis need frame.c    the 512 bytes of stack: script slots and spills that are never
+ * live together share emit.c     bpf_insn, jumps, fix-ups compile.c  functions into an image;
+ * runtime functions linked in by rtlink.c
  *
- * Positions: machine instruction i of the layout reads its operands at 4i, calls clobber r0-r5 at 4i+1,
- * results are written at 4i+2, and "late" operands, which are read after the result was begun, live until
- * 4i+3.  Each block begins with a label that has a position of its own: phis are defined there.
+ * Positions: machine instruction i of the layout reads its operands at 4i, calls clobber r0-r5 at
+ * 4i+1, results are written at 4i+2, and "late" operands, which are read after the result was
+ * begun, live until 4i+3.  Each block begins with a label that has a position of its own: phis are
+ * defined there.
  */
 #pragma once
 
 #include "bpf/bpf.h"
 
-enum { NREGS = 10, NALLOC = 10, STACK_MAX = 512, CELL = 8 };
+enum {
+	NREGS = 10,
+	NALLOC = 10,
+	STACK_MAX = 512,
+	CELL = 8
+};
 
 /* A virtual register: an ir_ref of the function, or a temporary above them.  0: none. */
 typedef uint32_t vreg;
 
 enum mi_op {
 	MI_NOP,
-	MI_MOV,	    /* dst = use0 */
-	MI_MOV32,   /* dst = low 32 bits of use0 */
-	MI_ALU,	    /* dst = use0 `code` (use1 or imm) */
-	MI_NEG,	    /* dst = -use0 */
-	MI_END,	    /* dst = use0 with `size` bytes reversed */
-	MI_MOVSX,   /* dst = use0 sign-extended from `size` bytes (cpu v4) */
-	MI_SEL,	    /* dst = use1 `code` (use2 or imm) ? use0 : use3 */
-	MI_LOAD,    /* dst = size bytes at use0 or slot, + off */
-	MI_STORE,   /* size bytes at use0 or slot, + off = use1 or imm */
-	MI_ATOMIC,  /* same place `imm`= use1, no result */
-	MI_FETCH,   /* dst = old value at use1 or slot; use0 added or stored by atomic operation `imm` */
+	MI_MOV,    /* dst = use0 */
+	MI_MOV32,  /* dst = low 32 bits of use0 */
+	MI_ALU,    /* dst = use0 `code` (use1 or imm) */
+	MI_NEG,    /* dst = -use0 */
+	MI_END,    /* dst = use0 with `size` bytes reversed */
+	MI_MOVSX,  /* dst = use0 sign-extended from `size` bytes (cpu v4) */
+	MI_SEL,    /* dst = use1 `code` (use2 or imm) ? use0 : use3 */
+	MI_LOAD,   /* dst = size bytes at use0 or slot, + off */
+	MI_STORE,  /* size bytes at use0 or slot, + off = use1 or imm */
+	MI_ATOMIC, /* same place `imm`= use1, no result */
+	MI_FETCH, /* dst = old value at use1 or slot; use0 added or stored by atomic operation `imm`
+		   */
 	MI_CMPXCHG, /* dst = old value at use1 or slot; use0 expected, use2 new */
 	MI_CALL,    /* dst = function (use0..use4) */
 	MI_PARAMS,  /* r1.. -> param vregs */
-	MI_JCC,	    /* if use0 `code` (use1 or imm) to succ 0, else to succ 1 */
-	MI_RET,	    /* r0 = use0, exit */
+	MI_JCC,     /* if use0 `code` (use1 or imm) to succ 0, else to succ 1 */
+	MI_RET,     /* r0 = use0, exit */
 	MI_NOPS
 };
 
 struct mi {
 	uint8_t op;
-	uint8_t code;	  /* BPF_ADD..., BPF_JEQ... */
-	uint8_t size;	  /* bytes of a memory access */
-	uint8_t call;	  /* MI_CALL: enum ir_op of it */
-	bool has_imm;	  /* imm takes the place of the second operand */
-	bool is32;	  /* MI_ALU in 32 bits */
-	bool is_signed;	  /* MI_LOAD with sign extension (cpu v4); MI_ALU signed division */
+	uint8_t code;   /* BPF_ADD..., BPF_JEQ... */
+	uint8_t size;   /* bytes of a memory access */
+	uint8_t call;   /* MI_CALL: enum ir_op of it */
+	bool has_imm;   /* imm takes the place of the second operand */
+	bool is32;      /* MI_ALU in 32 bits */
+	bool is_signed; /* MI_LOAD with sign extension (cpu v4); MI_ALU signed division */
 	int16_t off;
-	uint32_t slot;	  /* base of the access is frame slot slot-1, not a register */
+	uint32_t slot; /* base of the access is frame slot slot-1, not a register */
 	int64_t imm;
 	vreg dst, use[5]; /* a use may be rematerialisable: then it has no register */
 	const void *sym;
-	ir_ref ir;	  /* came from */
+	ir_ref ir; /* came from */
 };
 
 /* How an operand is read. */
-enum { USE_ANY = 0, USE_REG = 1, USE_LATE = 2 };
+enum {
+	USE_ANY = 0,
+	USE_REG = 1,
+	USE_LATE = 2
+};
 extern const uint8_t mi_roles[MI_NOPS][5];
 
 struct mblock {
 	uint32_t succ[2];
 	VEC(uint32_t) pred; /* in the order of the phi arguments */
-	uint32_t ir;	    /* 0: split edge */
+	uint32_t ir;        /* 0: split edge */
 	uint32_t first, n;  /* instructions in mfn.mi; after layout these are in layout order */
 	uint32_t from, to;  /* positions in layout order */
-	uint32_t topo;	    /* position of the block's start in topological order */
-	uint32_t rpo;	    /* index in reverse postorder */
+	uint32_t topo;      /* position of the block's start in topological order */
+	uint32_t rpo;       /* index in reverse postorder */
 	uint32_t loop_end;  /* header of an outermost loop: last rpo index of it; else 0 */
-	uint32_t outer;	    /* header of the outermost loop that this is in, 0 none */
-	uint32_t depth;	    /* of loops */
+	uint32_t outer;     /* header of the outermost loop that this is in, 0 none */
+	uint32_t depth;     /* of loops */
 	bool unlikely;
 	uint32_t moves_start, moves_end; /* lists in mfn.move, index + 1 */
 };
 
-enum remat_kind { REMAT_CONST, REMAT_SLOT, REMAT_MAP, REMAT_MAPVAL, REMAT_FNADDR };
+enum remat_kind {
+	REMAT_CONST,
+	REMAT_SLOT,
+	REMAT_MAP,
+	REMAT_MAPVAL,
+	REMAT_FNADDR
+};
 struct remat { /* a value that is cheaper made again than kept */
 	enum remat_kind kind;
 	int64_t imm; /* constant; offset within slot or map value */
@@ -88,7 +105,12 @@ struct remat { /* a value that is cheaper made again than kept */
 };
 
 /* Where a value is. */
-enum loc_kind { AT_NONE, AT_REG, AT_MEM, AT_REMAT };
+enum loc_kind {
+	AT_NONE,
+	AT_REG,
+	AT_MEM,
+	AT_REMAT
+};
 struct place {
 	enum loc_kind kind;
 	uint32_t n; /* register, frame slot of the spill, or ir_ref */
@@ -107,25 +129,25 @@ struct use_pos {
 };
 
 struct vinfo {
-	uint32_t first;	    /* piece, 0 none */
+	uint32_t first;     /* piece, 0 none */
 	uint32_t use, nuse; /* in mfn.use */
-	uint32_t def;	    /* position */
+	uint32_t def;       /* position */
 	uint32_t def_block;
 	uint32_t pieces, npiece; /* in mfn.sorted, after allocation */
-	uint32_t spill;	    /* frame slot index + 1 */
-	vreg tied;	    /* operand that the result likes to share a register with */
-	vreg phi;	    /* phi that this flows into */
-	int8_t pref;	    /* register that the nearest use wants, -1 none */
-	int8_t join;	    /* phi: register that one of its arguments got, -1 none */
+	uint32_t spill;          /* frame slot index + 1 */
+	vreg tied;               /* operand that the result likes to share a register with */
+	vreg phi;                /* phi that this flows into */
+	int8_t pref;             /* register that the nearest use wants, -1 none */
+	int8_t join;             /* phi: register that one of its arguments got, -1 none */
 	bool store_at_def;
 	bool is_phi;
-	bool compared;	    /* bounds are learnt by a branch: see emit.c */
-	bool def_any;	    /* the definition can write memory */
+	bool compared; /* bounds are learnt by a branch: see emit.c */
+	bool def_any;  /* the definition can write memory */
 };
 
 struct move {
 	struct place from, to;
-	vreg v;	       /* not 0: a split of v, so that its store can be left out; 0: into a phi */
+	vreg v;        /* not 0: a split of v, so that its store can be left out; 0: into a phi */
 	uint32_t next; /* index + 1 */
 };
 struct split_move { /* within a block, before instruction pos / 4 */
@@ -136,11 +158,18 @@ struct split_move { /* within a block, before instruction pos / 4 */
 struct frame_slot {
 	uint32_t size;
 	uint32_t lo, hi; /* topological positions while it is live, inclusive */
-	int32_t off;	 /* from r10, once laid out */
+	int32_t off;     /* from r10, once laid out */
 	bool used;
 };
 
-enum fix_kind { FIX_CALL, FIX_FNADDR, FIX_RT, FIX_MAP, FIX_MAPVAL, FIX_KFUNC };
+enum fix_kind {
+	FIX_CALL,
+	FIX_FNADDR,
+	FIX_RT,
+	FIX_MAP,
+	FIX_MAPVAL,
+	FIX_KFUNC
+};
 struct fix { /* what the linker completes */
 	uint32_t insn;
 	enum fix_kind kind;
@@ -160,20 +189,20 @@ struct mfn {
 	VEC(struct tmp) tmp; /* of vreg nir + i */
 	VEC(struct mi) mi;
 	VEC(struct mblock) block; /* same numbers as in IR, split edges after them */
-	VEC(uint32_t) rpo;	  /* topological order (loops aside) */
+	VEC(uint32_t) rpo;        /* topological order (loops aside) */
 	VEC(uint32_t) layout;
-	vreg *param;		  /* canonical vreg of each parameter */
+	vreg *param; /* canonical vreg of each parameter */
 	struct vinfo *v;
 	VEC(struct use_pos) use;
 	VEC(struct piece) piece; /* [0] unused */
-	struct piece *sorted;	 /* by vreg, then start */
-	VEC(uint32_t) call;	 /* positions 4i+1 where r0-r5 are lost */
-	VEC(uint32_t) r0;	 /* positions where r0 is taken or lost */
+	struct piece *sorted;    /* by vreg, then start */
+	VEC(uint32_t) call;      /* positions 4i+1 where r0-r5 are lost */
+	VEC(uint32_t) r0;        /* positions where r0 is taken or lost */
 	VEC(struct move) move;
 	VEC(struct split_move) split;
 	VEC(struct frame_slot) slot;
-	uint32_t *slot_of;	 /* ir_ref of SLOT -> slot index + 1 */
-	uint32_t tmp_slot[2];	 /* emergency slots of parallel moves, index + 1 */
+	uint32_t *slot_of;    /* ir_ref of SLOT -> slot index + 1 */
+	uint32_t tmp_slot[2]; /* emergency slots of parallel moves, index + 1 */
 	uint32_t frame_bytes;
 	/* result */
 	VEC(struct bpf_insn) code;
@@ -233,13 +262,18 @@ struct rt_func { /* a function within the object */
 };
 bool rt_find(const struct rt_obj *o, const char *name, struct rt_func *ret);
 bool rt_find_at(const struct rt_obj *o, uint32_t section, uint32_t offset, struct rt_func *ret);
-enum rt_ref_kind { RT_REF_CALL, RT_REF_FUNC, RT_REF_RODATA, RT_REF_EXTERN };
+enum rt_ref_kind {
+	RT_REF_CALL,
+	RT_REF_FUNC,
+	RT_REF_RODATA,
+	RT_REF_EXTERN
+};
 struct rt_ref { /* what instruction `insn` of a function refers to */
 	enum rt_ref_kind kind;
 	uint32_t insn;
-	struct rt_func func;   /* CALL, FUNC */
-	const char *name;      /* EXTERN */
-	const uint8_t *bytes;  /* RODATA: object or whole section */
+	struct rt_func func;  /* CALL, FUNC */
+	const char *name;     /* EXTERN */
+	const uint8_t *bytes; /* RODATA: object or whole section */
 	uint32_t nbytes, addend, align;
 };
 /* Calls `each` for every reference of a function, in instruction order. */

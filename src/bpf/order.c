@@ -50,11 +50,12 @@ struct walk {
 };
 
 /*
- * Depth-first postorder without recursion.  `first` says which way is walked last and so comes right after
- * the block in reverse postorder.  Edges to blocks on the path are back edges: kept in `back` as pairs.
+ * Depth-first postorder without recursion.  `first` says which way is walked last and so comes
+ * right after the block in reverse postorder.  Edges to blocks on the path are back edges: kept in
+ * `back` as pairs.
  */
-static void postorder(struct mfn *f, const uint8_t *prefer, uint32_t *out, uint32_t *nout, uint32_t *back,
-		      uint32_t *nback)
+static void postorder(struct mfn *f, const uint8_t *prefer, uint32_t *out, uint32_t *nout,
+		      uint32_t *back, uint32_t *nback)
 {
 	size_t n = f->block.len;
 	uint8_t *state = arena_alloc(f->arena, n);
@@ -89,8 +90,8 @@ static void postorder(struct mfn *f, const uint8_t *prefer, uint32_t *out, uint3
 }
 
 /* Blocks of the loop with this back edge: all that reach the latch without passing the header. */
-static void mark_loop(struct mfn *f, uint32_t latch, uint32_t header, uint32_t *seen, uint32_t stamp,
-		      uint32_t *work)
+static void mark_loop(struct mfn *f, uint32_t latch, uint32_t header, uint32_t *seen,
+		      uint32_t stamp, uint32_t *work)
 {
 	size_t n = 0;
 	seen[header] = stamp;
@@ -120,8 +121,8 @@ static void find_loops(struct mfn *f, const uint32_t *back, uint32_t nback)
 }
 
 /*
- * In reverse postorder an outermost loop spans from its header to its last block; what lies between is
- * counted in.  Slots that are mentioned inside are live over the whole span (frame.c).
+ * In reverse postorder an outermost loop spans from its header to its last block; what lies between
+ * is counted in.  Slots that are mentioned inside are live over the whole span (frame.c).
  */
 static void loop_spans(struct mfn *f, const uint32_t *back, uint32_t nback)
 {
@@ -145,7 +146,8 @@ static void loop_spans(struct mfn *f, const uint32_t *back, uint32_t nback)
 	}
 }
 
-/* A block is unlikely too when only unlikely ones lead to it: dominators stay before what they dominate. */
+/* A block is unlikely too when only unlikely ones lead to it: dominators stay before what they
+ * dominate. */
 static void spread_unlikely(struct mfn *f)
 {
 	vec_each(r, &f->rpo) {
@@ -163,12 +165,14 @@ static void spread_unlikely(struct mfn *f)
 }
 
 /*
- * Likely blocks in reverse postorder, then the unlikely ones; in a large function the unlikely ones are put
- * down every so often, so that jumps stay within 16 bits.
+ * Likely blocks in reverse postorder, then the unlikely ones; in a large function the unlikely ones
+ * are put down every so often, so that jumps stay within 16 bits.
  */
 static void lay_out(struct mfn *f)
 {
-	enum { CHUNK = 400 };
+	enum {
+		CHUNK = 400
+	};
 	VEC(uint32_t) cold = {0};
 	uint32_t since = 0;
 	vec_each(r, &f->rpo) {

@@ -1,22 +1,25 @@
 /*
- * regalloc.c - linear scan over pieces of lifetimes (after Wimmer and Moessenboeck, "Optimized interval
- * splitting in a linear scan register allocator", 2005).
+ * regalloc.c - linear scan over pieces of lifetimes (after Wimmer and Moessenboeck, "Optimized
+ * interval splitting in a linear scan register allocator", 2005).
  *
- * Pieces are taken in order of their start.  A piece that fits nowhere for its whole life is split where its
- * register would be lost; when all registers are taken, the piece whose next use is farthest goes to memory
- * until just before that use.  Constants and addresses are not here at all: they are made where they are used.
+ * Pieces are taken in order of their start.  A piece that fits nowhere for its whole life is split
+ * where its register would be lost; when all registers are taken, the piece whose next use is
+ * farthest goes to memory until just before that use.  Constants and addresses are not here at all:
+ * they are made where they are used.
  */
 #include "bpf/mi.h"
 
 #include <stdlib.h>
 
-enum { FAR = UINT32_MAX };
+enum {
+	FAR = UINT32_MAX
+};
 
 struct ra {
 	struct mfn *f;
 	VEC(uint32_t) heap; /* pieces to come, by start */
 	uint32_t active[NREGS];
-	uint32_t call, r0;  /* cursors into f->call and f->r0 */
+	uint32_t call, r0; /* cursors into f->call and f->r0 */
 };
 
 static struct piece *piece(struct ra *a, uint32_t p)
@@ -24,7 +27,8 @@ static struct piece *piece(struct ra *a, uint32_t p)
 	return &a->f->piece.at[p];
 }
 
-/* --- heap of pieces ---------------------------------------------------------------------------------------- */
+/* --- heap of pieces
+ * ---------------------------------------------------------------------------------------- */
 
 static bool before(struct ra *a, uint32_t x, uint32_t y)
 {
@@ -64,7 +68,8 @@ static uint32_t heap_pop(struct ra *a)
 	return top;
 }
 
-/* --- questions --------------------------------------------------------------------------------------------- */
+/* --- questions
+ * --------------------------------------------------------------------------------------------- */
 
 /* First use of the piece at or after pos; FAR when there is none before its end. */
 static uint32_t next_use(struct ra *a, const struct piece *p, uint32_t pos, bool must)
@@ -119,7 +124,8 @@ static uint32_t free_until(struct ra *a, unsigned r, uint32_t pos)
 	return a->active[r] ? 0 : next_clobber(a, r, pos);
 }
 
-/* --- splitting --------------------------------------------------------------------------------------------- */
+/* --- splitting
+ * --------------------------------------------------------------------------------------------- */
 
 static uint32_t split(struct ra *a, uint32_t p, uint32_t pos)
 {
@@ -136,8 +142,8 @@ static uint32_t split(struct ra *a, uint32_t p, uint32_t pos)
 }
 
 /*
- * A place for a split in [lo, hi]: hi, or the start of a block in a shallower loop between.  Only a few
- * blocks are looked at.
+ * A place for a split in [lo, hi]: hi, or the start of a block in a shallower loop between.  Only a
+ * few blocks are looked at.
  */
 static uint32_t split_place(struct ra *a, uint32_t lo, uint32_t hi)
 {
@@ -186,7 +192,8 @@ static void evict(struct ra *a, uint32_t p, uint32_t pos)
 	to_memory(a, split(a, p, at));
 }
 
-/* --- choosing ---------------------------------------------------------------------------------------------- */
+/* --- choosing
+ * ---------------------------------------------------------------------------------------------- */
 
 struct hints {
 	int reg[6];

@@ -1,6 +1,6 @@
 /*
- * resolve.c - the moves between pieces: within a block where a lifetime was split, on edges where the two ends
- * disagree, and into phis.  Stores of a value that memory already holds are left out.
+ * resolve.c - the moves between pieces: within a block where a lifetime was split, on edges where
+ * the two ends disagree, and into phis.  Stores of a value that memory already holds are left out.
  */
 #include "bpf/mi.h"
 
@@ -17,12 +17,15 @@ static uint32_t add_move(struct mfn *f, vreg v, struct place from, struct place 
 	return (uint32_t)f->move.len;
 }
 
-/* A move on the edge from p to s: at p's end when that is its only way out, else at the start of s. */
-static void edge_move(struct mfn *f, uint32_t p, uint32_t s, vreg v, struct place from, struct place to)
+/* A move on the edge from p to s: at p's end when that is its only way out, else at the start of s.
+ */
+static void edge_move(struct mfn *f, uint32_t p, uint32_t s, vreg v, struct place from,
+		      struct place to)
 {
 	if (same_place(from, to))
 		return;
-	uint32_t *list = f->block.at[p].succ[1] ? &f->block.at[s].moves_start : &f->block.at[p].moves_end;
+	uint32_t *list =
+		f->block.at[p].succ[1] ? &f->block.at[s].moves_start : &f->block.at[p].moves_end;
 	*list = add_move(f, v, from, to, *list);
 }
 
@@ -58,7 +61,8 @@ static void edges_into(struct mfn *f, const struct piece *p)
 		if (f->v[p->v].is_phi && f->v[p->v].def == b->from)
 			continue;
 		vec_each(k, &b->pred)
-			edge_move(f, *k, s, p->v, mfn_place(f, p->v, f->block.at[*k].to - 1), piece_place(f, p));
+			edge_move(f, *k, s, p->v, mfn_place(f, p->v, f->block.at[*k].to - 1),
+				  piece_place(f, p));
 	}
 }
 
@@ -68,7 +72,8 @@ static void split_moves(struct mfn *f, vreg v)
 	for (uint32_t i = 0; i < vi->npiece; i++) {
 		const struct piece *p = &f->sorted[vi->pieces + i];
 		edges_into(f, p);
-		if (!i || p[-1].end != p->start || f->block.at[mfn_block_at(f, p->start)].from == p->start)
+		if (!i || p[-1].end != p->start ||
+		    f->block.at[mfn_block_at(f, p->start)].from == p->start)
 			continue;
 		struct place from = piece_place(f, p - 1), to = piece_place(f, p);
 		if (same_place(from, to))
@@ -102,7 +107,8 @@ static int by_position(const void *a, const void *b)
 	return x->move < y->move ? -1 : x->move > y->move;
 }
 
-/* --- spill slots and stores -------------------------------------------------------------------------------- */
+/* --- spill slots and stores
+ * -------------------------------------------------------------------------------- */
 
 static void spill_slots(struct mfn *f)
 {

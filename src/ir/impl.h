@@ -116,7 +116,6 @@ struct ir_simplified ir_simplify(const struct ir_fn *fn, struct ir_insn *i,
 /* --- helpers.c ---------------------------------------------------------------------------------
  */
 
-const char *ir_helper_name(int64_t id); /* NULL: unknown */
 int64_t ir_helper_id(const char *name); /* -1: unknown */
 /* Same value at each call within one run of the function, no effect. */
 bool ir_helper_is_stable(int64_t id);

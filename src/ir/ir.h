@@ -156,6 +156,9 @@ void ir_print_map(const struct map *m, struct buf *out); /* its declaration, one
 /* Appends the functions found to prog; problems go to diags with places in src. */
 bool ir_parse(struct program *prog, const struct source *src, struct diags *diags);
 
+/* helpers.c: BPF helpers by number and name */
+const char *ir_helper_name(int64_t id); /* NULL: unknown */
+
 /* eval.c: runs a function directly, the oracle for tests.  Memory is real memory of this process. */
 struct ir_eval {
 	/* HELPER, KFUNC, RT: returns the value.  NULL: such a call ends the run with an error. */
