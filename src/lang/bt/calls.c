@@ -168,29 +168,20 @@ struct var *bt_want_map(struct bt_sema *s, struct bt_expr *e, unsigned i)
 
 struct type *bt_fold_int(struct bt_expr *e, int64_t v, struct type *t)
 {
-	e->kind = BT_INT;
-	e->num = (uint64_t)v;
-	e->nkid = 0;
-	e->was_literal = true;
+	bt_make_int(e, (uint64_t)v, t->is_signed && v < 0);
+	e->cast_type = t;
 	return e->type = t;
 }
 
 struct type *bt_fold_bool(struct bt_expr *e, bool v)
 {
-	e->kind = BT_BOOL;
-	e->num = v;
-	e->nkid = 0;
-	e->was_literal = true;
+	bt_make_bool(e, v);
 	return e->type = &type_bool;
 }
 
 struct type *bt_fold_str(struct bt_sema *s, struct bt_expr *e, const char *text)
 {
-	e->kind = BT_STRING;
-	e->text = text;
-	e->len = (uint32_t)strlen(text);
-	e->nkid = 0;
-	e->was_literal = true;
+	bt_make_str(e, text, (uint32_t)strlen(text));
 	return e->type = type_str(s->in->arena, e->len + 1);
 }
 

@@ -341,9 +341,3 @@ const struct bt_call bt_calls_map[] = {
 	{"len",  1, 1, 0, sema_len, lower_len},
 	{0      },
 };
-
-/* Until the core has it. */
-__attribute__((weak)) void bt_sema_assign_local(struct bt_sema *s, struct bt_expr *v, struct type *t)
-{
-	bt_sema_expr(s, v);
-}

@@ -16,7 +16,8 @@ enum addr_space bt_as_of(const struct bt_expr *e)
 {
 	if (e->type && e->type->kind == TYPE_PTR && e->type->as)
 		return (enum addr_space)e->type->as;
-	return (enum addr_space)e->as;
+	/* of a variable's number only the place of the variable is known */
+	return e->as == AS_BPF ? AS_NONE : (enum addr_space)e->as;
 }
 
 static struct bt_place pointee(struct bt_lower *l, struct bt_expr *e)
