@@ -1,0 +1,151 @@
+/*
+ * cli.h - the program: what the command line asks for, and the steps that do it.
+ *
+ * Three personalities share one flow: `spile` itself, and the flags of bpftrace and of stap when
+ * the program is started under their names.  Each has one table of options (flags_*.c) that parses
+ * and prints its help.
+ */
+#pragma once
+
+#include <stdio.h>
+
+#include "attach/attach.h"
+#include "base/base.h"
+#include "events/events.h"
+#include "lang/lang.h"
+#include "output/output.h"
+
+enum {
+	EXIT_OK,
+	EXIT_USER,
+	EXIT_INTERNAL
+};
+
+enum personality {
+	AS_SPILE,
+	AS_BPFTRACE,
+	AS_STAP
+};
+
+struct text_list {
+	VEC(const char *) list;
+};
+
+/* Everything that was asked for. */
+struct job {
+	enum personality as;
+	const char *program; /* argv[0]'s last part, for messages */
+	/* what to run */
+	const char *script; /* -e */
+	const char *file;
+	struct text_list params;
+	struct text_list include_dirs, defines;
+	const struct lang *lang; /* NULL: told apart by the text */
+	/* what to do with it */
+	bool list, info, help, version, dump_functions;
+	bool codegen_only; /* compile, do not load */
+	bool dry_run;
+	unsigned stop_after; /* stap -p1 .. -p4; 0: all */
+	const char *pattern; /* of -l */
+	const char *dump;    /* --dump=... */
+	const char *debug;   /* bpftrace -d: dumps, then runs */
+	bool time;
+	/* how */
+	const char *pid_text;
+	int pid;
+	const char *cmd;
+	const char *output, *format, *buffering;
+	const char *timeout; /* seconds, fractions allowed */
+	const char *debuginfo;
+	const char *no_feature;
+	unsigned verbose;
+	bool quiet, warnings, no_warnings, unsafe, colour;
+	bool no_global_display; /* stap --no-global-var-display */
+};
+
+/* --- options.c -------------------------------------------------------------------- */
+
+enum option_kind {
+	OPT_HEADING, /* help: a line before a group */
+	OPT_FLAG,    /* bool at offset becomes true */
+	OPT_COUNT,   /* unsigned at offset, one more each time */
+	OPT_TEXT,    /* const char * at offset */
+	OPT_LIST,    /* struct text_list at offset */
+	OPT_CALL,    /* set() does it */
+	OPT_IGNORED, /* accepted for compatibility */
+	OPT_MISSING, /* known, not supported: an error that says so */
+};
+struct option {
+	char letter;      /* 0: none */
+	const char *name; /* long one without dashes, NULL: none */
+	const char *arg;  /* what its argument is called; NULL: takes none */
+	const char *help; /* NULL: not shown */
+	enum option_kind kind;
+	size_t offset; /* in struct job */
+	/* An error is a sentence for the user. */
+	struct err *(*set)(struct job *j, const char *arg);
+};
+struct option_table {
+	const struct option *option;
+	size_t n;
+	const char *usage; /* text before and after the options */
+	const char *tail;
+};
+#define JOB_AT(member) offsetof(struct job, member)
+
+/* Options may stand anywhere before `--`; the rest goes to `rest`, in order. */
+struct err *options_parse(const struct option_table *t, struct job *j, char **argv,
+			  struct text_list *rest);
+void options_help(const struct option_table *t, FILE *to);
+
+extern const struct option_table options_spile, options_bpftrace, options_stap;
+/* flags_*.c: what is left after the options, and what may not go together. */
+struct err *finish_spile(struct job *j, struct text_list *rest);
+struct err *finish_bpftrace(struct job *j, struct text_list *rest);
+struct err *finish_stap(struct job *j, struct text_list *rest);
+struct err *set_language(struct job *j, const char *name);
+struct err *parse_pid(const char *text, int *ret);
+
+/* --- phases.c: --time ------------------------------------------------------------- */
+
+struct phases {
+	struct arena *arena;
+	struct {
+		const char *name;
+		uint64_t wall, cpu; /* ns since the phase before */
+	} at[64];
+	unsigned n;
+	uint64_t wall, cpu;
+};
+void phases_start(struct phases *p, struct arena *a);
+void phases_end(void *phases, const char *name); /* as session_options.phase wants it */
+void phases_print(const struct phases *p, FILE *to);
+
+/* --- script.c: from a command line to a program ----------------------------------- */
+
+struct script {
+	struct arena *arena;
+	struct world *world;
+	struct source source;
+	const struct lang *lang;
+	struct diags diags;
+	struct program *prog; /* NULL: it did not compile */
+	struct phases phases;
+};
+struct err *script_open(struct job *j, struct script *s); /* reads the text, opens the world */
+/* Compiles and prints every diagnostic; false after errors. */
+bool script_compile(struct job *j, struct script *s, bool is_listing);
+void script_optimize(struct job *j, struct script *s);
+void script_close(struct script *s);
+void print_error(const struct job *j, const struct err *e);
+/* --dump and -d: everything that the wanted stages name, to stdout. */
+bool dump_wanted(const struct job *j, const char *stage);
+struct err *dump_check(const struct job *j); /* unknown stages */
+void dump_program(const struct job *j, struct script *s);
+
+/* --- run.c, list.c, info.c, ir.c -------------------------------------------------- */
+
+int run_script(struct job *j);
+int list_probes(struct job *j);
+int print_info(struct job *j);
+int verb_ir(char **argv);

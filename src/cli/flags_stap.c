@@ -1,0 +1,140 @@
+/* flags_stap.c - the command line of stap: what makes sense without kernel modules. */
+#include <stdlib.h>
+
+#include "cli/cli.h"
+
+static struct err *set_pass(struct job *j, const char *arg)
+{
+	if (arg[0] < '1' || arg[0] > '5' || arg[1])
+		return err_new(0, "Invalid pass number '%s' (should be 1-5).", arg);
+	j->stop_after = arg[0] == '5' ? 0 : (unsigned)(arg[0] - '0');
+	return NULL;
+}
+
+static struct err *set_list(struct job *j, const char *arg)
+{
+	j->list = true;
+	j->pattern = arg;
+	return NULL;
+}
+
+static struct err *set_list_variables(struct job *j, const char *arg)
+{
+	j->verbose = MAX(j->verbose, 1u);
+	return set_list(j, arg);
+}
+
+static struct err *set_runtime(struct job *j, const char *arg)
+{
+	if (str_eq(arg, "bpf"))
+		return NULL;
+	return err_new(0, "--runtime=%s is not supported: everything runs on BPF", arg);
+}
+
+static struct err *set_timeout(struct job *j, const char *arg)
+{
+	char *end;
+	if (strtod(arg, &end) <= 0 || *end)
+		return err_new(0, "Invalid timeout interval '%s'", arg);
+	j->timeout = arg;
+	return NULL;
+}
+
+/* clang-format off */
+static const struct option table[] = {
+	{.kind = OPT_HEADING, .help = "OPTIONS:"},
+	{'e', NULL, "SCRIPT", "run this script", OPT_TEXT, JOB_AT(script)},
+	{'c', NULL, "CMD", "run CMD, end with it; target() is its pid", OPT_TEXT, JOB_AT(cmd)},
+	{'x', NULL, "PID", "target() is PID; end when it ends", OPT_TEXT, JOB_AT(pid_text)},
+	{'o', NULL, "FILE", "write the script's output to FILE", OPT_TEXT, JOB_AT(output)},
+	{'T', NULL, "SECONDS", "end after so long", OPT_CALL, .set = set_timeout},
+	{'v', NULL, NULL, "say more", OPT_COUNT, JOB_AT(verbose)},
+	{'p', NULL, "PASS", "stop after pass 1 parse, 2 elaborate, 3 translate, 4 load, 5 run", OPT_CALL, .set = set_pass},
+	{'l', NULL, "PATTERN", "list the probe points that match", OPT_CALL, .set = set_list},
+	{'L', NULL, "PATTERN", "the same with their variables", OPT_CALL, .set = set_list_variables},
+	{'g', NULL, NULL, "guru mode: allow what changes the machine", OPT_FLAG, JOB_AT(unsafe)},
+	{'G', NULL, "NAME=VALUE", "set a global", OPT_LIST, JOB_AT(defines)},
+	{'D', NULL, "NAME=VALUE", "set a limit, such as MAXMAPENTRIES", OPT_LIST, JOB_AT(defines)},
+	{'w', NULL, NULL, "no warnings", OPT_FLAG, JOB_AT(no_warnings)},
+	{'W', NULL, NULL, "accepted", OPT_IGNORED},
+	{0, "dump-functions", NULL, "list the functions that scripts may call", OPT_FLAG, JOB_AT(dump_functions)},
+	{0, "no-global-var-display", NULL, "do not print unread globals at the end", OPT_FLAG, JOB_AT(no_global_display)},
+	{0, "dump", "STAGES", "print and stop: ast types ir ir:PASS bpf maps", OPT_TEXT, JOB_AT(dump)},
+	{0, "time", NULL, "show where the time until the first event went", OPT_FLAG, JOB_AT(time)},
+	{'V', "version", NULL, "print the version", OPT_FLAG, JOB_AT(version)},
+	{'h', "help", NULL, "show this help", OPT_FLAG, JOB_AT(help)},
+	/* what only steers kernel modules, their cache and their build */
+	{'k', NULL, NULL, NULL, OPT_IGNORED},
+	{'q', NULL, NULL, NULL, OPT_IGNORED},
+	{'m', NULL, "NAME", NULL, OPT_IGNORED},
+	{'s', NULL, "MB", NULL, OPT_IGNORED},
+	{'u', NULL, NULL, NULL, OPT_IGNORED},
+	{'t', NULL, NULL, NULL, OPT_IGNORED},
+	{'b', NULL, NULL, NULL, OPT_IGNORED},
+	{'P', NULL, NULL, NULL, OPT_IGNORED},
+	{'I', NULL, "DIR", NULL, OPT_LIST, JOB_AT(include_dirs)},
+	{'R', NULL, "DIR", NULL, OPT_IGNORED},
+	{'B', NULL, "NAME=VALUE", NULL, OPT_IGNORED},
+	{'d', NULL, "OBJECT", NULL, OPT_IGNORED},
+	{0, "vp", "LEVELS", NULL, OPT_IGNORED},
+	{0, "ldd", NULL, NULL, OPT_IGNORED},
+	{0, "all-modules", NULL, NULL, OPT_IGNORED},
+	{0, "poison-cache", NULL, NULL, OPT_IGNORED},
+	{0, "disable-cache", NULL, NULL, OPT_IGNORED},
+	{0, "clean-cache", NULL, NULL, OPT_IGNORED},
+	{0, "prologue-searching", NULL, NULL, OPT_IGNORED},
+	{0, "skip-badvars", NULL, NULL, OPT_IGNORED},
+	{0, "suppress-time-limits", NULL, NULL, OPT_IGNORED},
+	{0, "compatible", "VERSION", NULL, OPT_IGNORED},
+	{0, "check-version", NULL, NULL, OPT_IGNORED},
+	{0, "color", "WHEN", NULL, OPT_IGNORED},
+	{0, "bpf", NULL, NULL, OPT_IGNORED},
+	{0, "runtime", "NAME", NULL, OPT_CALL, .set = set_runtime},
+	{'E', NULL, "SCRIPT", NULL, OPT_MISSING},
+	{'F', NULL, NULL, NULL, OPT_MISSING},
+	{'S', NULL, "SIZE", NULL, OPT_MISSING},
+	{'i', NULL, NULL, NULL, OPT_MISSING},
+	{'r', NULL, "RELEASE", NULL, OPT_MISSING},
+	{'a', NULL, "ARCH", NULL, OPT_MISSING},
+	{0, "monitor", NULL, NULL, OPT_MISSING},
+	{0, "remote", "HOST", NULL, OPT_MISSING},
+	{0, "dyninst", NULL, NULL, OPT_MISSING},
+	{0, "use-server", NULL, NULL, OPT_MISSING},
+	{0, "unprivileged", NULL, NULL, OPT_MISSING},
+	{0, "privilege", "LEVEL", NULL, OPT_MISSING},
+	{0, "dump-probe-types", NULL, NULL, OPT_MISSING},
+	{0, "dump-probe-aliases", NULL, NULL, OPT_MISSING},
+	{0, "example", NULL, NULL, OPT_MISSING},
+};
+/* clang-format on */
+
+const struct option_table options_stap = {
+	.option = table,
+	.n = ARRAY_SIZE(table),
+	.usage = "stap - run a SystemTap script (this is spile " SPILE_VERSION
+		 ", which needs no kernel module)\n\n"
+		 "USAGE:\n"
+		 "    stap [options] FILE [arguments]\n"
+		 "    stap [options] -                  the script comes from stdin\n"
+		 "    stap [options] -e SCRIPT [arguments]\n"
+		 "    stap [options] -l PATTERN | -L PATTERN\n\n",
+	.tail = "\nSee spile(8).\n",
+};
+
+struct err *finish_stap(struct job *j, struct text_list *rest)
+{
+	size_t next = 0;
+	j->lang = &lang_stp;
+	if (j->list || j->dump_functions)
+		return NULL;
+	if (!j->script && !rest->list.len)
+		return err_new(0, "A script must be specified.");
+	if (j->cmd && j->pid_text)
+		return err_new(
+			0, "You can't specify both a command with '-c' and a process with '-x'.");
+	if (!j->script)
+		j->file = rest->list.at[next++];
+	for (; next < rest->list.len; next++)
+		vec_push(&j->params.list, rest->list.at[next]);
+	return NULL;
+}

@@ -1,0 +1,139 @@
+/* list.c - -l and -lv: probes, types, and the probes of a script. */
+#include <stdlib.h>
+
+#include "cli/cli.h"
+
+static void print_name(void *arg, const char *name, const char *const *lines, unsigned n)
+{
+	++*(unsigned *)arg;
+	puts(name);
+	for (unsigned i = 0; i < n; i++)
+		printf("    %s\n", lines[i]);
+}
+
+/* --- types ------------------------------------------------------------------------ */
+
+static const struct {
+	const char *word;
+	enum btf_namespace ns;
+} type_words[] = {
+	{"struct ", BTF_NS_STRUCT},
+        {"union ",  BTF_NS_UNION },
+        {"enum ",   BTF_NS_ENUM  }
+};
+
+struct type_list {
+	struct btf *btf;
+	const char *word, *pattern;
+	bool body;
+	struct text_list names;
+};
+
+static void add_type(void *arg, const char *name, uint32_t id)
+{
+	struct type_list *l = arg;
+	if (!glob_match(l->pattern, name))
+		return;
+	struct buf b = {0};
+	if (l->body)
+		btf_spell_struct(l->btf, id, &b);
+	if (b.len)
+		vec_push(&l->names.list, xasprintf("vmlinux: %s", buf_str(&b)));
+	else
+		vec_push(&l->names.list, xasprintf("%s%s", l->word, name));
+	buf_free(&b);
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* "struct x*" and the like; false: the pattern is no type. */
+static bool list_types(struct world *w, const char *pattern, bool body, struct err **e)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(type_words); i++) {
+		if (!str_has_prefix(pattern, type_words[i].word))
+			continue;
+		struct type_list l = {.word = type_words[i].word, .body = body};
+		l.pattern = pattern + strlen(l.word);
+		l.btf = world_btf(w, e);
+		if (l.btf)
+			btf_each(l.btf, type_words[i].ns, add_type, &l);
+		qsort(l.names.list.at, l.names.list.len, sizeof(l.names.list.at[0]), by_text);
+		for (size_t k = 0; k < l.names.list.len; k++) {
+			if (!k || strcmp(l.names.list.at[k], l.names.list.at[k - 1]))
+				puts(l.names.list.at[k]);
+		}
+		for (size_t k = 0; k < l.names.list.len; k++)
+			base_free((void *)l.names.list.at[k]);
+		vec_free(&l.names.list);
+		return true;
+	}
+	return false;
+}
+
+/* --- probes ----------------------------------------------------------------------- */
+
+static int list_pattern(struct job *j, struct script *s)
+{
+	struct err *e = NULL;
+	unsigned n = 0;
+	if (strchr(j->pattern, '.') && !strpbrk(j->pattern, ":*") && !j->no_warnings)
+		fprintf(stderr,
+			"WARNING: It appears that '%s' is a filename but the file does not exist. Treating '%s' as a "
+			"search pattern.\n",
+			j->pattern, j->pattern);
+	if (!list_types(s->world, j->pattern, j->verbose > 0, &e))
+		probe_list(s->world, str_eq(j->pattern, "*") ? NULL : j->pattern, j->verbose > 0,
+			   s->arena, print_name, &n);
+	if (!e)
+		return EXIT_OK;
+	print_error(j, e);
+	err_free(e);
+	return EXIT_USER;
+}
+
+static unsigned list_program(struct job *j, struct script *s)
+{
+	unsigned n = 0;
+	vec_each(p, &s->prog->probe)
+		for (uint32_t i = 0; i < MAX((*p)->npoints, 1u); i++) {
+			const struct attach_point *at = (*p)->npoints ? (*p)->points[i] : NULL;
+			struct probe_args *args =
+				j->verbose && at ? probe_arguments(s->world, at, s->arena) : NULL;
+			unsigned lines =
+				args && args->decl && args->record ? args->record->nfield : 0;
+			print_name(&n, at && at->name ? at->name : (*p)->name,
+				   args ? args->decl : NULL, lines);
+		}
+	return n;
+}
+
+/* stap -l PATTERN: the probe points that a script of just that pattern would have. */
+static void make_pattern_script(struct job *j)
+{
+	static char text[4096];
+	snprintf(text, sizeof(text), "probe %s { }", j->pattern);
+	j->script = text;
+}
+
+int list_probes(struct job *j)
+{
+	struct script s;
+	int status = EXIT_USER;
+	if (j->as == AS_STAP && j->pattern)
+		make_pattern_script(j);
+	struct err *e = script_open(j, &s);
+	if (e) {
+		print_error(j, e);
+		err_free(e);
+	} else if (!s.source.text) {
+		status = list_pattern(j, &s);
+	} else if (script_compile(j, &s, true) && s.prog) {
+		unsigned n = list_program(j, &s);
+		status = n || j->as != AS_STAP ? EXIT_OK : EXIT_USER;
+	}
+	script_close(&s);
+	return status;
+}

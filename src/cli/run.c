@@ -1,0 +1,212 @@
+/* run.c - a script from compiling to its exit code. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec t;
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static struct output_env output_env(const struct script *s)
+{
+	time_t now = time(NULL);
+	struct tm tm = {0};
+	localtime_r(&now, &tm);
+	return (struct output_env){
+		.prog = s->prog,
+		.boot_to_real_ns = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME),
+		.mono_to_real_ns = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC),
+		.tz_offset = (int)tm.tm_gmtoff,
+	};
+}
+
+static struct err *choose_exporter(const struct job *j, const struct script *s,
+				   const struct exporter_ops **ret)
+{
+	bool is_stap = s->lang == &lang_stp;
+	const char *f = j->format ? j->format : "text";
+	if (str_eq(f, "text"))
+		*ret = is_stap ? &output_stp_text : &output_bt_text;
+	else if (str_eq(f, "json") && !is_stap)
+		*ret = &output_bt_json;
+	else if (str_eq(f, "folded"))
+		*ret = &output_folded;
+	else
+		return err_new(
+			0, "Invalid output format \"%s\"\nValid formats: 'text', 'json', 'folded'",
+			f);
+	return NULL;
+}
+
+static struct err *open_output(const struct job *j, int *fd)
+{
+	*fd = STDOUT_FILENO;
+	if (!j->output)
+		return NULL;
+	*fd = open(j->output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	return *fd >= 0 ? NULL
+			: err_new(errno, "Failed to open output file: \"%s\": %s", j->output,
+				  strerror(errno));
+}
+
+static enum output_buffering buffering(const struct job *j)
+{
+	return str_eq(j->buffering, "line")   ? OUTPUT_LINE
+	       : str_eq(j->buffering, "full") ? OUTPUT_FULL
+	       : str_eq(j->buffering, "none") ? OUTPUT_NONE
+					      : OUTPUT_AUTO;
+}
+
+static struct err *make_exporter(const struct job *j, const struct script *s, struct exporter **ret)
+{
+	const struct exporter_ops *ops = NULL;
+	struct output_env env = output_env(s);
+	int fd;
+	struct err *e = choose_exporter(j, s, &ops);
+	if (!e)
+		e = open_output(j, &fd);
+	if (e)
+		return e;
+	struct exporter *x = *ret = exporter_create(ops, fd, &env);
+	x->buffering = buffering(j);
+	x->colour = j->colour;
+	x->no_warnings = j->no_warnings;
+	return NULL;
+}
+
+struct warn_arg {
+	const struct job *j;
+	const struct script *s;
+};
+
+static void warn(void *arg, const char *msg, struct loc loc)
+{
+	struct warn_arg *w = arg;
+	struct diag d = {.severity = DIAG_WARNING, .loc = loc, .msg = (char *)msg};
+	struct buf b = {0};
+	if (w->j->no_warnings)
+		return;
+	w->s->lang->render(&d, &b, w->j->colour);
+	fwrite(buf_str(&b), 1, b.len, stderr);
+	buf_free(&b);
+}
+
+/* One file a probe, link and map: thousands of probes need room. */
+static void raise_file_limit(void)
+{
+	struct rlimit r;
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
+		r.rlim_cur = r.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &r);
+	}
+}
+
+static struct err *trace(struct job *j, struct script *s, struct exporter *x, int *status)
+{
+	struct session *session = NULL;
+	struct warn_arg w = {j, s};
+	struct session_options so = {
+		.pid = j->pid,
+		.cmd = j->cmd,
+		.verbose = j->verbose > 0,
+		.dry_run = j->dry_run || j->stop_after == 4,
+		.phase = phases_end,
+		.phase_arg = &s->phases,
+		.warn = warn,
+		.warn_arg = &w,
+	};
+	struct run_options ro = {
+		.out = x,
+		.quiet = j->quiet || j->as == AS_STAP || s->lang == &lang_stp,
+		.timeout_ns = j->timeout ? (uint64_t)(strtod(j->timeout, NULL) * 1e9) : 0,
+		.notify_attached = getenv("__BPFTRACE_NOTIFY_PROBES_ATTACHED") != NULL,
+	};
+	raise_file_limit();
+	struct err *e = session_create(s->prog, s->world, &so, &session);
+	if (e)
+		return e;
+	if (j->time)
+		phases_print(&s->phases, stderr);
+	if (!so.dry_run) {
+		x->env.symbols = symbolizer_create(session, s->world);
+		e = events_run(session, &ro, status);
+		exporter_flush(x);
+		symbolizer_destroy(x->env.symbols);
+		x->env.symbols = NULL;
+	}
+	session_destroy(session);
+	return e;
+}
+
+static void say_passes(const struct job *j, const struct script *s)
+{
+	if (s->lang != &lang_stp || !j->verbose)
+		return;
+	fprintf(stderr, "Pass 1: parsed user script.\n");
+	fprintf(stderr, "Pass 2: analyzed script: %zu probes, %zu globals.\n", s->prog->probe.len,
+		s->prog->var.len);
+	fprintf(stderr, "Pass 3: translated to BPF: %zu functions.\n", s->prog->fn.len);
+	if (!j->stop_after)
+		fprintf(stderr, "Pass 5: starting run.\n");
+}
+
+static int compile_and_trace(struct job *j, struct script *s)
+{
+	struct exporter *x = NULL;
+	int status = 0;
+	if (!script_compile(j, s, false))
+		return EXIT_USER;
+	if (!s->prog)
+		return EXIT_OK; /* stap -p1, -p2 */
+	script_optimize(j, s);
+	dump_program(j, s);
+	if (j->dump || j->codegen_only || (j->stop_after && j->stop_after < 4))
+		return EXIT_OK;
+	struct err *e = attach_preflight(s->world);
+	if (!e)
+		e = make_exporter(j, s, &x);
+	say_passes(j, s);
+	if (!e)
+		e = trace(j, s, x, &status);
+	if (x && x->is_closed && x->write_errno != EPIPE)
+		e = e ? e
+		      : err_new(x->write_errno, "output could not be written: %s",
+				strerror(x->write_errno));
+	exporter_destroy(x);
+	if (e) {
+		print_error(j, e);
+		status = e->log ? EXIT_INTERNAL : EXIT_USER;
+		err_free(e);
+	}
+	if (s->lang == &lang_stp && status)
+		fprintf(stderr, "Pass 5: run failed.  [man error::pass5]\n");
+	return status;
+}
+
+int run_script(struct job *j)
+{
+	struct script s;
+	struct err *e = dump_check(j);
+	int status = EXIT_USER;
+	if (!e)
+		e = script_open(j, &s);
+	else
+		s = (struct script){0};
+	if (!e)
+		status = compile_and_trace(j, &s);
+	if (e) {
+		print_error(j, e);
+		err_free(e);
+	}
+	if (s.arena)
+		script_close(&s);
+	return status;
+}

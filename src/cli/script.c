@@ -1,0 +1,218 @@
+/* script.c - from a command line to a program: the text, the world, the compiler and its
+ * diagnostics. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+void print_error(const struct job *j, const struct err *e)
+{
+	const char *red = j->colour ? "\033[31m" : "", *reset = j->colour ? "\033[0m" : "";
+	fflush(stdout);
+	fprintf(stderr, "%sERROR: %s%s\n", red, e->msg, reset);
+	if (e->hint)
+		fprintf(stderr, "HINT: %s\n", e->hint);
+	if (e->log && (j->verbose || dump_wanted(j, "verifier")))
+		fprintf(stderr, "%s\n", e->log);
+}
+
+/* --- the text --------------------------------------------------------------------- */
+
+static struct err *read_text(struct job *j, struct script *s)
+{
+	size_t n = 0;
+	bool is_stdin = j->script || str_eq(j->file, "-");
+	char *text =
+		j->script ? xstrdup(j->script) : read_file(is_stdin ? "/dev/stdin" : j->file, &n);
+	if (!text)
+		return err_new(errno, "failed to open file '%s': %s", j->file, strerror(errno));
+	bool is_stap = j->as == AS_STAP || j->lang == &lang_stp;
+	s->source.len = j->script ? strlen(text) : n;
+	s->source.text = arena_strndup(s->arena, text, s->source.len);
+	s->source.name = !is_stdin ? j->file : is_stap ? "<input>" : "stdin";
+	base_free(text);
+	return NULL;
+}
+
+static void tell_language(struct job *j, struct script *s)
+{
+	const char *name = j->script ? NULL : j->file, *text = s->source.text;
+	s->lang = j->lang;
+	if (s->lang)
+		return;
+	s->lang = lang_stp.looks_like(name, text) > lang_bt.looks_like(name, text) ? &lang_stp
+										   : &lang_bt;
+	if (s->lang == &lang_stp && str_eq(s->source.name, "stdin"))
+		s->source.name = "<input>";
+}
+
+/* --- the world -------------------------------------------------------------------- */
+
+/* The executable that -c starts, as execvp would find it; NULL: none. */
+static const char *command_path(struct arena *a, const char *cmd)
+{
+	size_t n = strcspn(cmd, " \t");
+	char *word = arena_strndup(a, cmd, n), *save = NULL;
+	if (strchr(word, '/'))
+		return word;
+	const char *path = getenv("PATH");
+	char *dirs = arena_strdup(a, path ? path : "/usr/bin:/bin");
+	for (char *dir = strtok_r(dirs, ":", &save); dir; dir = strtok_r(NULL, ":", &save)) {
+		char *full = arena_printf(a, "%s/%s", dir, word);
+		if (access(full, X_OK) == 0)
+			return full;
+	}
+	return NULL;
+}
+
+static void remove_features(struct features *f, const char *list)
+{
+	static const struct {
+		const char *name;
+		size_t offset;
+	} known[] = {
+		{"kprobe_multi",   offsetof(struct features, kprobe_multi)  },
+		{"kprobe_session", offsetof(struct features, kprobe_session)},
+		{"uprobe_multi",   offsetof(struct features, uprobe_multi)  },
+	};
+	for (size_t i = 0; list && i < ARRAY_SIZE(known); i++)
+		if (strstr(list, known[i].name))
+			*(bool *)((char *)f + known[i].offset) = false;
+}
+
+static struct err *open_world(struct job *j, struct script *s)
+{
+	struct err *e = world_open(s->arena, "", &s->world);
+	if (e)
+		return e;
+	struct world *w = s->world;
+	w->pid = j->pid;
+	w->unsafe = j->unsafe;
+	w->debuginfo_dirs = j->debuginfo;
+	if (j->cmd) {
+		w->cmd_path = command_path(s->arena, j->cmd);
+		if (!w->cmd_path)
+			return err_new(
+				ENOENT,
+				"Failed to fork child: '%.*s' does not exist or is not executable",
+				(int)strcspn(j->cmd, " \t"), j->cmd);
+	}
+	features_probe(w);
+	remove_features(&w->features, j->no_feature);
+	return NULL;
+}
+
+struct err *script_open(struct job *j, struct script *s)
+{
+	*s = (struct script){.arena = arena_create()};
+	phases_start(&s->phases, s->arena);
+	diags_init(&s->diags, s->arena);
+	struct err *e = NULL;
+	if (j->script || j->file)
+		e = read_text(j, s);
+	if (e)
+		return e;
+	if (s->source.text)
+		tell_language(j, s);
+	e = open_world(j, s);
+	phases_end(&s->phases, "world");
+	return e;
+}
+
+void script_close(struct script *s)
+{
+	program_free(s->prog);
+	diags_free(&s->diags);
+	if (s->world)
+		world_close(s->world);
+	arena_destroy(s->arena);
+}
+
+/* --- the compiler ----------------------------------------------------------------- */
+
+static struct program_options default_options(const struct job *j, const struct lang *lang)
+{
+	bool is_stap = lang == &lang_stp;
+	return (struct program_options){
+		.max_map_keys = is_stap ? 2048 : 4096,
+		.max_strlen = is_stap ? 512 : 1024,
+		.max_cat_bytes = 10240,
+		.max_probes = 1024,
+		.max_progs = 1024,
+		.stack_limit = is_stap ? 20 : 127,
+		.stack_mode = STACK_BPFTRACE,
+		.print_maps_on_exit = !j->no_global_display,
+		.helper_errors = j->warnings,
+		.demangle = true,
+		.lazy_symbols = true,
+		.show_debug_info = true,
+		.str_trunc_trailer = "..",
+		.license = "GPL",
+		.log_size = 1000000,
+	};
+}
+
+static void print_diags(const struct job *j, struct script *s, bool ok)
+{
+	/* of a script that compiled, bpftrace says its warnings on stdout */
+	FILE *to = ok && j->as == AS_BPFTRACE ? stdout : stderr;
+	for (int severity = DIAG_ERROR; severity <= DIAG_WARNING; severity++)
+		vec_each(d, &s->diags.list) {
+			struct buf b = {0};
+			if ((int)d->severity != severity ||
+			    (severity == DIAG_WARNING && j->no_warnings))
+				continue;
+			s->lang->render(d, &b, j->colour);
+			fwrite(buf_str(&b), 1, b.len, to);
+			buf_free(&b);
+		}
+	fflush(to);
+}
+
+/* How stap ends when a pass found errors. */
+static void print_failed_pass(const struct script *s)
+{
+	bool parse = false;
+	for (size_t i = 0; i < s->diags.list.len; i++)
+		parse |= strstr(s->diags.list.at[i].msg, "parse error") != NULL;
+	fprintf(stderr, parse ? "Pass 1: parse failed.  [man error::pass1]\n"
+			      : "Pass 2: analysis failed.  [man error::pass2]\n");
+}
+
+bool script_compile(struct job *j, struct script *s, bool is_listing)
+{
+	struct buf ast = {0}, types = {0};
+	struct lang_input in = {
+		.src = &s->source,
+		.arena = s->arena,
+		.diags = &s->diags,
+		.world = s->world,
+		.params = j->params.list.at,
+		.nparams = (unsigned)j->params.list.len,
+		.opt = default_options(j, s->lang),
+		.include_dirs = j->include_dirs.list.at,
+		.ninclude_dirs = (unsigned)j->include_dirs.list.len,
+		.stop_after = j->stop_after,
+		.dump_ast = dump_wanted(j, "ast") || j->stop_after == 1 ? &ast : NULL,
+		.dump_types = dump_wanted(j, "types") || j->stop_after == 2 ? &types : NULL,
+		.guru = j->unsafe,
+		.is_listing = is_listing,
+		.defines = j->defines.list.at,
+		.ndefines = (unsigned)j->defines.list.len,
+	};
+	s->prog = s->lang->compile(&in);
+	phases_end(&s->phases, "compile");
+	fwrite(buf_str(&ast), 1, ast.len, stdout);
+	fwrite(buf_str(&types), 1, types.len, stdout);
+	fflush(stdout);
+	buf_free(&ast);
+	buf_free(&types);
+	bool ok = s->prog && !s->diags.errors;
+	bool stopped = j->stop_after && j->stop_after < 3 && !s->diags.errors;
+	print_diags(j, s, ok || stopped);
+	if (!ok && !stopped && s->lang == &lang_stp)
+		print_failed_pass(s);
+	return ok || stopped;
+}
