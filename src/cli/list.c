@@ -3,12 +3,13 @@
 
 #include "cli/cli.h"
 
+/* Lines come indented. */
 static void print_name(void *arg, const char *name, const char *const *lines, unsigned n)
 {
 	++*(unsigned *)arg;
 	puts(name);
 	for (unsigned i = 0; i < n; i++)
-		printf("    %s\n", lines[i]);
+		puts(lines[i]);
 }
 
 /* --- types ------------------------------------------------------------------------ */
@@ -37,6 +38,8 @@ static void add_type(void *arg, const char *name, uint32_t id)
 	struct buf b = {0};
 	if (l->body)
 		btf_spell_struct(l->btf, id, &b);
+	while (b.len && b.data[b.len - 1] == '\n')
+		b.data[--b.len] = 0;
 	if (b.len)
 		vec_push(&l->names.list, xasprintf("vmlinux: %s", buf_str(&b)));
 	else
@@ -94,19 +97,26 @@ static int list_pattern(struct job *j, struct script *s)
 	return EXIT_USER;
 }
 
+/* With -v, as the listing of that one name shows it; what has no arguments shows its name. */
+static void list_point(struct job *j, struct script *s, const char *name, unsigned *n)
+{
+	unsigned before = *n;
+	if (j->verbose && s->lang == &lang_bt)
+		probe_list(s->world, name, true, s->arena, print_name, n);
+	if (*n == before)
+		print_name(n, name, NULL, 0);
+}
+
 static unsigned list_program(struct job *j, struct script *s)
 {
 	unsigned n = 0;
-	vec_each(p, &s->prog->probe)
-		for (uint32_t i = 0; i < MAX((*p)->npoints, 1u); i++) {
-			const struct attach_point *at = (*p)->npoints ? (*p)->points[i] : NULL;
-			struct probe_args *args =
-				j->verbose && at ? probe_arguments(s->world, at, s->arena) : NULL;
-			unsigned lines =
-				args && args->decl && args->record ? args->record->nfield : 0;
-			print_name(&n, at && at->name ? at->name : (*p)->name,
-				   args ? args->decl : NULL, lines);
-		}
+	vec_each(p, &s->prog->probe) {
+		for (uint32_t i = 0; i < (*p)->npoints; i++)
+			list_point(j, s, (*p)->points[i]->name ? (*p)->points[i]->name : (*p)->name,
+				   &n);
+		if (!(*p)->npoints)
+			list_point(j, s, (*p)->name, &n);
+	}
 	return n;
 }
 

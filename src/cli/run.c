@@ -168,8 +168,11 @@ static int compile_and_trace(struct job *j, struct script *s)
 		return EXIT_OK; /* stap -p1, -p2 */
 	script_optimize(j, s);
 	dump_program(j, s);
-	if (j->dump || j->codegen_only || (j->stop_after && j->stop_after < 4))
+	if (j->dump || j->codegen_only || (j->stop_after && j->stop_after < 4)) {
+		if (j->time)
+			phases_print(&s->phases, stderr);
 		return EXIT_OK;
+	}
 	struct err *e = attach_preflight(s->world);
 	if (!e)
 		e = make_exporter(j, s, &x);
