@@ -35,11 +35,14 @@ static bool front(struct lang_input *in, struct bt_sema *s)
 static struct program *compile(struct lang_input *in)
 {
 	struct program *prog = program_new(in->arena, "bpftrace");
+	prog->ncpus = in->world->ncpus;
 	struct bt_sema s = {.prog = prog};
 	bool ok = front(in, &s) && bt_lower(&s) && !in->diags->errors;
 	strtab_free(&s.vars);
-	if (ok)
+	if (ok) {
+		program_finish(prog);
 		return prog;
+	}
 	program_free(prog);
 	return NULL;
 }
