@@ -129,7 +129,8 @@ struct script {
 	struct source source;
 	const struct lang *lang;
 	struct diags diags;
-	struct program *prog; /* NULL: it did not compile */
+	struct program *prog;	  /* NULL: it did not compile */
+	struct traced_cmd *child; /* of -c, waiting; NULL: none */
 	struct phases phases;
 };
 struct err *script_open(struct job *j, struct script *s); /* reads the text, opens the world */

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -99,23 +98,14 @@ static void warn(void *arg, const char *msg, struct loc loc)
 	buf_free(&b);
 }
 
-/* One file a probe, link and map: thousands of probes need room. */
-static void raise_file_limit(void)
-{
-	struct rlimit r;
-	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
-		r.rlim_cur = r.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &r);
-	}
-}
-
 static struct err *trace(struct job *j, struct script *s, struct exporter *x, int *status)
 {
 	struct session *session = NULL;
 	struct warn_arg w = {j, s};
 	struct session_options so = {
 		.pid = j->pid,
-		.cmd = j->cmd,
+		.child = s->child,
+		.no_pid_filter = s->lang == &lang_stp,
 		.verbose = j->verbose > 0,
 		.dry_run = j->dry_run || j->stop_after == 4,
 		.phase = phases_end,
@@ -129,7 +119,7 @@ static struct err *trace(struct job *j, struct script *s, struct exporter *x, in
 		.timeout_ns = j->timeout ? (uint64_t)(strtod(j->timeout, NULL) * 1e9) : 0,
 		.notify_attached = getenv("__BPFTRACE_NOTIFY_PROBES_ATTACHED") != NULL,
 	};
-	raise_file_limit();
+	s->child = NULL; /* the session's now */
 	struct err *e = session_create(s->prog, s->world, &so, &session);
 	if (e)
 		return e;

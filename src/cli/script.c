@@ -50,23 +50,6 @@ static void tell_language(struct job *j, struct script *s)
 
 /* --- the world -------------------------------------------------------------------- */
 
-/* The executable that -c starts, as execvp would find it; NULL: none. */
-static const char *command_path(struct arena *a, const char *cmd)
-{
-	size_t n = strcspn(cmd, " \t");
-	char *word = arena_strndup(a, cmd, n), *save = NULL;
-	if (strchr(word, '/'))
-		return word;
-	const char *path = getenv("PATH");
-	char *dirs = arena_strdup(a, path ? path : "/usr/bin:/bin");
-	for (char *dir = strtok_r(dirs, ":", &save); dir; dir = strtok_r(NULL, ":", &save)) {
-		char *full = arena_printf(a, "%s/%s", dir, word);
-		if (access(full, X_OK) == 0)
-			return full;
-	}
-	return NULL;
-}
-
 static void remove_features(struct features *f, const char *list)
 {
 	static const struct {
@@ -92,12 +75,11 @@ static struct err *open_world(struct job *j, struct script *s)
 	w->unsafe = j->unsafe;
 	w->debuginfo_dirs = j->debuginfo;
 	if (j->cmd) {
-		w->cmd_path = command_path(s->arena, j->cmd);
-		if (!w->cmd_path)
-			return err_new(
-				ENOENT,
-				"Failed to fork child: '%.*s' does not exist or is not executable",
-				(int)strcspn(j->cmd, " \t"), j->cmd);
+		e = traced_cmd_fork(j->cmd, s->lang == &lang_stp, &s->child);
+		if (e)
+			return err_note(e, "Failed to fork child");
+		w->cmd_path = traced_cmd_path(s->child);
+		w->pid = traced_cmd_pid(s->child);
 	}
 	features_probe(w);
 	remove_features(&w->features, j->no_feature);
@@ -123,6 +105,8 @@ struct err *script_open(struct job *j, struct script *s)
 
 void script_close(struct script *s)
 {
+	if (s->child)
+		traced_cmd_free(s->child);
 	program_free(s->prog);
 	diags_free(&s->diags);
 	if (s->world)
@@ -203,6 +187,8 @@ bool script_compile(struct job *j, struct script *s, bool is_listing)
 		.ndefines = (unsigned)j->defines.list.len,
 	};
 	s->prog = s->lang->compile(&in);
+	if (s->prog)
+		program_finish(s->prog);
 	phases_end(&s->phases, "compile");
 	fwrite(buf_str(&ast), 1, ast.len, stdout);
 	fwrite(buf_str(&types), 1, types.len, stdout);
