@@ -12,20 +12,11 @@ enum {
 	BATCH_BYTES = 256 << 10,
 	FULL_WAIT_MS = 5
 };
-
-void drain_see_pid(struct drain *d, uint32_t pid)
-{
-	_cleanup_free_ char *path = NULL, *text = NULL;
-	size_t len = 0;
-
-	if (!pid || numtab_get(&d->seen, pid))
-		return;
-	numtab_set(&d->seen, pid, d);
-	path = xasprintf("/proc/%u/maps", pid);
-	text = read_file(path, &len);
-	if (text)
-		queue_put(d->queue, ENTRY_MAPS, &pid, sizeof(pid), text, len + 1);
-}
+enum {
+	FD_STOP,
+	FD_SIGNAL,
+	FD_RING
+};
 
 static void see_pids(struct drain *d, const uint8_t *rec, size_t n)
 {
@@ -42,7 +33,7 @@ static void see_pids(struct drain *d, const uint8_t *rec, size_t n)
 		if (*off + sizeof(pid) > n)
 			continue;
 		memcpy(&pid, rec + *off, sizeof(pid));
-		drain_see_pid(d, pid);
+		track_pid(d->track, pid);
 	}
 }
 
@@ -50,7 +41,7 @@ static void take_record(void *arg, const void *rec, size_t n)
 {
 	struct drain *d = arg;
 
-	if (d->wants_pids)
+	if (d->track)
 		see_pids(d, rec, n);
 	queue_put(d->queue, ENTRY_RECORD, rec, n, NULL, 0);
 }
@@ -95,36 +86,49 @@ static void hear_signal(struct drain *d)
 		return; /* it is awake */
 }
 
+static void watch(struct drain *d, int fd)
+{
+	vec_push(&d->fds, (struct pollfd){.fd = fd, .events = POLLIN});
+}
+
+/* A full queue stops only the reading of the ring: signals are always heard. */
 static void *drain_thread(void *arg)
 {
 	struct drain *d = arg;
-	struct pollfd fds[] = {
-		{.fd = d->stop_fd,   .events = POLLIN},
-		{.fd = d->signal_fd, .events = POLLIN},
-		{.fd = d->ring.fd,   .events = POLLIN}
-        };
+	bool more = d->track != NULL;
 
 	for (;;) {
 		bool full = !queue_has_room(d->queue);
 
-		if (poll(fds, full ? 2 : 3, full ? FULL_WAIT_MS : -1) < 0 && errno != EINTR)
+		d->fds.at[FD_RING].events = full ? 0 : POLLIN;
+		if (poll(d->fds.at, d->fds.len,
+			 more   ? 0
+			 : full ? FULL_WAIT_MS
+				: -1) < 0 &&
+		    errno != EINTR)
 			return NULL;
-		if (fds[1].revents)
+		if (d->fds.at[FD_SIGNAL].revents)
 			hear_signal(d);
 		while (queue_has_room(d->queue) && take_batch(d))
 			;
-		if (fds[0].revents)
+		if (d->fds.at[FD_STOP].revents)
 			return NULL;
+		more = d->track && track_step(d->track);
 	}
 }
 
-static void watch_pids(struct drain *d)
+static void watch_all(struct drain *d)
 {
+	watch(d, d->stop_fd);
+	watch(d, d->signal_fd);
+	watch(d, d->ring.fd); /* -1 is left out by poll */
+	if (!d->track)
+		return;
+	vec_each(c, &d->track->cpus)
+		watch(d, c->fd);
 	d->pids = xcalloc(d->prog->action.len + 1, sizeof(*d->pids));
-	for (size_t i = 0; i < d->prog->action.len; i++) {
+	for (size_t i = 0; i < d->prog->action.len; i++)
 		record_pids(d->prog->action.at[i], &d->pids[i]);
-		d->wants_pids |= d->pids[i].offset.len != 0;
-	}
 }
 
 static struct err *open_fds(struct drain *d)
@@ -145,18 +149,19 @@ static struct err *open_fds(struct drain *d)
 }
 
 struct err *drain_start(struct drain *d, const struct program *p, int ring_fd, size_t ring_bytes,
-			struct queue *q)
+			struct queue *q, struct track *t)
 {
 	struct err *e;
 	int code;
 
-	*d = (struct drain){.prog = p, .queue = q, .ring.fd = -1, .stop_fd = -1, .signal_fd = -1};
+	*d = (struct drain){
+		.prog = p, .queue = q, .track = t, .ring.fd = -1, .stop_fd = -1, .signal_fd = -1};
 	e = open_fds(d);
 	if (!e && ring_fd >= 0)
 		e = ring_open(&d->ring, ring_fd, ring_bytes);
 	if (e)
 		return e;
-	watch_pids(d);
+	watch_all(d);
 	code = pthread_create(&d->thread, NULL, drain_thread, d);
 	if (code) {
 		errno = code;
@@ -186,7 +191,7 @@ void drain_stop(struct drain *d)
 		vec_free(&d->pids[i].offset);
 	free(d->pids);
 	d->pids = NULL;
-	numtab_free(&d->seen);
+	vec_free(&d->fds);
 	if (d->has_mutex)
 		pthread_mutex_destroy(&d->lock);
 	d->has_mutex = false;

@@ -13,7 +13,6 @@
 
 enum entry_kind {
 	ENTRY_RECORD, /* bytes of a record */
-	ENTRY_MAPS,   /* u32 pid, text of /proc/PID/maps, NUL */
 	ENTRY_MMAP,   /* struct mmap_entry, path, NUL */
 	ENTRY_FORK,   /* u32 parent, u32 child */
 	ENTRY_EXEC,   /* u32 pid */

@@ -9,8 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "events/mappings.h"
 #include "events/run.h"
+#include "events/symbolize.h"
 
 static const uint64_t QUEUE_LIMIT = 512u << 20, TICK_NS = 100000000, MS = 1000000;
 
@@ -60,9 +60,7 @@ static void report_lost(struct run *r)
 
 static void run_entry(struct run *r, const struct entry *e)
 {
-	if (e->kind != ENTRY_RECORD)
-		mappings_apply(r->symbols, e);
-	else if (record_decode(r->prog, e->data, e->size, &r->record))
+	if (record_decode(r->prog, e->data, e->size, &r->record))
 		action_run(r);
 	else
 		r->broken++;
@@ -235,9 +233,14 @@ static struct err *open_run(struct run *r)
 		e = watch_fd(r, session_cmd_pidfd(s));
 	if (!e)
 		e = watch_fd(r, session_target_pidfd(s));
+	if (!e && track_is_wanted(r->prog)) {
+		e = track_open(&r->track);
+		symbolizer_follow(r->symbols, &r->track);
+	}
 	if (!e)
 		e = drain_start(&r->drain, r->prog, ring_fd,
-				ring_fd < 0 ? 0 : session_ring_bytes(s), &r->queue);
+				ring_fd < 0 ? 0 : session_ring_bytes(s), &r->queue,
+				r->track.has_lock ? &r->track : NULL);
 	session_on_record(s, take_user_record, r);
 	return e;
 }
@@ -246,6 +249,8 @@ static void close_run(struct run *r)
 {
 	session_on_record(r->session, NULL, NULL);
 	drain_stop(&r->drain);
+	symbolizer_follow(r->symbols, NULL);
+	track_close(&r->track);
 	record_free(&r->record);
 	if (r->epoll_fd >= 0)
 		close(r->epoll_fd);

@@ -14,6 +14,7 @@ struct run {
 	struct exporter *out;
 	struct queue queue;
 	struct drain drain;
+	struct track track;
 	struct symbolizer *symbols;
 	bool owns_symbols;
 	struct record record;

@@ -4,11 +4,12 @@
 #include <stdlib.h>
 
 #include "attach/sys.h"
-#include "events/mappings.h"
+#include "events/symbolize.h"
 
 struct symbolizer {
 	struct session *session; /* NULL: no stacks to read */
 	struct world *world;
+	struct track *track;     /* NULL: processes are looked at when they are asked for */
 	struct usyms *usyms;     /* made on first use */
 	struct strtab demangled; /* mangled name -> heap string, or `plain` */
 	uint8_t *frames;         /* room for one value of the stacks map */
@@ -37,10 +38,18 @@ void symbolizer_destroy(struct symbolizer *y)
 	free(y);
 }
 
-struct usyms *symbolizer_usyms(struct symbolizer *y)
+void symbolizer_follow(struct symbolizer *y, struct track *t)
+{
+	y->track = t;
+}
+
+/* With everything that is known about processes up to now. */
+static struct usyms *usyms_now(struct symbolizer *y)
 {
 	if (!y->usyms)
 		y->usyms = usyms_create(y->world);
+	if (y->track)
+		track_apply(y->track, y->usyms);
 	return y->usyms;
 }
 
@@ -79,7 +88,7 @@ bool symbolizer_user(struct symbolizer *y, uint32_t pid, uint64_t addr, struct f
 	struct usym sym = {0};
 
 	*ret = (struct frame){.ip = addr};
-	if (!usyms_resolve(symbolizer_usyms(y), pid, addr, &sym))
+	if (!usyms_resolve(usyms_now(y), pid, addr, &sym))
 		return false;
 	ret->module = sym.module;
 	ret->module_offset = sym.module_offset;

@@ -1,0 +1,39 @@
+/*
+ * track.h - which files processes map, remembered while they live, so that a stack that is printed
+ * after its process has gone still has names.
+ *
+ * The kernel tells of every executable mapping, fork and exec through perf events without samples;
+ * processes that were there before are read from /proc once.
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include "events/events.h"
+#include "events/queue.h"
+
+struct track_cpu {
+	int fd;
+	uint8_t *mem; /* one page of positions, then the data */
+};
+struct track {
+	struct queue queue; /* of entries that the symbolizer has not seen */
+	pthread_mutex_t lock;
+	VEC(struct track_cpu) cpus;
+	struct numtab seen; /* processes that were read from /proc */
+	VEC(uint32_t) todo; /* processes to be read, from the end */
+	size_t page;
+	bool has_lock;
+	uint64_t lost; /* records that the kernel dropped */
+};
+/* Does the program send or keep anything whose names depend on a process? */
+bool track_is_wanted(const struct program *p);
+struct err *track_open(struct track *t);
+void track_close(struct track *t);
+/* Copies what the kernel has told; reads at most one of the processes that were there before. true:
+ * more to read. */
+bool track_step(struct track *t);
+/* A process that a record names: its mappings are read when it is new. */
+void track_pid(struct track *t, uint32_t pid);
+/* Everything that is known so far goes to the symbolizer's mappings. */
+void track_apply(struct track *t, struct usyms *u);
