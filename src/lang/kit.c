@@ -113,6 +113,10 @@ void kit_scratch_here(struct kit *k)
 	ir_at(B(k), f->scratch_block);
 	ir_jmp(B(k), f->after_scratch);
 	f->scratch_block = here;
+	/* What returned so far holds no scratch and must not give any back. */
+	ir_at(B(k), f->exit_block);
+	ir_ret(B(k), ir_load(B(k), f->ret->slot, 0, 8, false));
+	f->exit_block = ir_block_new(B(k), "exit");
 	f->after_scratch = ir_block_new(B(k), "start");
 	ir_at(B(k), f->after_scratch);
 }
