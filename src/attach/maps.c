@@ -89,26 +89,13 @@ static struct err *data_init(struct kmap *k)
 {
 	const struct map *m = k->map;
 	const uint32_t zero = 0;
-	int ret = 0;
+	int ret = m->init ? sys_map_update(k->fd, &zero, m->init, 0) : 0;
 
-	if (m->read_only) {
-		if (m->init)
-			ret = sys_map_update(k->fd, &zero, m->init, 0);
-		if (ret == 0)
-			ret = sys_map_freeze(k->fd);
+	if (ret == 0 && m->read_only) {
 		k->mem = (void *)(uintptr_t)m->init;
-		return ret < 0 ? map_error(m, -ret) : NULL;
+		ret = sys_map_freeze(k->fd);
 	}
-	k->mem_size = ALIGN_UP((size_t)m->value_size, (size_t)sysconf(_SC_PAGESIZE));
-	k->mem = mmap(NULL, k->mem_size, PROT_READ | PROT_WRITE, MAP_SHARED, k->fd, 0);
-	if (k->mem == MAP_FAILED) {
-		k->mem = NULL;
-		k->mem_size = 0;
-		return err_errno("mapping data of %s", m->name);
-	}
-	if (m->init)
-		memcpy(k->mem, m->init, m->value_size);
-	return NULL;
+	return ret < 0 ? map_error(m, -ret) : NULL;
 }
 
 static struct err *map_create(struct session *s, struct kmap *k)
@@ -186,7 +173,23 @@ int session_map_fd(struct session *s, const struct map *m)
 	return m && m->id < s->prog->map.len ? s->map[m->id].fd : -1;
 }
 
+/* Mapped when it is first asked for: most programs need only a page of it here. */
+static void data_map(struct kmap *k)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), n = ALIGN_UP((size_t)k->map->value_size, page);
+	void *mem = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED, k->fd, 0);
+
+	if (mem == MAP_FAILED)
+		return;
+	k->mem = mem;
+	k->mem_size = n;
+}
+
 void *session_map_mem(struct session *s, const struct map *m)
 {
-	return m && m->id < s->prog->map.len ? s->map[m->id].mem : NULL;
+	struct kmap *k = m && m->id < s->prog->map.len ? &s->map[m->id] : NULL;
+
+	if (k && !k->mem && k->fd >= 0 && m->kind == MAP_DATA && m->value_size)
+		data_map(k);
+	return k ? k->mem : NULL;
 }

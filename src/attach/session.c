@@ -181,7 +181,6 @@ void session_destroy(struct session *s)
 	if (s->target_pidfd >= 0)
 		close(s->target_pidfd);
 	vec_free(&s->timers);
-	free(s->scratch);
 	arena_destroy(s->arena);
 }
 

@@ -71,7 +71,6 @@ struct session {
 	int target_pidfd;
 	void (*on_record)(void *arg, const void *record, size_t n);
 	void *on_record_arg;
-	void *scratch; /* of user-space handlers: the scratch map's memory */
 };
 
 /* maps.c */

@@ -17,7 +17,7 @@ static uint64_t map_address(struct bpf_vm *vm, void *arg, uint32_t index, bool i
 	k = &u->s->map[index];
 	if (!is_value)
 		return (uint64_t)(uintptr_t)k;
-	if (!k->mem)
+	if (!session_map_mem(u->s, k->map))
 		return 0;
 	if (!u->is_region[index]) {
 		u->is_region[index] = true;

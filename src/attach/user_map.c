@@ -55,23 +55,6 @@ static uint8_t *elem_name(struct user_run *u, const struct kmap *k, uint64_t key
 	return user_get(name + sizeof(uint32_t), key, k->map->key_size) ? name : NULL;
 }
 
-/* Memory of this event, as the kernel keeps it a CPU; it needs no copies. */
-static uint64_t scratch_lookup(struct user_run *u, struct kmap *k, uint64_t key)
-{
-	size_t one = ALIGN_UP((size_t)k->map->value_size, (size_t)8);
-	uint32_t index;
-
-	if (!user_get(&index, key, sizeof(index)) || index >= k->map->nentries)
-		return 0;
-	if (!u->s->scratch)
-		u->s->scratch = xcalloc(k->map->nentries, one);
-	if (!u->is_region[k->map->id]) {
-		u->is_region[k->map->id] = true;
-		bpf_vm_region(u->vm, u->s->scratch, one * k->map->nentries, true);
-	}
-	return (uint64_t)(uintptr_t)u->s->scratch + index * one;
-}
-
 static struct user_elem *elem_load(struct user_run *u, struct kmap *k, const uint8_t *name,
 				   size_t len)
 {
@@ -96,8 +79,6 @@ uint64_t user_map_lookup(struct user_run *u, struct kmap *k, uint64_t key, unsig
 	uint8_t *name;
 	size_t len;
 
-	if (k->map == u->s->prog->scratch)
-		return scratch_lookup(u, k, key);
 	if (cpu >= u->s->prog->ncpus || !(name = elem_name(u, k, key, &len)))
 		return 0;
 	e = strtab_getn(&u->elem_by_key, name, len);
