@@ -153,5 +153,6 @@ const struct elf_symbol *elf_symbol_at(struct elf_file *f, uint64_t vaddr)
 			 (s->is_global || s->is_func))
 			open_ended = s; /* assembler code without a size: up to the next symbol */
 	}
-	return found ? found : open_ended;
+	uint64_t offset;
+	return found || !elf_offset_of(f, vaddr, &offset) ? found : open_ended;
 }
