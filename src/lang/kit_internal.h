@@ -56,4 +56,9 @@ void kit_endif(struct kit *k, uint32_t end);
 /* Word counter in program->data += n */
 void kit_count(struct kit *k, uint32_t offset, uint64_t n);
 uint32_t kit_value_size(const struct var *v); /* bytes of the value in memory */
+/*
+ * A helper's result as a length in 0..cap, negative results as 0.  Built so that the verifier goes on with one state: the
+ * usual path is walked first and covers the others.
+ */
+ir_ref kit_length(struct kit *k, ir_ref ret, uint32_t cap);
 ir_ref kit_zeroes(struct kit *k, uint32_t n); /* address of n zero bytes in rodata */

@@ -104,13 +104,11 @@ static ir_ref store_tail(struct kit *k, ir_ref rec, const struct kit_value *v, u
 	uint32_t cap = v->type->size;
 	ir_ref dst = ir_bin(B(k), IR_ADD, rec, pos), len;
 	if (v->len) {
-		ir_ref fits = ir_bini(B(k), IR_ULE, v->len, cap);
-		len = ir_select(B(k), fits, v->len, C(k, cap));
+		len = kit_length(k, v->len, cap);
 		H(k, BPF_FUNC_probe_read_kernel, dst, len, v->v);
 	} else {
 		len = H(k, BPF_FUNC_probe_read_kernel_str, dst, C(k, cap), v->v);
-		len = ir_select(B(k), ir_bin(B(k), IR_SLT, len, C(k, 0)), C(k, 0), len);
-		len = ir_select(B(k), ir_bini(B(k), IR_ULE, len, cap), len, C(k, cap));
+		len = kit_length(k, len, cap);
 	}
 	ir_store(B(k), rec, at, 4, pos);
 	ir_store(B(k), rec, at + 4, 4, len);

@@ -11,6 +11,18 @@ enum {
 	INLINE_EQ = 64 /* bytes compared without a call */
 };
 
+ir_ref kit_length(struct kit *k, ir_ref ret, uint32_t cap)
+{
+	ir_ref len = kit_slot(k, 8);
+	ir_ref sign = ir_bini(B(k), IR_ASHR, ret, 63);
+	ir_store(B(k), len, 0, 8, ir_bin(B(k), IR_AND, ret, ir_un(B(k), IR_NOT, sign)));
+	ir_ref large = ir_bin(B(k), IR_ULT, C(k, cap), ir_load(B(k), len, 0, 8, false));
+	uint32_t end = kit_if_unlikely(k, large);
+	ir_store(B(k), len, 0, 8, C(k, cap));
+	kit_endif(k, end);
+	return ir_load(B(k), len, 0, 8, false);
+}
+
 ir_ref kit_str_read(struct kit *k, ir_ref dst, uint32_t cap, ir_ref addr, ir_ref limit,
 		    enum addr_space as, struct loc loc)
 {
@@ -22,7 +34,7 @@ ir_ref kit_str_read(struct kit *k, ir_ref dst, uint32_t cap, ir_ref addr, ir_ref
 		n = ir_select(B(k), ir_bini(B(k), IR_ULE, limit, cap), limit, n);
 	ir_ref ret = H(k, id, dst, n, addr);
 	kit_check_helper(k, ret, id, loc);
-	return ir_select(B(k), ir_bin(B(k), IR_SLT, ret, C(k, 0)), C(k, 0), ret);
+	return kit_length(k, ret, cap);
 }
 
 ir_ref kit_str_literal(struct kit *k, const char *s, uint32_t len, uint32_t cap)
@@ -110,9 +122,9 @@ void kit_str_concat(struct kit *k, ir_ref dst, uint32_t dcap, ir_ref a, uint32_t
 	uint32_t room = acap + bcap;
 	ir_ref tmp = kit_mem_zero(k, ALIGN_UP(room, 8u));
 	ir_ref la = H(k, BPF_FUNC_probe_read_kernel_str, tmp, C(k, acap), a);
-	la = ir_select(B(k), ir_bini(B(k), IR_SLT, la, 1), C(k, 1), la);
-	la = ir_select(B(k), ir_bini(B(k), IR_ULE, la, acap), la, C(k, acap));
-	ir_ref end = ir_bin(B(k), IR_ADD, tmp, ir_bini(B(k), IR_SUB, la, 1));
+	/* one less than the bytes with their NUL; nothing read counts as an empty string */
+	la = kit_length(k, ir_bini(B(k), IR_SUB, la, 1), acap);
+	ir_ref end = ir_bin(B(k), IR_ADD, tmp, la);
 	H(k, BPF_FUNC_probe_read_kernel_str, end, C(k, bcap), b);
 	kit_str_copy(k, dst, dcap, tmp, room);
 	ir_store(B(k), dst, dcap - 1, 1, C(k, 0));
