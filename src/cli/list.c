@@ -78,23 +78,47 @@ static bool list_types(struct world *w, const char *pattern, bool body, struct e
 
 /* --- probes ----------------------------------------------------------------------- */
 
+static void warn_of_file_name(const struct job *j)
+{
+	if (strchr(j->pattern, '.') && !strpbrk(j->pattern, ":*") && !j->no_warnings)
+		fprintf(stderr,
+			"WARNING: It appears that '%s' is a filename but the file does not exist. "
+			"Treating '%s' as a search pattern.\n",
+			j->pattern, j->pattern);
+}
+
+/* One or several patterns with commas between them. */
 static int list_pattern(struct job *j, struct script *s)
 {
 	struct err *e = NULL;
+	char *save = NULL, *copy = arena_strdup(s->arena, j->pattern);
 	unsigned n = 0;
-	if (strchr(j->pattern, '.') && !strpbrk(j->pattern, ":*") && !j->no_warnings)
-		fprintf(stderr,
-			"WARNING: It appears that '%s' is a filename but the file does not exist. Treating '%s' as a "
-			"search pattern.\n",
-			j->pattern, j->pattern);
-	if (!list_types(s->world, j->pattern, j->verbose > 0, &e))
-		probe_list(s->world, str_eq(j->pattern, "*") ? NULL : j->pattern, j->verbose > 0,
-			   s->arena, print_name, &n);
+	warn_of_file_name(j);
+	for (char *p = strtok_r(copy, ",", &save); p && !e; p = strtok_r(NULL, ",", &save)) {
+		p += strspn(p, " \t");
+		for (size_t len = strlen(p); len && strchr(" \t", p[len - 1]);)
+			p[--len] = 0;
+		if (!list_types(s->world, p, j->verbose > 0, &e))
+			probe_list(s->world, str_eq(p, "*") ? NULL : p, j->verbose > 0, s->arena,
+				   print_name, &n);
+	}
 	if (!e)
 		return EXIT_OK;
 	print_error(j, e);
 	err_free(e);
 	return EXIT_USER;
+}
+
+/* Probes with a period or a count are listed without it: "interval:s:". */
+static const char *listed_name(struct script *s, const char *name)
+{
+	static const char *const counted[] = {"hardware:", "software:", "interval:", "profile:"};
+	const char *colon = strrchr(name, ':');
+	for (size_t i = 0; colon && i < ARRAY_SIZE(counted); i++)
+		if (str_has_prefix(name, counted[i]) &&
+		    strspn(colon + 1, "0123456789") == strlen(colon + 1))
+			return arena_strndup(s->arena, name, (size_t)(colon + 1 - name));
+	return name;
 }
 
 /* With -v, as the listing of that one name shows it; what has no arguments shows its name. */
@@ -111,11 +135,12 @@ static unsigned list_program(struct job *j, struct script *s)
 {
 	unsigned n = 0;
 	vec_each(p, &s->prog->probe) {
-		for (uint32_t i = 0; i < (*p)->npoints; i++)
-			list_point(j, s, (*p)->points[i]->name ? (*p)->points[i]->name : (*p)->name,
-				   &n);
+		for (uint32_t i = 0; i < (*p)->npoints; i++) {
+			const char *name = (*p)->points[i]->name;
+			list_point(j, s, listed_name(s, name ? name : (*p)->name), &n);
+		}
 		if (!(*p)->npoints)
-			list_point(j, s, (*p)->name, &n);
+			list_point(j, s, listed_name(s, (*p)->name), &n);
 	}
 	return n;
 }

@@ -61,16 +61,26 @@ static void act_print_var(struct run *r)
 	map_rows_free(&rows);
 }
 
+char var_cleared, var_zeroed;
+
 static void act_clear(struct run *r)
 {
-	if (r->session && r->record.action->var)
-		fail(r, events_clear_var(r->session, r->record.action->var));
+	const struct var *v = r->record.action->var;
+
+	if (!r->session || !v)
+		return;
+	fail(r, events_clear_var(r->session, v));
+	numtab_set(&r->emptied, v->id, &var_cleared);
 }
 
 static void act_zero(struct run *r)
 {
-	if (r->session && r->record.action->var)
-		fail(r, events_zero_var(r->session, r->record.action->var));
+	const struct var *v = r->record.action->var;
+
+	if (!r->session || !v)
+		return;
+	fail(r, events_zero_var(r->session, v));
+	numtab_set(&r->emptied, v->id, &var_zeroed);
 }
 
 static void act_exit(struct run *r)

@@ -252,6 +252,7 @@ static void close_run(struct run *r)
 	symbolizer_follow(r->symbols, NULL);
 	track_close(&r->track);
 	record_free(&r->record);
+	numtab_free(&r->emptied);
 	if (r->epoll_fd >= 0)
 		close(r->epoll_fd);
 	queue_destroy(&r->queue);
@@ -314,6 +315,23 @@ static int by_name(const void *x, const void *y)
 	return strcmp((*(struct var *const *)x)->name, (*(struct var *const *)y)->name);
 }
 
+/*
+ * A scalar always has a value here, but bpftrace shows none that was cleared, nor an aggregation that
+ * nothing was added to; one that zero() emptied it does show.
+ */
+static bool is_unset(const struct run *r, const struct var *v, const struct map_rows *rows)
+{
+	const void *mark = numtab_get(&r->emptied, v->id);
+
+	if (v->key || rows->row.len != 1 || (!type_is_agg(v->value) && mark != &var_cleared))
+		return false;
+	const struct value *value = &rows->row.at[0].value;
+	for (uint32_t i = 0; i < value->size; i++)
+		if (value->data[i])
+			return false;
+	return mark != &var_zeroed;
+}
+
 static struct err *print_vars(struct run *r)
 {
 	VEC(struct var *) vars = {0};
@@ -322,7 +340,7 @@ static struct err *print_vars(struct run *r)
 	if (r->out->ops->end)
 		r->out->ops->end(r->out);
 	vec_each(v, &r->prog->var)
-		if ((*v)->print_at_exit)
+		if ((*v)->print_at_exit && (*v)->value)
 			vec_push(&vars, *v);
 	if (vars.len)
 		qsort(vars.at, vars.len, sizeof(vars.at[0]), by_name);
@@ -332,7 +350,7 @@ static struct err *print_vars(struct run *r)
 		e = events_read_var(r->session, vars.at[i], &rows);
 		if (e)
 			break;
-		if (r->out->ops->var)
+		if (r->out->ops->var && !is_unset(r, vars.at[i], &rows))
 			r->out->ops->var(r->out, vars.at[i], &rows, 0, 0, true);
 		map_rows_free(&rows);
 	}

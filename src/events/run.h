@@ -22,10 +22,14 @@ struct run {
 	unsigned errors;
 	int status;
 	uint64_t lost, skipped; /* reported so far */
+	struct numtab emptied;  /* by var id: &var_cleared or &var_zeroed, what was done last */
 	uint64_t broken;        /* records that do not fit their schema */
 	int epoll_fd;
 	struct err *err;
 };
+
+/* Marks of `emptied`. */
+extern char var_cleared, var_zeroed;
 
 /* action.c: what the record in r->record asks for */
 void action_run(struct run *r);
