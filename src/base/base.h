@@ -156,6 +156,7 @@ struct source {
 	const char *name; /* as shown: "stdin", "tool.bt" */
 	const char *text; /* NUL-terminated */
 	size_t len;
+	const struct loc *from; /* text of a macro: where it was used; else NULL */
 };
 struct loc {
 	const struct source *src; /* NULL: nowhere */

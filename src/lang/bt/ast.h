@@ -185,7 +185,11 @@ struct bt_macro { /* also fn: parsed so that the message names the place; not ex
 	bool is_fn;
 	struct bt_macro *next;
 };
+/* Features that a script has to ask for. */
+enum { BT_UNSTABLE_IMPORT, BT_UNSTABLE_TYPEINFO, BT_UNSTABLE_TSERIES, BT_UNSTABLE_DW_USTACK, BT_UNSTABLE_COUNT };
+enum { BT_ENABLED, BT_WARNED, BT_FORBIDDEN };
 struct bt_script {
+	uint8_t unstable[BT_UNSTABLE_COUNT];
 	struct bt_cdef *cdef;
 	struct bt_config_item *config;
 	struct loc config_loc;
@@ -195,14 +199,6 @@ struct bt_script {
 	struct loc import_loc; /* src set: an import was used */
 };
 
-/* The source under which a macro's body appears once more where the macro is used: a diagnostic with such a
- * place says where it was expanded from. */
-struct bt_expansion {
-	struct source src;
-	struct loc call;
-	struct bt_expansion *next;
-};
-
 /* parse.c: NULL after a syntax error (bpftrace stops at the first). */
 struct bt_script *bt_parse(struct lang_input *in);
 /* Number as bpftrace writes them: 0x, octal, 1e6, 10_000, 5ms.  base 0: from the prefix; 10: decimal only.
@@ -210,8 +206,8 @@ struct bt_script *bt_parse(struct lang_input *in);
 const char *bt_number(struct arena *a, const char *text, int base, uint64_t *ret);
 /* A single expression from text (the body of a #define); NULL without a diagnostic when it is none. */
 struct bt_expr *bt_parse_expr(struct lang_input *in, const struct source *src);
-/* clone.c: deep copies in arena `a`.  Nodes that lie in `from` get their place in `as` (the same text: see
- * struct bt_expansion); from NULL: places stay. */
+/* clone.c: deep copies in arena `a`.  Nodes that lie in `from` get their place in `as`: the same text, but with
+ * source.from set, so that a diagnostic says where a macro was used.  from NULL: places stay. */
 struct bt_copy {
 	struct arena *a;
 	const struct source *from, *as;
@@ -241,12 +237,13 @@ void bt_points(struct lang_input *in, struct bt_script *s);
 /* cdef.c: structs, unions, enums, typedefs and object-like macros of the script's C part */
 struct bt_cdefs;
 struct bt_cdefs *bt_cdefs_read(struct lang_input *in, const struct bt_script *s);
+void bt_cdefs_free(struct bt_cdefs *c); /* its tables; types stay in the arena */
 /* "struct foo", "union foo", "enum foo", typedef or base type name: from the script, then from BTF. */
 struct type *bt_type_by_name(struct lang_input *in, struct bt_cdefs *c, const char *name);
 bool bt_cdef_macro(const struct bt_cdefs *c, const char *name, const char **text_ret);
 bool bt_cdef_enumerator(struct lang_input *in, struct bt_cdefs *c, const char *name, int64_t *v, struct type **enum_ret);
-/* config.c */
-void bt_config(struct lang_input *in, const struct bt_script *s, struct program_options *opt);
+/* config.c: the config block, then BPFTRACE_* of the environment, into *opt and s->unstable */
+void bt_config(struct lang_input *in, struct bt_script *s, struct program_options *opt);
 
 /* --- builtins and calls: one row each in builtins.c / calls.c ------------------------------------------ */
 

@@ -20,12 +20,11 @@ static bool front(struct lang_input *in, struct bt_sema *s)
 	dump(in, script, false);
 	bt_config(in, script, &in->opt);
 	bt_points(in, script);
-	struct bt_cdefs *cdefs = bt_cdefs_read(in, script);
+	s->cdefs = bt_cdefs_read(in, script);
 	if (in->diags->errors)
 		return false;
 	s->in = in;
 	s->script = script;
-	s->cdefs = cdefs;
 	s->prog->opt = in->opt;
 	bool ok = bt_sema(s);
 	dump(in, script, true);
@@ -35,10 +34,11 @@ static bool front(struct lang_input *in, struct bt_sema *s)
 static struct program *compile(struct lang_input *in)
 {
 	struct program *prog = program_new(in->arena, "bpftrace");
-	prog->ncpus = in->world->ncpus;
+	prog->ncpus = in->world ? in->world->ncpus : 1;
 	struct bt_sema s = {.prog = prog};
 	bool ok = front(in, &s) && bt_lower(&s) && !in->diags->errors;
 	strtab_free(&s.vars);
+	bt_cdefs_free(s.cdefs);
 	if (ok) {
 		program_finish(prog);
 		return prog;

@@ -54,6 +54,7 @@ void bt_render(const struct diag *d, struct buf *out, bool colour)
 	place(d->loc, name, d->msg, begin, out);
 	for (size_t i = 0; i < d->hints.len; i++)
 		buf_printf(out, "HINT: %s\n", d->hints.at[i]);
-	if (d->from.src)
-		place(d->from, name, "expanded from", begin, out);
+	const struct loc *from = d->loc.src ? d->loc.src->from : NULL;
+	for (unsigned depth = 0; from && depth < 100; depth++, from = from->src ? from->src->from : NULL)
+		place(*from, name, "expanded from", begin, out);
 }

@@ -31,9 +31,6 @@ static struct diag *give(struct bt_sema *s, enum diag_severity severity, struct 
 		return &s->unheard;
 	d = severity == DIAG_ERROR ? diag_error(s->in->diags, loc, "%s", msg)
 				   : diag_warn(s->in->diags, loc, "%s", msg);
-	for (struct bt_expansion *x = s->expansion; x; x = x->next)
-		if (&x->src == loc.src)
-			d->from = x->call;
 	return d;
 }
 

@@ -25,7 +25,6 @@ struct bt_sema {
 	bool final;		      /* types are settled: complain now */
 	bool has_copies;	      /* of handlers: the same diagnostic may come twice */
 	struct strtab vars;	      /* maps by name: struct var */
-	struct bt_expansion *expansion;
 	struct diag unheard;	      /* what a diagnostic before the final round goes to */
 };
 
