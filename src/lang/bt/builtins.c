@@ -495,6 +495,8 @@ static bool is_numbered(const char *name, const char *prefix)
 
 const struct bt_builtin *bt_builtin_find(const char *name)
 {
+	if (str_has_prefix(name, "__builtin_"))
+		name += strlen("__builtin_");
 	for (unsigned i = 0; i < ARRAY_SIZE(builtins); i++)
 		if (!strcmp(builtins[i].name, name))
 			return &builtins[i];

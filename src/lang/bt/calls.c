@@ -6,13 +6,22 @@ static const struct bt_call *const tables[] = {
 	bt_calls_net,    bt_calls_time,   bt_calls_task,  bt_calls_memory, bt_calls_meta,
 };
 
+/* comm() is comm. */
+static struct type *sema_builtin_call(struct bt_sema *s, struct bt_expr *e)
+{
+	e->kind = BT_BUILTIN;
+	e->builtin = bt_builtin_find(e->text);
+	return e->builtin->sema(s, e);
+}
+static const struct bt_call builtin_call = {"builtin", 0, 0, 0, sema_builtin_call, NULL};
+
 const struct bt_call *bt_call_find(const char *name)
 {
 	for (unsigned t = 0; t < ARRAY_SIZE(tables); t++)
 		for (const struct bt_call *c = tables[t]; c->name; c++)
 			if (!strcmp(c->name, name))
 				return c;
-	return NULL;
+	return bt_builtin_find(name) ? &builtin_call : NULL;
 }
 
 const char *bt_call_nearest(const char *name)
@@ -36,11 +45,11 @@ static bool check_count(struct bt_sema *s, struct bt_expr *e)
 						     : "takes up to";
 	int want = n < c->min_args ? c->min_args : c->max_args;
 	if (want == 0)
-		bt_err(s, e->loc, "%s() requires no arguments (%d provided)", c->name, n);
+		bt_err(s, e->loc, "%s() requires no arguments (%d provided)", e->text, n);
 	else if (want == 1)
-		bt_err(s, e->loc, "%s() %s one argument (%d provided)", c->name, how, n);
+		bt_err(s, e->loc, "%s() %s one argument (%d provided)", e->text, how, n);
 	else
-		bt_err(s, e->loc, "%s() %s %d arguments (%d provided)", c->name, how, want, n);
+		bt_err(s, e->loc, "%s() %s %d arguments (%d provided)", e->text, how, want, n);
 	return false;
 }
 

@@ -31,6 +31,10 @@ struct var *bt_want_map(struct bt_sema *s, struct bt_expr *e, unsigned i);
 struct type *bt_fold_int(struct bt_expr *e, int64_t v, struct type *t);
 struct type *bt_fold_bool(struct bt_expr *e, bool v);
 struct type *bt_fold_str(struct bt_sema *s, struct bt_expr *e, const char *text);
+/* A getopt() after its typing, in e->data. */
+struct bt_option {
+	const char *name, *description;
+};
 /* "void": the call has no value. */
 struct type *bt_void(struct bt_sema *s, struct bt_expr *e);
 bool bt_kind_is(const struct bt_sema *s, unsigned n, const enum probe_kind *kinds);

@@ -1,7 +1,8 @@
 /* calls_meta.c - questions that are answered while compiling. */
-#include <stdlib.h>
+#include <strings.h>
 
 #include "lang/bt/calls.h"
+#include "lang/bt/parse.h"
 
 /* --- is_str(e) and its family
  * -------------------------------------------------------------------------------------- */
@@ -109,6 +110,23 @@ static struct type *sema_kfunc(struct bt_sema *s, struct bt_expr *e)
  * ------------------------------------------------------------------------------------------------------------------
  */
 
+/* $1, $2... are the parameters that are no --options. */
+const char *bt_param(const struct lang_input *in, uint64_t n)
+{
+	for (unsigned i = 0; i < in->nparams; i++)
+		if (strncmp(in->params[i], "--", 2) != 0 && !--n)
+			return in->params[i];
+	return NULL;
+}
+
+unsigned bt_param_count(const struct lang_input *in)
+{
+	unsigned n = 0;
+	while (bt_param(in, n + 1))
+		n++;
+	return n;
+}
+
 /* Text after --name or --name=; NULL: not given. */
 static const char *option_text(const struct lang_input *in, const char *name)
 {
@@ -128,9 +146,16 @@ static const char *option_text(const struct lang_input *in, const char *name)
 static bool word_in(const char *text, const char *const *words, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		if (!strcmp(text, words[i]))
+		if (!strcasecmp(text, words[i]))
 			return true;
 	return false;
+}
+
+/* Said at once: the call is a constant from now on. */
+static void bad_option(struct bt_sema *s, const char *name, const char *what, const char *text)
+{
+	bt_err_now(s, (struct loc){0}, "program command line option --%s invalid %s (value: %s)",
+		   name, what, text);
 }
 
 static struct type *bool_option(struct bt_sema *s, struct bt_expr *e, const char *name,
@@ -144,23 +169,34 @@ static struct type *bool_option(struct bt_sema *s, struct bt_expr *e, const char
 	else if (text && word_in(text, no, ARRAY_SIZE(no)))
 		v = false;
 	else if (text)
-		bt_err(s, e->loc, "program command line option --%s invalid boolean (value: %s)",
-		       name, text);
+		bad_option(s, name, "boolean", text);
 	return bt_fold_bool(e, v);
 }
 
 static struct type *int_option(struct bt_sema *s, struct bt_expr *e, const char *name,
 			       const char *text, int64_t v)
 {
-	char *end;
-	if (text) {
-		v = strtoll(text, &end, 0);
-		if (!*text || *end)
-			bt_err(s, e->loc,
-			       "program command line option --%s invalid integer (value: %s)", name,
-			       text);
+	bool negative = text && *text == '-';
+	uint64_t n;
+	if (!text)
+		return bt_fold_int(e, v, &type_int64);
+	if (bt_number(s->in->arena, text + negative, 0, &n)) {
+		bad_option(s, name, "integer", text);
+		return bt_fold_int(e, 0, &type_int64);
 	}
-	return bt_fold_int(e, v, &type_int64);
+	return bt_fold_int(e, negative ? -(int64_t)n : (int64_t)n,
+			   !negative && n > INT64_MAX ? &type_uint64 : &type_int64);
+}
+
+/* What --help tells: e->data. */
+static struct bt_option *option_new(struct bt_sema *s, struct bt_expr *e, const char *name)
+{
+	struct bt_option *o = arena_new(s->in->arena, struct bt_option);
+	uint32_t len;
+	o->name = name;
+	if (e->nkid > 2)
+		bt_const_str(e->kid[2], &o->description, &len);
+	return o;
 }
 
 static struct type *sema_getopt(struct bt_sema *s, struct bt_expr *e)
@@ -174,7 +210,7 @@ static struct type *sema_getopt(struct bt_sema *s, struct bt_expr *e)
 		bt_err(s, e->loc, "First argument to 'getopt' must be a string literal.");
 		return NULL;
 	}
-	e->data = (void *)name;
+	e->data = option_new(s, e, name);
 	const char *text = option_text(s->in, name);
 	if (e->nkid < 2)
 		return bool_option(s, e, name, text, false);

@@ -17,7 +17,9 @@ static const char *param_text(struct bt_sema *s, const struct bt_expr *a)
 	}
 	if (a->kind != BT_POSITIONAL)
 		return NULL;
-	const char *text = a->num >= 1 && a->num <= s->in->nparams ? s->in->params[a->num - 1] : "";
+	const char *text = bt_param(s->in, a->num);
+	if (!text)
+		text = "";
 	size_t len = strlen(text);
 	return skip < len ? text + skip : "";
 }
@@ -268,7 +270,8 @@ static struct type *sema_strcap(struct bt_sema *s, struct bt_expr *e)
 	if (!want_string(s, e, 0))
 		return &type_uint64;
 	struct type *t = e->kid[0]->type;
-	return t->kind == TYPE_PTR ? &type_uint64 : bt_fold_int(e, t->size, &type_uint64);
+	return t->kind == TYPE_PTR || !s->final ? &type_uint64
+						: bt_fold_int(e, t->size, &type_uint64);
 }
 
 static struct type *sema_find(struct bt_sema *s, struct bt_expr *e)

@@ -7,37 +7,25 @@
 /* --- what a handler depends on
  * -------------------------------------------------------------------------------- */
 
-/* Calls `fn` for every expression of a block, its own arguments included. */
 typedef bool (*expr_test)(const struct bt_expr *e);
-static bool block_has(const struct bt_block *b, expr_test test);
-
-static bool expr_has(const struct bt_expr *e, expr_test test)
+struct search {
+	expr_test test;
+	bool found;
+};
+static bool search_expr(struct bt_walk *w, struct bt_expr *e)
 {
-	if (!e)
-		return false;
-	if (test(e))
-		return true;
-	for (unsigned i = 0; i < e->nkid; i++)
-		if (expr_has(e->kid[i], test))
-			return true;
-	return block_has(e->then_block, test) || block_has(e->else_block, test);
-}
-
-static bool block_has(const struct bt_block *b, expr_test test)
-{
-	if (!b)
-		return false;
-	for (const struct bt_stmt *st = b->first; st; st = st->next)
-		if (expr_has(st->expr, test) || expr_has(st->value, test) ||
-		    expr_has(st->value2, test) || block_has(st->body, test) ||
-		    block_has(st->other, test))
-			return true;
-	return expr_has(b->value, test);
+	struct search *s = w->arg;
+	s->found = s->found || s->test(e);
+	return !s->found;
 }
 
 static bool probe_has(const struct bt_probe *p, expr_test test)
 {
-	return expr_has(p->predicate, test) || block_has(p->body, test);
+	struct search s = {.test = test};
+	struct bt_walk w = {.expr = search_expr, .arg = &s};
+	bt_walk_expr(&w, p->predicate);
+	bt_walk_block(&w, p->body);
+	return s.found;
 }
 
 static bool names_probe(const struct bt_expr *e)
@@ -233,70 +221,79 @@ static void lower_probe(struct bt_lower *l, struct bt_probe *p)
  * ---------------------------------------------------------------------------------------------------------
  */
 
+/* Maps that are declared and never used do not exist. */
 static void define_vars(struct bt_lower *l)
 {
-	vec_each(v, &l->kit.prog->var) {
-		if ((*v)->value)
-			kit_var_define(&l->kit, *v);
-		(*v)->print_at_exit = l->kit.prog->opt.print_maps_on_exit;
+	struct program *p = l->kit.prog;
+	size_t n = 0;
+	vec_each(it, &p->var) {
+		struct var *v = *it;
+		if (!v->value)
+			continue;
+		if (v->is_lru) {
+			v->is_declared = true;
+			v->declared_kind =
+				type_is_agg(v->value) ? MAP_LRU_PERCPU_HASH : MAP_LRU_HASH;
+		}
+		v->id = (unsigned)n;
+		p->var.at[n++] = v;
+		kit_var_define(&l->kit, v);
 	}
+	p->var.len = n;
 }
 
-/* Options after -- that no getopt() asks for. */
-static void collect_options(const struct bt_expr *e, struct strtab *names);
+/* --- named options: what comes after -- must be asked for by some getopt() --- */
 
-static void collect_block(const struct bt_block *b, struct strtab *names)
+static bool collect_option(struct bt_walk *w, struct bt_expr *e)
 {
-	for (const struct bt_stmt *st = b ? b->first : NULL; st; st = st->next) {
-		collect_options(st->expr, names);
-		collect_options(st->value, names);
-		collect_options(st->value2, names);
-		collect_block(st->body, names);
-		collect_block(st->other, names);
-	}
-	if (b)
-		collect_options(b->value, names);
+	struct bt_option *o = e->data;
+	if (e->call && !strcmp(e->call->name, "getopt") && o)
+		strtab_set(w->arg, o->name, o);
+	return true;
 }
 
-static void collect_options(const struct bt_expr *e, struct strtab *names)
+static void expected_options(const struct strtab *options, struct buf *out, bool as_lines)
 {
-	if (!e)
-		return;
-	if (e->call && !strcmp(e->call->name, "getopt") && e->data)
-		strtab_set(names, e->data, e->data);
-	for (unsigned i = 0; i < e->nkid; i++)
-		collect_options(e->kid[i], names);
-	collect_block(e->then_block, names);
-	collect_block(e->else_block, names);
+	buf_puts(out, "expected program options:");
+	vec_each(e, &options->entry) {
+		const struct bt_option *o = e->value;
+		buf_printf(out, "%s--%s",
+			   as_lines                 ? "\n"
+			   : e == options->entry.at ? " "
+						    : ", ",
+			   e->key);
+		if (as_lines && o->description)
+			buf_printf(out, ": %s", o->description);
+	}
 }
 
 static void check_options(struct bt_lower *l)
 {
-	struct strtab names = {0};
-	struct buf unknown = {0}, known = {0};
+	struct strtab options = {0};
+	struct buf unknown = {0}, expected = {0};
+	bool help = false;
+	struct bt_walk w = {.expr = collect_option, .arg = &options};
 	for (struct bt_probe *p = l->script->probe; p; p = p->next) {
-		collect_options(p->predicate, &names);
-		collect_block(p->body, &names);
+		bt_walk_expr(&w, p->predicate);
+		bt_walk_block(&w, p->body);
 	}
 	for (unsigned i = 0; i < l->in->nparams; i++) {
 		const char *p = l->in->params[i];
-		if (strncmp(p, "--", 2) != 0)
-			continue;
-		size_t n = strcspn(p + 2, "=");
-		if (!strtab_getn(&names, p + 2, n))
+		size_t n = strncmp(p, "--", 2) ? 0 : strcspn(p + 2, "=");
+		help = help || !strcmp(p, "--help");
+		if (n && !strtab_getn(&options, p + 2, n))
 			buf_printf(&unknown, "%s--%.*s", unknown.len ? ", " : "", (int)n, p + 2);
 	}
-	if (unknown.len) {
-		struct diag *d = diag_error(l->in->diags, (struct loc){0},
-					    "unexpected program command line options: %s",
-					    buf_str(&unknown));
-		vec_each(e, &names.entry)
-			buf_printf(&known, "%s--%s", known.len ? ", " : "", e->key);
-		diag_hint(l->in->diags, d, "expected program options: %s", buf_str(&known));
-	}
+	expected_options(&options, &expected, help);
+	if (unknown.len)
+		diag_hint(l->in->diags,
+			  diag_error(l->in->diags, (struct loc){0},
+				     "unexpected program command line options: %s",
+				     buf_str(&unknown)),
+			  "%s", buf_str(&expected));
 	buf_free(&unknown);
-	buf_free(&known);
-	strtab_free(&names);
+	buf_free(&expected);
+	strtab_free(&options);
 }
 
 bool bt_lower(struct bt_sema *s)

@@ -1,4 +1,6 @@
 /* lower_map.c - maps: keys, reading, assigning, counting. */
+#include <linux/bpf.h>
+
 #include "lang/bt/calls.h"
 
 bool bt_is_agg_call(const struct bt_expr *e)
@@ -35,6 +37,21 @@ static ir_ref key_of(struct bt_lower *l, const struct bt_expr *m)
  * -----------------------------------------------------------------------------------------------------
  */
 
+static void send_missing(struct bt_lower *l, void *arg)
+{
+	struct action *a = program_action(l->kit.prog, ACT_HELPER_ERROR, *(struct loc *)arg);
+	a->number = BPF_FUNC_map_lookup_elem;
+	kit_send(&l->kit, a, &(struct kit_value){.type = &type_int64, .v = ir_const(&l->kit.b, 0)},
+		 1);
+}
+
+/* -k: reading an element that is not there is worth a warning. */
+static void report_missing(struct bt_lower *l, struct var *v, ir_ref key, struct loc loc)
+{
+	ir_ref has = kit_var_has(&l->kit, v, key);
+	bt_when(l, ir_bini(&l->kit.b, IR_EQ, has, 0), send_missing, &loc);
+}
+
 ir_ref bt_lower_map_read(struct bt_lower *l, struct bt_expr *e)
 {
 	struct var *v = e->var;
@@ -47,6 +64,8 @@ ir_ref bt_lower_map_read(struct bt_lower *l, struct bt_expr *e)
 		kit_agg_merge(&l->kit, v, key, dst);
 		return dst;
 	}
+	if (v->key && l->kit.helper_errors)
+		report_missing(l, v, key, e->loc);
 	if (bt_in_register(v->value))
 		return kit_var_get_scalar(&l->kit, v, key);
 	ir_ref dst = kit_mem(&l->kit, type_mem_size(v->value));

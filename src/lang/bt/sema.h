@@ -121,3 +121,6 @@ enum addr_space bt_probe_space(const struct bt_sema *s); /* of pointers that the
 void bt_expand_macros(struct bt_sema *s);
 void bt_check_flow(struct bt_sema *s);
 void bt_bind_variables(struct bt_sema *s);
+/* calls_meta.c: text of $n, NULL when there is none; how many there are.  --name=value is no $n. */
+const char *bt_param(const struct lang_input *in, uint64_t n);
+unsigned bt_param_count(const struct lang_input *in);

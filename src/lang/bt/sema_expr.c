@@ -65,8 +65,10 @@ static struct type *name(struct bt_sema *s, struct bt_expr *e)
 /* $1: a number when its text is one, else a string; nothing: 0. */
 static struct type *positional(struct bt_sema *s, struct bt_expr *e)
 {
-	const char *text = e->num <= s->in->nparams ? s->in->params[e->num - 1] : "";
+	const char *text = bt_param(s->in, e->num);
 	uint64_t v = 0;
+	if (!text)
+		text = "";
 	bool negative = *text == '-';
 	if (!*text) {
 		bt_warn_now(s, e->loc, "Positional parameter $%llu is empty or not provided. ",
@@ -293,7 +295,7 @@ static struct type *string(struct bt_sema *s, struct bt_expr *e)
 
 static struct type *param_count(struct bt_sema *s, struct bt_expr *e)
 {
-	bt_make_int(e, s->in->nparams, false);
+	bt_make_int(e, bt_param_count(s->in), false);
 	return bt_int_type(e);
 }
 
