@@ -44,6 +44,7 @@ void mfn_free(struct mfn *f)
 	vec_free(&f->layout);
 	vec_free(&f->use);
 	vec_free(&f->piece);
+	vec_free(&f->taken);
 	vec_free(&f->call);
 	vec_free(&f->r0);
 	vec_free(&f->move);

@@ -13,9 +13,8 @@ struct emit {
 	uint32_t *start;     /* instruction of a block */
 	bool *phi_store;     /* block stores a phi when it begins */
 	uint32_t split;      /* cursor into f->split */
-	uint32_t *by_start;  /* pieces with a register, by start */
-	uint32_t nby_start, next_piece;
-	uint32_t owner[NREGS]; /* sorted piece + 1 that took the register last */
+	uint32_t next_taken; /* cursor into f->taken */
+	uint32_t owner[NREGS]; /* piece that took the register last */
 	struct loc loc;
 };
 
@@ -245,14 +244,16 @@ static void do_moves(struct emit *e, struct moves *ms)
 /* Registers that hold live values at pos; positions must not go back. */
 static uint32_t busy_at(struct emit *e, uint32_t pos)
 {
-	const struct piece *s = e->f->sorted;
-	while (e->next_piece < e->nby_start && s[e->by_start[e->next_piece]].start <= pos) {
-		uint32_t p = e->by_start[e->next_piece++];
-		e->owner[s[p].reg] = p + 1;
+	const struct piece *s = e->f->piece.at;
+	const uint32_t *taken = e->f->taken.at;
+	for (; e->next_taken < e->f->taken.len && s[taken[e->next_taken]].start <= pos; e->next_taken++) {
+		uint32_t p = taken[e->next_taken];
+		if (s[p].reg >= 0)
+			e->owner[s[p].reg] = p;
 	}
 	uint32_t busy = 0;
 	for (int r = 0; r < NREGS; r++)
-		if (e->owner[r] && s[e->owner[r] - 1].end > pos)
+		if (e->owner[r] && s[e->owner[r]].end > pos)
 			busy |= 1u << r;
 	return busy;
 }
@@ -443,7 +444,7 @@ static struct place call_operand(struct emit *e, const struct mi *m, int k, uint
 	for (uint32_t i = 1; i < v->npiece; i++) {
 		const struct piece *q = &e->f->sorted[v->pieces + i];
 		if (q->start == pos && q[-1].end == pos && q[-1].reg >= 0 &&
-		    e->owner[q[-1].reg] == v->pieces + i)
+		    e->owner[q[-1].reg] == q[-1].next)
 			return (struct place){AT_REG, (uint32_t)q[-1].reg};
 	}
 	return p;
@@ -717,25 +718,13 @@ static struct err *patch_jumps(struct emit *e)
 	return NULL;
 }
 
-/* Counting sort of the pieces with registers by start. */
 static void prepare(struct emit *e)
 {
 	struct mfn *f = e->f;
-	size_t n = f->block.len, total = f->piece.len - 1;
+	size_t n = f->block.len;
 	e->kept = arena_alloc(f->arena, n);
 	e->phi_store = arena_alloc(f->arena, n);
 	e->start = arena_array(f->arena, uint32_t, n);
-	e->by_start = arena_array(f->arena, uint32_t, total + 1);
-	uint32_t *at = arena_array(f->arena, uint32_t, 4 * f->mi.len + 8);
-	for (size_t i = 0; i < total; i++)
-		at[f->sorted[i].start + 1] += f->sorted[i].reg >= 0;
-	for (size_t i = 0; i < 4 * f->mi.len + 7; i++)
-		at[i + 1] += at[i];
-	for (uint32_t i = 0; i < total; i++)
-		if (f->sorted[i].reg >= 0) {
-			e->by_start[at[f->sorted[i].start]++] = i;
-			e->nby_start++;
-		}
 	for (vreg v = 1; v < f->nv; v++)
 		if (f->v[v].is_phi && f->v[v].store_at_def && f->sorted[f->v[v].pieces].reg >= 0)
 			e->phi_store[f->v[v].def_block] = true;

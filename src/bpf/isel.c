@@ -33,6 +33,11 @@ struct base_reg { /* a map's address that a later instruction of the block has i
 	uint32_t at; /* instruction that makes it: in seq or in mfn.mi */
 };
 
+struct konst {
+	int64_t v;
+	vreg r;
+};
+
 struct sel {
 	struct mfn *f;
 	bool *needed;
@@ -41,6 +46,7 @@ struct sel {
 	VEC(struct mi) seq; /* its instructions, forward */
 	struct base_reg base[4];
 	unsigned nbase;
+	struct konst konst[256]; /* made not long ago */
 };
 
 const struct ir_insn *mfn_ir(const struct mfn *f, vreg v)
@@ -156,10 +162,15 @@ static vreg tmp_new(struct sel *s)
 	return s->f->nir + (uint32_t)s->f->tmp.len - 1;
 }
 
+/* A constant as an operand; equal ones mostly share one. */
 static vreg konst(struct sel *s, int64_t v)
 {
-	vec_push(&s->f->tmp, (struct tmp){true, v});
-	return s->f->nir + (uint32_t)s->f->tmp.len - 1;
+	struct konst *k = &s->konst[hash_num((uint64_t)v) % ARRAY_SIZE(s->konst)];
+	if (!k->r || k->v != v) {
+		vec_push(&s->f->tmp, (struct tmp){true, v});
+		*k = (struct konst){v, s->f->nir + (uint32_t)s->f->tmp.len - 1};
+	}
+	return k->r;
 }
 
 static struct mi *push(struct sel *s, struct mi m)

@@ -17,9 +17,11 @@ static void number_blocks(struct mfn *f)
 	vec_each(l, &f->layout) {
 		struct mblock *b = &f->block.at[*l];
 		/* the label, then the instructions: index i in `mi` is position 4i */
-		vec_push(&mi, (struct mi){MI_NOP});
-		for (uint32_t i = 0; i < b->n; i++)
+		vec_push(&mi, (struct mi){MI_NOP, .block = *l});
+		for (uint32_t i = 0; i < b->n; i++) {
 			vec_push(&mi, f->mi.at[b->first + i]);
+			vec_last(&mi).block = *l;
+		}
 		b->first = pos / 4 + 1;
 		b->from = pos;
 		pos += 4 * (b->n + 1);
@@ -110,8 +112,12 @@ static void scan_insn(struct build *b, uint32_t block, uint32_t at)
 		define(f, m->dst, pos + 2, block, m->op == MI_CALL || m->op == MI_CMPXCHG);
 	if (m->op == MI_PARAMS)
 		for (unsigned k = 0; k < f->ir->nparams; k++)
-			if (f->param[k])
+			if (f->param[k]) {
 				define(f, f->param[k], pos + 2, block, true);
+				f->v[f->param[k]].arrives = (int8_t)(k + 1);
+			}
+	if (m->op == MI_CALL || m->op == MI_CMPXCHG)
+		f->v[m->dst].arrives = 0;
 	if (m->op == MI_CALL) {
 		vec_push(&f->call, pos + 1);
 		vec_push(&f->r0, pos + 1);
@@ -159,7 +165,7 @@ static void scan(struct build *b)
 	}
 	for (size_t i = f->mi.len; i-- > 0;)
 		prefer(f, &f->mi.at[i]);
-	f->v[0] = (struct vinfo){.pref = -1, .join = -1};
+	f->v[0] = (struct vinfo){.pref = -1, .join = -1, .arrives = -1};
 }
 
 /* --- ranges
@@ -280,7 +286,7 @@ void mfn_liveness(struct mfn *f)
 	number_blocks(f);
 	f->v = arena_array(f->arena, struct vinfo, f->nv + 1);
 	for (uint32_t i = 0; i <= f->nv; i++)
-		f->v[i].pref = f->v[i].join = -1;
+		f->v[i].pref = f->v[i].join = f->v[i].arrives = -1;
 	vec_push(&f->piece, (struct piece){0});
 	b.stamp = arena_array(f->arena, uint32_t, n);
 	b.end = arena_array(f->arena, uint32_t, n);

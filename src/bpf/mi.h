@@ -65,6 +65,7 @@ struct mi {
 	vreg dst, use[5]; /* a use may be rematerialisable: then it has no register */
 	const void *sym;
 	ir_ref ir; /* came from */
+	uint32_t block;
 };
 
 /* How an operand is read. */
@@ -120,7 +121,7 @@ struct piece { /* of a lifetime: [start, end) in one place */
 	vreg v;
 	uint32_t start, end;
 	int8_t reg;    /* -1: in memory */
-	uint32_t next; /* of the same vreg, 0 none */
+	uint32_t next; /* of the same vreg, 0 none; in mfn.sorted: its index in mfn.piece */
 };
 
 struct use_pos {
@@ -130,6 +131,7 @@ struct use_pos {
 
 struct vinfo {
 	uint32_t first;     /* piece, 0 none */
+	uint32_t recent;    /* piece that got a register last, 0 none */
 	uint32_t use, nuse; /* in mfn.use */
 	uint32_t def;       /* position */
 	uint32_t def_block;
@@ -137,6 +139,7 @@ struct vinfo {
 	uint32_t spill;          /* frame slot index + 1 */
 	vreg tied;               /* operand that the result likes to share a register with */
 	vreg phi;                /* phi that this flows into */
+	int8_t arrives; /* register that the definition leaves it in: parameters, results of calls; -1 */
 	int8_t pref;             /* register that the nearest use wants, -1 none */
 	int8_t join;             /* phi: register that one of its arguments got, -1 none */
 	bool store_at_def;
@@ -195,6 +198,7 @@ struct mfn {
 	struct vinfo *v;
 	VEC(struct use_pos) use;
 	VEC(struct piece) piece; /* [0] unused */
+	VEC(uint32_t) taken;     /* pieces that got a register, by start; evicted ones too */
 	struct piece *sorted;    /* by vreg, then start */
 	VEC(uint32_t) call;      /* positions 4i+1 where r0-r5 are lost */
 	VEC(uint32_t) r0;        /* positions where r0 is taken or lost */
@@ -213,7 +217,10 @@ struct mfn {
 /* order.c */
 void mfn_order(struct mfn *f);
 /* Block of a position in layout order. */
-uint32_t mfn_block_at(const struct mfn *f, uint32_t pos);
+static inline uint32_t mfn_block_at(const struct mfn *f, uint32_t pos)
+{
+	return f->mi.at[pos / 4].block;
+}
 
 /* isel.c */
 void mfn_select(struct mfn *f);

@@ -222,16 +222,3 @@ void mfn_order(struct mfn *f)
 	spread_unlikely(f);
 	lay_out(f);
 }
-
-uint32_t mfn_block_at(const struct mfn *f, uint32_t pos)
-{
-	size_t lo = 0, hi = f->layout.len;
-	while (hi - lo > 1) {
-		size_t mid = (lo + hi) / 2;
-		if (f->block.at[f->layout.at[mid]].from <= pos)
-			lo = mid;
-		else
-			hi = mid;
-	}
-	return f->layout.at[lo];
-}

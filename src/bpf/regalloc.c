@@ -206,26 +206,15 @@ static void hint(struct hints *h, int reg)
 		h->reg[h->n++] = reg;
 }
 
-/* The register of v at pos; only pieces that were placed already count. */
+/* The register of v at pos, if it was given one by now: its pieces get theirs in order. */
 static int reg_at(struct ra *a, vreg v, uint32_t pos)
 {
-	if (!v || !a->f->v[v].first)
-		return -1;
-	for (uint32_t p = a->f->v[v].first; p; p = piece(a, p)->next) {
+	for (uint32_t p = a->f->v[v].recent; p; p = piece(a, p)->next) {
 		struct piece *q = piece(a, p);
 		if (pos < q->end)
 			return pos >= q->start ? q->reg : -1;
 	}
 	return -1;
-}
-
-static int last_reg(struct ra *a, vreg v, uint32_t before_piece)
-{
-	int r = -1;
-	for (uint32_t p = a->f->v[v].first; p && p != before_piece; p = piece(a, p)->next)
-		if (piece(a, p)->reg >= 0)
-			r = piece(a, p)->reg;
-	return r;
 }
 
 static struct hints hints_of(struct ra *a, uint32_t p)
@@ -235,13 +224,15 @@ static struct hints hints_of(struct ra *a, uint32_t p)
 	struct piece *q = piece(a, p);
 	struct vinfo *v = &f->v[q->v];
 	if (v->first != p)
-		hint(&h, last_reg(a, q->v, p));
+		hint(&h, v->recent ? piece(a, v->recent)->reg : -1);
+	else if (v->arrives >= 0)
+		hint(&h, v->arrives);
 	else if (v->tied)
 		hint(&h, reg_at(a, v->tied, v->def & ~3u));
 	hint(&h, v->pref);
 	hint(&h, v->join);
 	if (v->phi) {
-		hint(&h, reg_at(a, v->phi, f->v[v->phi].def));
+		hint(&h, f->v[v->phi].first ? piece(a, f->v[v->phi].first)->reg : -1);
 		hint(&h, f->v[v->phi].join);
 	}
 	return h;
@@ -252,6 +243,8 @@ static void take(struct ra *a, uint32_t p, int reg)
 	struct piece *q = piece(a, p);
 	struct vinfo *v = &a->f->v[q->v];
 	q->reg = (int8_t)reg;
+	v->recent = p;
+	vec_push(&a->f->taken, p);
 	a->active[reg] = p;
 	if (v->phi && a->f->v[v->phi].join < 0)
 		a->f->v[v->phi].join = (int8_t)reg;
@@ -361,8 +354,10 @@ static void sort_pieces(struct mfn *f)
 	for (vreg v = 1; v < f->nv; v++) {
 		struct vinfo *vi = &f->v[v];
 		vi->pieces = n;
-		for (uint32_t p = vi->first; p; p = f->piece.at[p].next)
-			f->sorted[n++] = f->piece.at[p];
+		for (uint32_t p = vi->first; p; p = f->piece.at[p].next) {
+			f->sorted[n] = f->piece.at[p];
+			f->sorted[n++].next = p;
+		}
 		vi->npiece = n - vi->pieces;
 	}
 }
