@@ -8,12 +8,12 @@ struct jump {
 struct emit {
 	struct mfn *f;
 	VEC(struct jump) jump;
-	VEC(uint32_t) order; /* blocks that are emitted */
-	bool *kept;          /* by block */
-	uint32_t *start;     /* instruction of a block */
-	bool *phi_store;     /* block stores a phi when it begins */
-	uint32_t split;      /* cursor into f->split */
-	uint32_t next_taken; /* cursor into f->taken */
+	VEC(uint32_t) order;   /* blocks that are emitted */
+	bool *kept;            /* by block */
+	uint32_t *start;       /* instruction of a block */
+	bool *phi_store;       /* block stores a phi when it begins */
+	uint32_t split;        /* cursor into f->split */
+	uint32_t next_taken;   /* cursor into f->taken */
 	uint32_t owner[NREGS]; /* piece that took the register last */
 	struct loc loc;
 };
@@ -246,7 +246,8 @@ static uint32_t busy_at(struct emit *e, uint32_t pos)
 {
 	const struct piece *s = e->f->piece.at;
 	const uint32_t *taken = e->f->taken.at;
-	for (; e->next_taken < e->f->taken.len && s[taken[e->next_taken]].start <= pos; e->next_taken++) {
+	for (; e->next_taken < e->f->taken.len && s[taken[e->next_taken]].start <= pos;
+	     e->next_taken++) {
 		uint32_t p = taken[e->next_taken];
 		if (s[p].reg >= 0)
 			e->owner[s[p].reg] = p;

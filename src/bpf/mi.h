@@ -139,9 +139,10 @@ struct vinfo {
 	uint32_t spill;          /* frame slot index + 1 */
 	vreg tied;               /* operand that the result likes to share a register with */
 	vreg phi;                /* phi that this flows into */
-	int8_t arrives; /* register that the definition leaves it in: parameters, results of calls; -1 */
-	int8_t pref;             /* register that the nearest use wants, -1 none */
-	int8_t join;             /* phi: register that one of its arguments got, -1 none */
+	int8_t arrives; /* register that the definition leaves it in: parameters, results of calls;
+			   -1 */
+	int8_t pref;    /* register that the nearest use wants, -1 none */
+	int8_t join;    /* phi: register that one of its arguments got, -1 none */
 	bool store_at_def;
 	bool is_phi;
 	bool compared; /* bounds are learnt by a branch: see emit.c */

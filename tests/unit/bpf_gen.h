@@ -1,6 +1,7 @@
 /*
- * bpf_gen.h - random IR functions that the verifier accepts, and the four ways to run one: IR evaluator before and
- * after the passes, interpreter, kernel.  All must leave the same bytes in the output map.
+ * bpf_gen.h - random IR functions that the verifier accepts, and the four ways to run one: IR
+ * evaluator before and after the passes, interpreter, kernel.  All must leave the same bytes in the
+ * output map.
  */
 #pragma once
 
@@ -14,7 +15,13 @@
 #include "ir/ir.h"
 #include "ir/program.h"
 
-enum { GEN_IN = 12, GEN_OUT = 16, GEN_POOL = 64, GEN_VARS = 10, GEN_PROGRAM_INSNS = 1000000 };
+enum {
+	GEN_IN = 12,
+	GEN_OUT = 16,
+	GEN_POOL = 64,
+	GEN_VARS = 10,
+	GEN_PROGRAM_INSNS = 1000000
+};
 
 struct rng {
 	uint64_t s;
@@ -35,8 +42,10 @@ static inline uint32_t below(struct rng *r, uint32_t n)
 
 static inline int64_t rnd_const(struct rng *r)
 {
-	static const int64_t nice[] = {0, 1, -1, 2, 7, 8, 63, 64, 255, 256, 0xffff, INT32_MAX, INT32_MIN,
-				       UINT32_MAX, 0x80000000, INT64_MIN, INT64_MAX, 0xffff0000, 1ll << 40};
+	static const int64_t nice[] = {0,         1,         -1,         2,          7,
+				       8,         63,        64,         255,        256,
+				       0xffff,    INT32_MAX, INT32_MIN,  UINT32_MAX, 0x80000000,
+				       INT64_MIN, INT64_MAX, 0xffff0000, 1ll << 40};
 	switch (below(r, 3)) {
 	case 0: return nice[below(r, ARRAY_SIZE(nice))];
 	case 1: return (int64_t)below(r, 200) - 100;
@@ -59,7 +68,9 @@ struct gen {
 	bool is_sub;
 };
 
-enum { AREA = 64 };
+enum {
+	AREA = 64
+};
 
 static inline ir_ref pick(struct gen *g)
 {
@@ -99,7 +110,8 @@ static inline ir_ref gen_cond(struct gen *g)
 	enum ir_op op = IR_EQ + below(&g->r, 6);
 	switch (below(&g->r, 6)) {
 	case 0: return pick(g);
-	case 1: return ir_bini(&g->b, below(&g->r, 2) ? IR_NE : IR_EQ,
+	case 1:
+		return ir_bini(&g->b, below(&g->r, 2) ? IR_NE : IR_EQ,
 			       ir_bini(&g->b, IR_AND, pick(g), rnd_const(&g->r)), 0);
 	case 2: return ir_bini(&g->b, op, pick(g), (int64_t)below(&g->r, 100));
 	default: return ir_bin(&g->b, op, pick(g), pick(g));
@@ -108,7 +120,8 @@ static inline ir_ref gen_cond(struct gen *g)
 
 static inline void gen_if(struct gen *g)
 {
-	uint32_t yes = ir_block_new(&g->b, "yes"), no = ir_block_new(&g->b, "no"), end = ir_block_new(&g->b, "end");
+	uint32_t yes = ir_block_new(&g->b, "yes"), no = ir_block_new(&g->b, "no"),
+		 end = ir_block_new(&g->b, "end");
 	g->b.fn->block.at[yes].unlikely = !below(&g->r, 3);
 	ir_br(&g->b, gen_cond(g), yes, below(&g->r, 2) ? no : end);
 	bool has_no = g->b.fn->block.at[g->b.block].succ[1] == no;
@@ -125,7 +138,8 @@ static inline void gen_if(struct gen *g)
 /* A counted loop over a variable of its own. */
 static inline void gen_loop(struct gen *g)
 {
-	uint32_t head = ir_block_new(&g->b, "head"), body = ir_block_new(&g->b, "body"), end = ir_block_new(&g->b, "out");
+	uint32_t head = ir_block_new(&g->b, "head"), body = ir_block_new(&g->b, "body"),
+		 end = ir_block_new(&g->b, "out");
 	ir_ref i = ir_slot(&g->b, 8);
 	ir_store(&g->b, i, 0, 8, ir_const(&g->b, 0));
 	ir_jmp(&g->b, head);
@@ -149,8 +163,10 @@ static inline void gen_atomic(struct gen *g)
 	case 1: keep(g, ir_atomic(&g->b, IR_ATOMIC_FADD, g->area, off, w, pick(g), 0)); break;
 	case 2: keep(g, ir_atomic(&g->b, IR_ATOMIC_XCHG, g->area, off, w, pick(g), 0)); break;
 	default:
-		keep(g, ir_atomic(&g->b, IR_ATOMIC_CMPXCHG, g->area, off, w,
-				  below(&g->r, 2) ? ir_load(&g->b, g->area, off, w, false) : pick(g), pick(g)));
+		keep(g,
+		     ir_atomic(&g->b, IR_ATOMIC_CMPXCHG, g->area, off, w,
+			       below(&g->r, 2) ? ir_load(&g->b, g->area, off, w, false) : pick(g),
+			       pick(g)));
 	}
 }
 
@@ -160,16 +176,23 @@ static inline void gen_memory(struct gen *g)
 	switch (below(&g->r, 7)) {
 	case 0: keep(g, ir_load(&g->b, g->area, off, w, below(&g->r, 2))); break;
 	case 1: ir_store(&g->b, g->area, off, w, pick(g)); break;
-	case 2: ir_copy(&g->b, g->area, ir_bini(&g->b, IR_ADD, g->area, AREA / 2), 1 + below(&g->r, AREA / 2)); break;
-	case 3: ir_zero(&g->b, ir_bini(&g->b, IR_ADD, g->area, off), 1 + below(&g->r, AREA - off)); break;
+	case 2:
+		ir_copy(&g->b, g->area, ir_bini(&g->b, IR_ADD, g->area, AREA / 2),
+			1 + below(&g->r, AREA / 2));
+		break;
+	case 3:
+		ir_zero(&g->b, ir_bini(&g->b, IR_ADD, g->area, off), 1 + below(&g->r, AREA - off));
+		break;
 	case 4: { /* the address itself through a choice */
-		ir_ref p = ir_select(&g->b, gen_cond(g), ir_bini(&g->b, IR_ADD, g->area, 8), g->area);
+		ir_ref p =
+			ir_select(&g->b, gen_cond(g), ir_bini(&g->b, IR_ADD, g->area, 8), g->area);
 		keep(g, ir_load(&g->b, p, 16, w, below(&g->r, 2)));
 		break;
 	}
 	case 5: gen_atomic(g); break;
 	default: /* the output map, past the results */
-		ir_atomic_add(&g->b, ir_mapval(&g->b, g->out, 8 * (GEN_OUT + below(&g->r, 2))), 0, 8, pick(g));
+		ir_atomic_add(&g->b, ir_mapval(&g->b, g->out, 8 * (GEN_OUT + below(&g->r, 2))), 0,
+			      8, pick(g));
 	}
 }
 
@@ -186,16 +209,18 @@ static inline void gen_call(struct gen *g)
 
 static inline void gen_stmt(struct gen *g)
 {
-	static const uint8_t binary[] = {IR_ADD, IR_SUB, IR_MUL, IR_UDIV, IR_UMOD, IR_SDIV, IR_SMOD, IR_AND,
-					 IR_OR,	 IR_XOR, IR_SHL, IR_LSHR, IR_ASHR, IR_EQ,   IR_NE,   IR_ULT,
-					 IR_ULE, IR_SLT, IR_SLE};
+	static const uint8_t binary[] = {IR_ADD, IR_SUB, IR_MUL, IR_UDIV, IR_UMOD, IR_SDIV, IR_SMOD,
+					 IR_AND, IR_OR,  IR_XOR, IR_SHL,  IR_LSHR, IR_ASHR, IR_EQ,
+					 IR_NE,  IR_ULT, IR_ULE, IR_SLT,  IR_SLE};
 	static const unsigned widths[] = {1, 2, 4};
 	if (g->budget)
 		g->budget--;
 	switch (below(&g->r, g->budget ? 12 : 8)) {
 	case 0:
 	case 1:
-	case 2: keep(g, ir_bin(&g->b, binary[below(&g->r, sizeof(binary))], pick(g), pick(g))); break;
+	case 2:
+		keep(g, ir_bin(&g->b, binary[below(&g->r, sizeof(binary))], pick(g), pick(g)));
+		break;
 	case 3:
 		switch (below(&g->r, 5)) {
 		case 0: keep(g, ir_un(&g->b, IR_NEG, pick(g))); break;
@@ -239,7 +264,11 @@ static inline void gen_slots(struct gen *g, unsigned nvar)
 
 static inline struct ir_fn *gen_sub(struct gen *outer)
 {
-	struct gen g = {.r = {rnd(&outer->r) | 1}, .prog = outer->prog, .out = outer->out, .budget = 10, .is_sub = true};
+	struct gen g = {.r = {rnd(&outer->r) | 1},
+			.prog = outer->prog,
+			.out = outer->out,
+			.budget = 10,
+			.is_sub = true};
 	struct ir_fn *fn = ir_fn_new(g.prog, "sub", IR_SUBPROG, 3);
 	g.b = (struct ir_builder){.fn = fn, .block = 1};
 	for (unsigned i = 0; i < 3; i++)
@@ -250,7 +279,8 @@ static inline struct ir_fn *gen_sub(struct gen *outer)
 	return fn;
 }
 
-/* The entry function: reads GEN_IN words of context, works on them, writes GEN_OUT words to the map. */
+/* The entry function: reads GEN_IN words of context, works on them, writes GEN_OUT words to the
+ * map. */
 static inline struct ir_fn *gen_entry(struct gen *g, unsigned size)
 {
 	g->sub = below(&g->r, 2) ? gen_sub(g) : NULL;
@@ -267,14 +297,19 @@ static inline struct ir_fn *gen_entry(struct gen *g, unsigned size)
 	for (unsigned i = 0; i < GEN_OUT; i++)
 		ir_store(&g->b, out, 8 * i, 8, i < g->npool ? g->pool[i] : pick(g));
 	for (unsigned i = 0; i < g->nvar; i++)
-		ir_store(&g->b, out, 8 * (GEN_OUT + 2 + i), 8, ir_load(&g->b, g->var[i], 0, 8, false));
+		ir_store(&g->b, out, 8 * (GEN_OUT + 2 + i), 8,
+			 ir_load(&g->b, g->var[i], 0, 8, false));
 	ir_ret(&g->b, ir_const(&g->b, 0));
 	return fn;
 }
 
-enum { GEN_BYTES = 8 * (GEN_OUT + 2 + GEN_VARS) };
+enum {
+	GEN_BYTES = 8 * (GEN_OUT + 2 + GEN_VARS)
+};
 
-/* --- running --------------------------------------------------------------------------------------------------- */
+/* --- running
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static inline uint64_t eval_call(void *arg, const struct ir_insn *i, const uint64_t *v, unsigned n)
 {
@@ -291,13 +326,17 @@ static inline uint64_t eval_map(void *arg, const struct map *m, int64_t offset, 
 
 static inline bool run_eval(const struct ir_fn *fn, const uint64_t *in, uint8_t *out)
 {
-	struct ir_eval how = {.call = eval_call, .map_address = eval_map, .arg = out, .max_steps = GEN_PROGRAM_INSNS};
+	struct ir_eval how = {.call = eval_call,
+			      .map_address = eval_map,
+			      .arg = out,
+			      .max_steps = GEN_PROGRAM_INSNS};
 	uint64_t param = (uintptr_t)in, ret;
 	memset(out, 0, GEN_BYTES);
 	return ir_eval(fn, &how, &param, &ret);
 }
 
-static inline uint64_t vm_map(struct bpf_vm *vm, void *arg, uint32_t map, bool is_value, uint32_t offset)
+static inline uint64_t vm_map(struct bpf_vm *vm, void *arg, uint32_t map, bool is_value,
+			      uint32_t offset)
 {
 	bpf_vm_region(vm, arg, GEN_BYTES, true);
 	return (uintptr_t)arg + offset;
@@ -318,7 +357,10 @@ static inline long sys_bpf(int cmd, union bpf_attr *attr)
 
 static inline int kernel_map(void)
 {
-	union bpf_attr a = {.map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = GEN_BYTES, .max_entries = 1};
+	union bpf_attr a = {.map_type = BPF_MAP_TYPE_ARRAY,
+			    .key_size = 4,
+			    .value_size = GEN_BYTES,
+			    .max_entries = 1};
 	return (int)sys_bpf(BPF_MAP_CREATE, &a);
 }
 
@@ -377,12 +419,18 @@ static inline bool kernel_run(int prog_fd, int map_fd, const uint64_t *in, uint8
 {
 	uint32_t key = 0;
 	memset(out, 0, GEN_BYTES);
-	union bpf_attr set = {.map_fd = (uint32_t)map_fd, .key = (uintptr_t)&key, .value = (uintptr_t)out};
+	union bpf_attr set = {
+		.map_fd = (uint32_t)map_fd, .key = (uintptr_t)&key, .value = (uintptr_t)out};
 	if (sys_bpf(BPF_MAP_UPDATE_ELEM, &set))
 		return false;
-	union bpf_attr t = {.test = {.prog_fd = (uint32_t)prog_fd, .ctx_in = (uintptr_t)in, .ctx_size_in = 8 * GEN_IN}};
+	union bpf_attr t = {
+		.test = {.prog_fd = (uint32_t)prog_fd,
+			 .ctx_in = (uintptr_t)in,
+			 .ctx_size_in = 8 * GEN_IN}
+        };
 	if (sys_bpf(BPF_PROG_TEST_RUN, &t))
 		return false;
-	union bpf_attr get = {.map_fd = (uint32_t)map_fd, .key = (uintptr_t)&key, .value = (uintptr_t)out};
+	union bpf_attr get = {
+		.map_fd = (uint32_t)map_fd, .key = (uintptr_t)&key, .value = (uintptr_t)out};
 	return !sys_bpf(BPF_MAP_LOOKUP_ELEM, &get);
 }

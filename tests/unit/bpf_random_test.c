@@ -30,7 +30,8 @@ static void diff(const uint8_t *want, const uint8_t *got, const char *who)
 		memcpy(&w, want + 8 * i, 8);
 		memcpy(&g, got + 8 * i, 8);
 		if (w != g)
-			printf("%s: word %u is %llx, not %llx\n", who, i, (unsigned long long)g, (unsigned long long)w);
+			printf("%s: word %u is %llx, not %llx\n", who, i, (unsigned long long)g,
+			       (unsigned long long)w);
 	}
 }
 
@@ -73,8 +74,8 @@ static bool one(uint64_t seed, unsigned size, int map_fd, unsigned *loaded)
 	}
 	int fd = img && map_fd >= 0 ? kernel_load(img, map_fd, log, sizeof(log)) : -1;
 	if (img && map_fd >= 0 && fd < 0) {
-		printf("seed %llu: the kernel refuses: %s\n%s\n", (unsigned long long)seed, strerror(errno),
-		       strlen(log) > 3000 ? log + strlen(log) - 3000 : log);
+		printf("seed %llu: the kernel refuses: %s\n%s\n", (unsigned long long)seed,
+		       strerror(errno), strlen(log) > 3000 ? log + strlen(log) - 3000 : log);
 		ok = false;
 	}
 	for (int k = 0; k < 3 && img && ok; k++) {
