@@ -11,14 +11,17 @@
 
 enum {
 	MAX_DEPTH = 32,
-	MAX_EXPANSIONS = 20000
+	MAX_EXPANSIONS = 20000,
+	MAX_NODES = 1 << 20,
+	MAX_HEIGHT = 1000
 };
 
 struct expander {
 	struct bt_sema *s;
 	const struct bt_macro *stack[MAX_DEPTH];
 	unsigned depth;
-	unsigned *count; /* of all expansions: the script's author may have doubled them at every
+	/* of all expansions, and nodes copied: text may double at every step */
+	unsigned *count, *nodes;
 			    step */
 };
 
