@@ -43,7 +43,7 @@ static enum prog_kind effective_kind(const struct session *s, const struct probe
 	return p->kind;
 }
 
-static bool needs_btf(const struct bpf_image *img)
+bool image_has_callbacks(const struct bpf_image *img)
 {
 	for (uint32_t i = 0; i < img->ninsn; i++)
 		if (img->insn[i].code == (BPF_LD | BPF_IMM | BPF_DW) &&
@@ -52,9 +52,10 @@ static bool needs_btf(const struct bpf_image *img)
 	return false;
 }
 
+/* The kernel takes the address of a function only from programs that describe their functions. */
 static struct err *code_btf(struct session *s, struct compiled *c)
 {
-	if (c->btf_fd >= 0 || !needs_btf(c->image))
+	if (c->btf_fd >= 0 || !image_has_callbacks(c->image))
 		return NULL;
 	bpf_btf_build(c->image, "script", &c->btf);
 	c->btf_fd = sys_btf_load(c->btf.data, c->btf.len);

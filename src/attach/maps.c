@@ -43,9 +43,17 @@ size_t map_lookup_size(const struct session *s, const struct map *m)
 	return map_is_percpu(m) ? ALIGN_UP(one, (size_t)8) * s->prog->ncpus : one;
 }
 
-/* Every handler runs once, when the session begins or ends or when spile asks for it. */
-static bool is_quiet(const struct program *p)
+/*
+ * Every handler runs once, when the session begins or ends or when spile asks for it, and none loops by
+ * callbacks: there are no more records than places in the code that send one.
+ */
+static bool is_quiet(const struct session *s)
 {
+	const struct program *p = s->prog;
+
+	vec_each(c, &s->code)
+		if (image_has_callbacks((*c)->image))
+			return false;
 	for (size_t i = 0; i < p->probe.len; i++) {
 		const struct probe *probe = p->probe.at[i];
 
@@ -66,7 +74,7 @@ static uint32_t ring_bytes(const struct session *s)
 	uint32_t n = (uint32_t)sysconf(_SC_PAGESIZE);
 
 	if (!want)
-		want = is_quiet(s->prog) ? RING_SMALL : RING_NORMAL;
+		want = is_quiet(s) ? RING_SMALL : RING_NORMAL;
 	while (n < want && n < 1u << 30)
 		n <<= 1;
 	return n;

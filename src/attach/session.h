@@ -81,6 +81,7 @@ bool map_is_percpu(const struct map *m);
 size_t map_lookup_size(const struct session *s, const struct map *m);
 
 /* load.c */
+bool image_has_callbacks(const struct bpf_image *img); /* for bpf_loop and the like */
 struct err *load_programs(struct session *s);
 void unload_programs(struct session *s);
 /* The program of a probe's handler; btf_id 0 but for typed programs. */
