@@ -85,43 +85,75 @@ static bool may_redirect(const struct detour *d)
 	return !has_phis(fn, d->to) || !has_edge(fn, from, d->to);
 }
 
-static bool add_phi_args(struct detour *d)
+typedef VEC(ir_ref) ir_refs;
+
+/* What the phis of `to` are on this way, in their order.  False: one is not known. */
+static bool detour_values(struct detour *d, unsigned at, ir_refs *out)
 {
-	struct ir_fn *fn = d->fn;
-	unsigned at = ir_pred_index(fn, d->via, fn->block.at[d->via].succ[0] != d->to);
-	VEC(ir_ref) value = {0};
-	bool ok = true;
-	IR_EACH(fn, d->to, r)
+	IR_EACH(d->fn, d->to, r)
 	{
-		if (ir_at_ref(fn, r)->op != IR_PHI)
+		if (ir_at_ref(d->fn, r)->op != IR_PHI)
 			break;
-		vec_push(&value, d->value(d, ir_at_ref(fn, r)->arg[at]));
-		ok = ok && vec_last(&value);
+		ir_ref v = d->value(d, ir_at_ref(d->fn, r)->arg[at]);
+		if (!v)
+			return false;
+		vec_push(out, v);
 	}
-	size_t n = 0;
-	for (ir_ref r = fn->block.at[d->to].first; ok && n < value.len; n++) {
+	return true;
+}
+
+static void append_phi_args(struct ir_fn *fn, uint32_t to, const ir_refs *value)
+{
+	ir_ref r = fn->block.at[to].first;
+	for (size_t n = 0; n < value->len; n++) {
 		struct ir_insn *i = ir_at_ref(fn, r);
 		ir_ref *arg = arena_array(fn->arena, ir_ref, i->nargs + 1);
 		memcpy(arg, i->arg, i->nargs * sizeof(*arg));
-		arg[i->nargs++] = value.at[n];
+		arg[i->nargs++] = value->at[n];
 		i->arg = arg;
 		r = i->next;
 	}
-	vec_free(&value);
-	return ok;
+}
+
+/* The edge from `via`, which nothing reaches any more, becomes the edge from its predecessor. */
+static void take_over(struct ir_fn *fn, uint32_t to, unsigned at, uint32_t from,
+		      const ir_refs *value)
+{
+	ir_ref r = fn->block.at[to].first;
+	fn->block.at[to].pred.at[at] = from;
+	for (size_t n = 0; n < value->len; n++) {
+		ir_at_ref(fn, r)->arg[at] = value->at[n];
+		r = ir_at_ref(fn, r)->next;
+	}
 }
 
 static bool redirect(struct detour *d)
 {
 	struct ir_fn *fn = d->fn;
-	if (!may_redirect(d) || (has_phis(fn, d->to) && !add_phi_args(d)))
+	if (!may_redirect(d))
 		return false;
-	uint32_t from = fn->block.at[d->via].pred.at[d->k];
-	struct ir_block *f = &fn->block.at[from];
-	f->succ[f->succ[0] != d->via] = d->to;
-	vec_push(&fn->block.at[d->to].pred, from);
-	ir_drop_pred(fn, d->via, d->k);
-	return true;
+	struct ir_block *via = &fn->block.at[d->via];
+	unsigned nth = via->succ[0] != d->to;
+	unsigned at = ir_pred_index(fn, d->via, nth);
+	ir_refs value = {0};
+	bool ok = detour_values(d, at, &value);
+	if (ok) {
+		uint32_t from = via->pred.at[d->k];
+		struct ir_block *f = &fn->block.at[from];
+		f->succ[f->succ[0] != d->via] = d->to;
+		if (via->pred.len == 1) {
+			take_over(fn, d->to, at, from, &value);
+			via->succ[nth] = via->succ[!nth];
+			via->succ[1] = 0;
+			via->pred.len = 0;
+		} else {
+			append_phi_args(fn, d->to, &value);
+			vec_push(&fn->block.at[d->to].pred, from);
+			ir_drop_pred(fn, d->via, d->k);
+		}
+	}
+	vec_free(&value);
+	return ok;
 }
 
 /* --- empty blocks ------------------------------------------------------------------------------

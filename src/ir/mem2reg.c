@@ -284,6 +284,33 @@ static void rename_all(struct mem2reg *m)
 	vec_free(&stack);
 }
 
+/* Semi-pruned placement leaves phis that only feed phis. */
+static void drop_dead_phis(struct mem2reg *m)
+{
+	struct ir_fn *fn = m->fn;
+	size_t n = m->phi_cand.len;
+	bool *live = xcalloc(n + 1, sizeof(*live));
+	VEC(ir_ref) work = {0};
+	for (ir_ref r = 1; r < fn->insn.len; r++)
+		if (!phi_cand(m, r) && ir_at_ref(fn, r)->nargs)
+			vec_push(&work, r);
+	while (work.len) {
+		const struct ir_insn *i = ir_at_ref(fn, vec_pop(&work));
+		for (uint32_t k = 0; k < i->nargs; k++) {
+			ir_ref a = i->arg[k];
+			if (!phi_cand(m, a) || live[a - m->nold])
+				continue;
+			live[a - m->nold] = true;
+			vec_push(&work, a);
+		}
+	}
+	for (size_t k = 0; k < n; k++)
+		if (m->phi_cand.at[k] && !live[k])
+			ir_remove(fn, (ir_ref)(m->nold + k));
+	vec_free(&work);
+	base_free(live);
+}
+
 void ir_pass_mem2reg(struct ir_fn *fn)
 {
 	struct mem2reg m = {.fn = fn, .nold = fn->insn.len};
@@ -298,6 +325,7 @@ void ir_pass_mem2reg(struct ir_fn *fn)
 	place_phis(&m);
 	rename_all(&m);
 	ir_replace_apply(&m.replace, fn);
+	drop_dead_phis(&m);
 	for (uint32_t c = 1; c < m.cand.len; c++)
 		if (!m.cand.at[c].bad)
 			ir_remove(fn, m.cand.at[c].slot);

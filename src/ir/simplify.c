@@ -228,7 +228,7 @@ static struct ir_simplified divmod(struct rule *u)
 		return is_div ? rewrite1(u, IR_NEG, a) : to_const(0);
 	if (is_unsigned && log2_of(u->y) > 0)
 		return is_div ? rewrite_const(u, IR_LSHR, a, log2_of(u->y))
-			      : rewrite_const(u, IR_AND, a, u->y - 1);
+			      : rewrite_const(u, IR_AND, a, (int64_t)((uint64_t)u->y - 1));
 	return same;
 }
 
