@@ -433,7 +433,7 @@ static struct ir_simplified (*const rules[IR_NOPS])(struct rule *u) = {
 struct ir_simplified ir_simplify(const struct ir_fn *fn, struct ir_insn *i,
 				 bool (*may_look_through)(void *arg, ir_ref r), void *arg)
 {
-	if (!rules[i->op])
+	if (!i->nargs)
 		return same;
 	struct rule u = {.fn = fn, .i = i, .may_look_through = may_look_through, .arg = arg};
 	u.xconst = ir_is_const(fn, i->arg[0], &u.x);
@@ -441,12 +441,12 @@ struct ir_simplified ir_simplify(const struct ir_fn *fn, struct ir_insn *i,
 	bool known = ir_has(i, IR_PURE);
 	uint64_t v[3] = {0};
 	for (uint32_t k = 0; k < i->nargs && known; k++) {
-		int64_t c;
+		int64_t c = 0;
 		known = ir_is_const(fn, i->arg[k], &c);
 		v[k] = (uint64_t)c;
 	}
 	uint64_t value;
 	if (known && ir_compute(i->op, i->width, v, &value))
 		return to_const((int64_t)value);
-	return rules[i->op](&u);
+	return rules[i->op] ? rules[i->op](&u) : same;
 }

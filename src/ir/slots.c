@@ -25,7 +25,7 @@ struct slot_info {
 	uint32_t stamp; /* block of `dead` */
 	uint64_t dead;  /* backwards: bytes that are overwritten before they are read */
 };
-/* Bytes of a slot that are known: the low n bytes of value, or zeroes. */
+/* Bytes of a slot that are known: the low n bytes of value (little-endian, as our targets), or zeroes. */
 struct known {
 	ir_ref slot, value;
 	int64_t off, n;
@@ -168,7 +168,7 @@ static const struct known *find_known(struct slots *s, struct place p, int64_t n
 		if (f->slot != p.slot)
 			continue;
 		if (f->is_zero ? f->off <= p.off && p.off + n <= f->off + f->n
-			       : f->off == p.off && f->n == n)
+			       : f->off == p.off && f->n >= n)
 			return f;
 	}
 	return NULL;
@@ -197,7 +197,7 @@ static void forward_load(struct slots *s, ir_ref r)
 			remember(s, (struct known){p.slot, r, p.off, i->width, false});
 		return;
 	}
-	if (f->is_zero || i->width == 8) {
+	if (f->is_zero || (i->width == 8 && f->n == 8)) {
 		ir_replace_set(&s->replace, r, f->is_zero ? zero(s) : f->value);
 		ir_remove(s->fn, r);
 		return;
@@ -222,7 +222,7 @@ static void forward_store(struct slots *s, ir_ref r)
 	const struct ir_insn *i = ir_at_ref(s->fn, r);
 	struct place p = at_offset(place_of(s, i->arg[0]), i->imm);
 	const struct known *f = find_known(s, p, i->width);
-	if (f && same_value(s, f, i->arg[1])) {
+	if (f && (f->is_zero || f->n == i->width) && same_value(s, f, i->arg[1])) {
 		ir_remove(s->fn, r);
 		return;
 	}
