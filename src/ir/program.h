@@ -134,7 +134,7 @@ enum action_kind {
 	ACT_EXIT,	/* args (u64 code) */
 	ACT_SYSTEM,	/* fmt, args: command */
 	ACT_CAT,	/* fmt, args: path */
-	ACT_JOIN,	/* args: u64 n, then strings; fmt: separator */
+	ACT_JOIN,	/* args: u64 n, then n strings with their NULs in one; fmt: separator */
 	ACT_HELPER_ERROR, /* args (s64 retcode); helper number in `number`; `severity` */
 	ACT_RUNTIME_ERROR, /* `number`: enum runtime_error */
 	ACT_SKB,	/* not yet */

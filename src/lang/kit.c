@@ -118,10 +118,6 @@ void kit_scratch_here(struct kit *k)
 	ir_ret(B(k), ir_load(B(k), f->ret->slot, 0, 8, false));
 	f->exit_block = ir_block_new(B(k), "exit");
 	f->after_scratch = ir_block_new(B(k), "start");
-	if (!f->early_exit) {
-		f->early_exit = f->exit_block;
-		f->exit_block = ir_block_new(B(k), "exit");
-	}
 	ir_at(B(k), f->after_scratch);
 }
 
@@ -181,10 +177,6 @@ void kit_end(struct kit *k)
 	} else {
 		ir_at(B(k), f->scratch_block);
 		ir_jmp(B(k), f->after_scratch);
-	}
-	if (f->early_exit) {
-		ir_at(B(k), f->early_exit);
-		ir_ret(B(k), ir_load(B(k), f->ret->slot, 0, 8, false));
 	}
 	ir_at(B(k), f->exit_block);
 	if (f->scratch_started)

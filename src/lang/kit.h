@@ -219,6 +219,12 @@ struct kit_value {
 };
 /* Sends a record for `act` with n arguments; sets act->args.  Loss is counted. */
 void kit_send(struct kit *k, struct action *act, const struct kit_value *v, unsigned n);
+/*
+ * Sends a vector of C strings (argv): args are u64 count and one string that holds them all, each with its NUL.
+ * Reads pointers at vec until a NULL, a fault or `max` strings of at most `cap` bytes.
+ */
+void kit_send_strings(struct kit *k, struct action *act, ir_ref vec, enum addr_space as, unsigned max,
+		      uint32_t cap, struct loc loc);
 void kit_exit(struct kit *k, ir_ref code,
 	      struct loc loc); /* ACT_EXIT, sets the exit word, then kit_return */
 void kit_runtime_error(struct kit *k, enum runtime_error e, struct loc loc);

@@ -15,7 +15,6 @@ struct kit_frame {
 	uint32_t slots_block;  /* first block: SLOTs only, open until the end */
 	uint32_t body_block;
 	uint32_t exit_block;
-	uint32_t early_exit; /* exit_block of what comes before kit_scratch_here(): nothing to give back; 0 none */
 	uint32_t break_block, continue_block; /* callbacks: 0 in entry functions */
 	uint32_t stack_used;                  /* bytes of SLOTs given out by kit_mem */
 	/* root only */

@@ -115,6 +115,18 @@ static ir_ref store_tail(struct kit *k, ir_ref rec, const struct kit_value *v, u
 	return ir_bin(B(k), IR_ADD, pos, len);
 }
 
+/* Sends the first `pos` bytes of a record with tails. */
+static void finish_packed(struct kit *k, struct action *act, ir_ref rec, ir_ref pos, uint32_t room)
+{
+	store_header(k, rec, act, pos);
+	/* the bound once more in one piece: sums lose it on older verifiers */
+	ir_ref len = kit_length(k, pos, room);
+	ir_ref ret = H(k, BPF_FUNC_ringbuf_output, ir_map(B(k), k->prog->ring), rec, len, C(k, 0));
+	uint32_t end = kit_if_unlikely(k, ret);
+	count_lost(k);
+	kit_endif(k, end);
+}
+
 static void send_packed(struct kit *k, struct action *act, const struct kit_value *v, unsigned n,
 			uint32_t tails)
 {
@@ -149,6 +161,48 @@ void kit_send(struct kit *k, struct action *act, const struct kit_value *v, unsi
 		send_packed(k, act, v, n, tails);
 	else
 		send_in_place(k, act, v, n);
+}
+
+/*
+ * One string after the other goes right behind the last one; the vector's end leaves for the block that sends. There is one
+ * path through each step, so the verifier's work grows with `max`, not with its power.
+ */
+void kit_send_strings(struct kit *k, struct action *act, ir_ref vec, enum addr_space as, unsigned max,
+		      uint32_t cap, struct loc loc)
+{
+	const struct kit_value v[] = {
+		{.type = &type_uint64},
+		{.type = type_str(k->prog->arena, max * cap)},
+	};
+	act->args = layout(k, v, 2);
+	uint32_t fixed = (uint32_t)sizeof(struct record_wire) + act->args->size;
+	uint32_t mark = kit_mark(k), done = ir_block_new(B(k), "strings");
+	ir_ref rec = kit_mem(k, fixed + max * cap), pos = kit_slot(k, 8), count = kit_slot(k, 8);
+	ir_store(B(k), pos, 0, 8, C(k, fixed));
+	ir_store(B(k), count, 0, 8, C(k, 0));
+	as = kit_as(k, as);
+	int id = as == AS_USER ? BPF_FUNC_probe_read_user_str : BPF_FUNC_probe_read_kernel_str;
+	for (unsigned i = 0; i < max; i++) {
+		ir_ref p = kit_read_scalar(k, vec, 8 * (int64_t)i, 8, false, as, loc);
+		uint32_t next = ir_block_new(B(k), "string");
+		ir_br(B(k), p, next, done);
+		ir_at(B(k), next);
+		ir_ref at = ir_load(B(k), pos, 0, 8, false);
+		ir_ref ret = H(k, id, ir_bin(B(k), IR_ADD, rec, at), C(k, cap), p);
+		kit_check_helper(k, ret, id, loc);
+		ir_store(B(k), pos, 0, 8, ir_bin(B(k), IR_ADD, at, kit_length(k, ret, cap)));
+		ir_store(B(k), count, 0, 8, C(k, i + 1));
+	}
+	ir_jmp(B(k), done);
+	ir_at(B(k), done);
+	ir_ref end = ir_load(B(k), pos, 0, 8, false);
+	uint32_t at = (uint32_t)sizeof(struct record_wire);
+	ir_store(B(k), rec, at, 8, ir_load(B(k), count, 0, 8, false));
+	at += act->args->field[1].offset;
+	ir_store(B(k), rec, at, 4, C(k, fixed));
+	ir_store(B(k), rec, at + 4, 4, ir_bini(B(k), IR_SUB, end, fixed));
+	finish_packed(k, act, rec, end, fixed + max * cap);
+	kit_release(k, mark);
 }
 
 void kit_exit(struct kit *k, ir_ref code, struct loc loc)

@@ -320,10 +320,12 @@ void format_key(struct exporter *x, const struct value *key, struct buf *out)
 void format_join(struct exporter *x, const char *separator, const struct value *args, unsigned n,
 		 struct buf *out)
 {
-	uint64_t count = n ? (uint64_t)value_int(&args[0]) : 0;
-	for (unsigned i = 1; i < n && i <= count; i++) {
-		if (i > 1)
+	const char *p = n > 1 ? (const char *)args[1].data : NULL, *end = p ? p + args[1].size : NULL;
+	for (bool first = true; p && p < end; first = false) {
+		size_t len = strnlen(p, (size_t)(end - p));
+		if (!first)
 			buf_puts(out, separator ? separator : " ");
-		format_string(x, &args[i], out);
+		buf_add(out, p, len);
+		p += len + 1;
 	}
 }

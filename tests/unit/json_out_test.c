@@ -12,7 +12,7 @@ static void events(void)
 	SEND(ACT_PRINTF, "hi %d\n", i64(1));
 	SEND(ACT_PRINTF, "\"\\\t\001\xc3\xa9\xff\xc3", i64(1));
 	SEND(ACT_PRINT, NULL, TUPLE(i64(1), i64(2), str(8, "string"), TUPLE(i64(4), i64(5))));
-	SEND(ACT_JOIN, " ", i64(2), str(8, "ls"), str(8, "-l"));
+	SEND(ACT_JOIN, " ", i64(2), bytes_of(6, "ls\0-l\0"));
 	CHECK_STR(written(),
 		  "{\"type\": \"attached_probes\", \"count\": 1, \"data\": {\"probes\": 1}}\n"
 		  "{\"type\": \"printf\", \"data\": \"hi 1\\n\"}\n"

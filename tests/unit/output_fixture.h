@@ -122,6 +122,12 @@ static inline struct value str(uint32_t cap, const char *s)
 	return (struct value){type_str(arena, cap), (uint8_t *)room, cap};
 }
 
+/* What a packed string holds: `n` bytes, NULs included. */
+static inline struct value bytes_of(uint32_t n, const char *s)
+{
+	return (struct value){type_str(arena, n), arena_memdup(arena, s, n), n};
+}
+
 /* A tuple of values, laid out as type_tuple says. */
 static inline struct value tuple(unsigned n, const struct value *v, const char *const *names)
 {

@@ -249,63 +249,17 @@ static struct type *sema_join(struct bt_sema *s, struct bt_expr *e)
 	return &type_none;
 }
 
-/* One string of the vector: `at` is where its pointer is; after the first NULL all are empty. */
-struct join_step {
-	struct bt_place vec;
-	ir_ref live, count; /* slots */
-	ir_ref dst, len;
-	unsigned i;
-	struct loc loc;
-};
-
-static void join_read(struct bt_lower *l, void *arg)
-{
-	struct join_step *j = arg;
-	struct kit *k = &l->kit;
-	struct ir_builder *b = &k->b;
-	enum addr_space as = kit_as(k, (enum addr_space)j->vec.as);
-	ir_ref p = kit_read_scalar(k, j->vec.addr, j->vec.off + 8 * j->i, 8, false, as, j->loc);
-	ir_store(b, j->live, 0, 8, ir_bini(b, IR_NE, p, 0));
-	uint32_t yes = ir_block_new(b, "join_read"), end = ir_block_new(b, "join_next");
-	ir_br(b, p, yes, end);
-	ir_at(b, yes);
-	ir_ref n = kit_str_read(k, j->dst, JOIN_BYTES, p, 0, as, j->loc);
-	ir_ref bad = ir_bini(b, IR_SLT, n, 1);
-	ir_store(b, j->len, 0, 8, ir_select(b, bad, ir_const(b, 1), n));
-	ir_store(b, j->count, 0, 8, ir_const(b, j->i + 1));
-	ir_jmp(b, end);
-	ir_at(b, end);
-}
-
 static ir_ref lower_join(struct bt_lower *l, struct bt_expr *e)
 {
-	struct kit *k = &l->kit;
-	struct ir_builder *b = &k->b;
-	struct kit_value v[1 + JOIN_STRINGS];
 	const char *sep = " ";
 	uint32_t len;
 	if (e->nkid > 1)
 		bt_const_str(e->kid[1], &sep, &len);
-	struct join_step j = {.vec = bt_lower_target(l, e->kid[0]), .loc = e->loc};
-	j.vec = (struct bt_place){.addr = bt_place_addr(l, &j.vec), .as = j.vec.as};
-	j.live = ir_slot(b, 8);
-	j.count = ir_slot(b, 8);
-	ir_store(b, j.live, 0, 8, ir_const(b, 1));
-	ir_store(b, j.count, 0, 8, ir_const(b, 0));
-	struct type *str = type_str(l->in->arena, JOIN_BYTES);
-	for (j.i = 0; j.i < JOIN_STRINGS; j.i++) {
-		j.dst = kit_mem(k, JOIN_BYTES);
-		j.len = ir_slot(b, 8);
-		ir_store(b, j.dst, 0, 8, ir_const(b, 0));
-		ir_store(b, j.len, 0, 8, ir_const(b, 1));
-		bt_when(l, ir_load(b, j.live, 0, 8, false), join_read, &j);
-		v[1 + j.i] = (struct kit_value){.type = str,
-						.v = j.dst,
-						.is_addr = true,
-						.len = ir_load(b, j.len, 0, 8, false)};
-	}
-	v[0] = (struct kit_value){.type = &type_uint64, .v = ir_load(b, j.count, 0, 8, false)};
-	bt_send(l, ACT_JOIN, e->loc, sep, false, v, ARRAY_SIZE(v));
+	struct bt_place vec = bt_lower_target(l, e->kid[0]);
+	ir_ref at = bt_place_addr(l, &vec);
+	struct action *act = program_action(l->kit.prog, ACT_JOIN, e->loc);
+	act->fmt = sep;
+	kit_send_strings(&l->kit, act, at, (enum addr_space)vec.as, JOIN_STRINGS, JOIN_BYTES, e->loc);
 	return 0;
 }
 
