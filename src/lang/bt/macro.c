@@ -22,7 +22,6 @@ struct expander {
 	unsigned depth;
 	/* of all expansions, and nodes copied: text may double at every step */
 	unsigned *count, *nodes;
-			    step */
 };
 
 /* One use of a macro while its body is put together. */
