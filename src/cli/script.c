@@ -135,6 +135,7 @@ static struct program_options default_options(const struct job *j, const struct 
 		.str_trunc_trailer = "..",
 		.license = "GPL",
 		.log_size = 1000000,
+		.dummy_ts = getenv("BPFTRACE_DUMMY_TS_MAP") != NULL,
 	};
 }
 

@@ -152,6 +152,9 @@ static void act_system(struct run *r)
 	/* the compiler refuses it too; this is the last door */
 	if (!w || (r->record.action->kind == ACT_SYSTEM && !w->unsafe))
 		return;
+	/* after Ctrl-C what was printed is still shown, but no more commands are started */
+	if (__atomic_load_n(&r->drain.end_signals, __ATOMIC_SEQ_CST))
+		return;
 	command = format_text(r);
 	exporter_flush(r->out);
 	fail(r, run_command(r, command, &out));

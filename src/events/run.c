@@ -198,6 +198,8 @@ static struct err *loop(struct run *r)
 	while (!r->is_ending && !e) {
 		if (run_queue(r)) {
 			e = run_signals(r);
+			if (r->out->is_closed || (deadline && now_ns() >= deadline))
+				break;
 			continue;
 		}
 		exporter_flush(r->out);
