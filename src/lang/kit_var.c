@@ -312,25 +312,17 @@ ir_ref kit_var_delete(struct kit *k, struct var *v, ir_ref key)
 	return ir_bin(B(k), IR_EQ, ret, C(k, 0));
 }
 
-static void count_one(struct kit *k, struct kit_local *n)
-{
-	ir_ref at = kit_local_addr(k, n);
-	ir_store(B(k), at, 0, 8, ir_bini(B(k), IR_ADD, ir_load(B(k), at, 0, 8, false), 1));
-}
-
 ir_ref kit_var_len(struct kit *k, struct var *v)
 {
 	if (is_scalar(k, v))
 		return C(k, 1);
-	struct kit_local *n = kit_local(k, 8);
 	kit_enter_callback(k, "len", 4, 3);
-	count_one(k, n);
 	ir_ret(B(k), C(k, 0));
 	ir_at(B(k), k->frame->continue_block);
 	ir_ret(B(k), C(k, 0));
 	struct ir_fn *fn;
 	ir_ref record = kit_leave_callback(k, &fn);
-	H(k, BPF_FUNC_for_each_map_elem, ir_map(B(k), v->map), ir_fnaddr(B(k), fn), record,
-	  C(k, 0));
-	return ir_load(B(k), kit_local_addr(k, n), 0, 8, false);
+	/* it says how many elements it saw */
+	return H(k, BPF_FUNC_for_each_map_elem, ir_map(B(k), v->map), ir_fnaddr(B(k), fn), record,
+		 C(k, 0));
 }

@@ -224,6 +224,10 @@ struct type *bt_join(struct bt_sema *s, struct type *a, bool a_literal, struct t
 	if (a_int && b_int && !(bt_is_readable_agg(a) && a->kind == b->kind)) {
 		if (a->kind == TYPE_ENUM && type_equal(a, b))
 			return a;
+		if (bt_is_readable_agg(a)) /* read as a number */
+			a = type_int(8, a->is_signed);
+		if (bt_is_readable_agg(b))
+			b = type_int(8, b->is_signed);
 		struct type *t = join_int(a, a_literal, b, b_literal);
 		return t == a || (!a_literal && !bt_is_flexible(t) && type_equal(t, a)) ? a : t;
 	}
