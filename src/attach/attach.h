@@ -14,11 +14,10 @@
 
 /*
  * features.c: asks the kernel.  features_probe() costs microseconds and is enough to compile; the
- * others fill the multi link group and the hardware group, and run when a session has such probes
- * (or for --info).
+ * others fill the session probes and the hardware group, for --info and when they are needed.
  */
 void features_probe(struct world *w);
-void features_probe_multi(struct world *w);
+void features_probe_sessions(struct world *w);
 void features_probe_perf(struct world *w);
 /* One line that says what is missing to trace at all (rights, BTF, tracefs), NULL when all is
  * there. */

@@ -63,17 +63,39 @@ static bool has_helper(enum bpf_prog_type type, int id)
 	       (fd != -EPERM && !strstr(log, "func ") && !strstr(log, "cannot use helper"));
 }
 
-/* Everything that 6.1 has: the newest helper of that age stands for the rest. */
+/* A link that must fail: EBADF says "no such file", anything else "no such way of attaching". */
+static bool links_uprobes(int prog_fd, uint32_t attach_type)
+{
+	uint64_t offset = 0;
+	struct sys_multi m = {.attach_type = attach_type, .n = 1, .path = "/", .offset = &offset};
+	int ret = sys_link_uprobes(prog_fd, &m);
+
+	if (ret >= 0)
+		close(ret);
+	return ret == -EBADF;
+}
+
+/*
+ * Everything that 6.1 has: the newest helper of that age stands for the rest.  The program is one
+ * for uprobe_multi links, so that a single load answers for them too.
+ */
 static void helpers_probe(struct features *f)
 {
 	const struct bpf_insn all[] = {MOV_IMM(1, 6), INSN(BPF_ALU64 | BPF_DIV | BPF_K, 1, 0, 1, 2),
 				       CALL(BPF_FUNC_ktime_get_tai_ns), MOV_IMM(0, 0), EXIT()};
 	const enum bpf_prog_type rawtp = BPF_PROG_TYPE_RAW_TRACEPOINT,
 				 kprobe = BPF_PROG_TYPE_KPROBE;
+	int fd = load(kprobe, SYS_TRACE_UPROBE_MULTI, all, 5);
 	bool modern;
 
-	f->bpf_signed_div = loads(rawtp, all, 5);
-	modern = f->bpf_signed_div || loads(rawtp, all + 2, 3);
+	f->bpf_signed_div = fd >= 0;
+	if (fd < 0)
+		fd = load(kprobe, SYS_TRACE_UPROBE_MULTI, all + 2, 3);
+	modern = fd >= 0 || loads(rawtp, all + 2, 3);
+	f->uprobe_multi = f->uprobe_multi_pid =
+		fd >= 0 && links_uprobes(fd, SYS_TRACE_UPROBE_MULTI);
+	if (fd >= 0)
+		close(fd);
 	f->ktime_tai = modern;
 	f->global_data = f->mmap_array = f->iter =
 		true; /* 5.2, 5.5, 5.8: far below what can run us */
@@ -91,22 +113,15 @@ static void helpers_probe(struct features *f)
 	f->d_path = f->copy_from_user = f->atomics = f->sleepable_uprobe = modern;
 }
 
-/* A link that must fail: EINVAL says "no such way of attaching", EBADF "no such file". */
-static bool uprobe_multi_works(uint32_t attach_type, uint32_t pid)
+static bool uprobe_session_works(void)
 {
 	const struct bpf_insn insn[] = {MOV_IMM(0, 0), EXIT()};
-	uint64_t offset = 0;
-	struct sys_multi m = {
-		.attach_type = attach_type, .n = 1, .path = "/", .offset = &offset, .pid = pid};
-	int fd = load(BPF_PROG_TYPE_KPROBE, attach_type, insn, 2), ret;
+	int fd = load(BPF_PROG_TYPE_KPROBE, SYS_TRACE_UPROBE_SESSION, insn, 2);
+	bool works = fd >= 0 && links_uprobes(fd, SYS_TRACE_UPROBE_SESSION);
 
-	if (fd < 0)
-		return false;
-	ret = sys_link_uprobes(fd, &m);
-	if (ret >= 0)
-		close(ret);
-	close(fd);
-	return ret == -EBADF || ret == -ESRCH;
+	if (fd >= 0)
+		close(fd);
+	return works;
 }
 
 /* No addresses at all: EOPNOTSUPP when the kernel was built without fprobe. */
@@ -181,19 +196,17 @@ void features_probe(struct world *w)
 	f->kprobe = access("/sys/bus/event_source/devices/kprobe/type", R_OK) == 0;
 	f->fentry = fentry_works(w);
 	helpers_probe(f);
+	f->kprobe_multi = f->kprobe && kprobe_multi_works(BPF_TRACE_KPROBE_MULTI);
 }
 
-void features_probe_multi(struct world *w)
+void features_probe_sessions(struct world *w)
 {
 	struct features *f = &w->features;
 
-	if (f->probed_multi)
+	if (f->probed_sessions)
 		return;
-	f->probed_multi = true;
-	f->uprobe_multi = uprobe_multi_works(SYS_TRACE_UPROBE_MULTI, 0);
-	f->uprobe_multi_pid = f->uprobe_multi;
-	f->uprobe_session = f->uprobe_multi && uprobe_multi_works(SYS_TRACE_UPROBE_SESSION, 0);
-	f->kprobe_multi = f->kprobe && kprobe_multi_works(BPF_TRACE_KPROBE_MULTI);
+	f->probed_sessions = true;
+	f->uprobe_session = f->uprobe_multi && uprobe_session_works();
 	f->kprobe_session = f->kprobe_multi && kprobe_multi_works(SYS_TRACE_KPROBE_SESSION);
 }
 

@@ -44,8 +44,8 @@ size_t map_lookup_size(const struct session *s, const struct map *m)
 }
 
 /*
- * Every handler runs once, when the session begins or ends or when spile asks for it, and none loops by
- * callbacks: there are no more records than places in the code that send one.
+ * Every handler runs once, when the session begins or ends or when spile asks for it, and none
+ * loops by callbacks: there are no more records than places in the code that send one.
  */
 static bool is_quiet(const struct session *s)
 {

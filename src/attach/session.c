@@ -82,17 +82,6 @@ static struct err *compile_all(struct session *s)
 	return NULL;
 }
 
-static bool probes_functions(const struct program *p)
-{
-	for (size_t i = 0; i < p->probe.len; i++) {
-		enum prog_kind k = p->probe.at[i]->kind;
-
-		if (k == PROG_KPROBE || k == PROG_KPROBE_MULTI || k == PROG_UPROBE_MULTI)
-			return true;
-	}
-	return false;
-}
-
 /* Every place may take two descriptors. */
 static void raise_file_limit(const struct program *p)
 {
@@ -132,8 +121,6 @@ static struct err *create(struct session *s)
 	if (e)
 		return e;
 	features_probe(s->world);
-	if (probes_functions(s->prog))
-		features_probe_multi(s->world);
 	raise_file_limit(s->prog);
 	phase(s, "features");
 	e = compile_all(s);

@@ -18,7 +18,7 @@ struct str_list {
 /* What the running kernel can do; found by asking it, never by its version (attach/features.c fills
  * it). */
 struct features {
-	bool probed, probed_multi, probed_perf; /* groups that features.c asks for when they are needed */
+	bool probed, probed_sessions, probed_perf; /* groups that features.c asks for when they are needed */
 	bool kprobe, kprobe_multi, kprobe_session, uprobe_multi, uprobe_multi_pid, uprobe_session;
 	bool fentry; /* programs on kernel functions may be attached */
 	bool ringbuf, bpf_loop, for_each_map, lookup_percpu, ktime_boot, ktime_tai, jiffies64,
