@@ -18,29 +18,43 @@ enum conv_kind {
 };
 
 struct conversion {
-	const char *name; /* longest first */
 	enum conv_kind kind;
 	unsigned base;
 	bool upper;              /* digits */
 	bool keep_ascii, escape; /* buffers */
-};
-static const struct conversion conversions[] = {
-	{"gr",		CONV_GFP       },
-	{"rh",		CONV_BUFFER    },
-	{"rx",		CONV_BUFFER,     .escape = true},
-	{"r",		   CONV_BUFFER,				.keep_ascii = true, .escape = true},
-	{"d", CONV_SIGNED,10},
-	{"i",		 CONV_SIGNED,                     10},
-	{"u",		   CONV_UNSIGNED,				10},
-	{"o",		 CONV_UNSIGNED,            8},
-	{"x",CONV_UNSIGNED,16},
-	{"X",		 CONV_UNSIGNED,   16, .upper = true},
-	{"c",		   CONV_CHAR			       },
-	{"p",		 CONV_POINTER							      },
-	{"s",CONV_STRING},
+	uint8_t letters;         /* 0: no such conversion */
 };
 
-enum { MAX_WIDTH = 1 << 16 }; /* of one field */
+/* By their first letter; those that go on are in the row of the whole name. */
+static const struct conversion conversions[128] = {
+	['d'] = {CONV_SIGNED, 10, .letters = 1},
+	['i'] = {CONV_SIGNED, 10, .letters = 1},
+	['u'] = {CONV_UNSIGNED, 10, .letters = 1},
+	['o'] = {CONV_UNSIGNED, 8, .letters = 1},
+	['x'] = {CONV_UNSIGNED, 16, .letters = 1},
+	['X'] = {CONV_UNSIGNED, 16, .upper = true, .letters = 1},
+	['c'] = {CONV_CHAR, .letters = 1},
+	['p'] = {CONV_POINTER, .letters = 1},
+	['s'] = {CONV_STRING, .letters = 1},
+	['r'] = {CONV_BUFFER, .keep_ascii = true, .escape = true, .letters = 1},
+};
+static const struct conversion conv_rx = {CONV_BUFFER, .escape = true, .letters = 2},
+			       conv_rh = {CONV_BUFFER, .letters = 2},
+			       conv_gr = {CONV_GFP, .letters = 2};
+
+static const struct conversion *find_conversion(const char *p)
+{
+	if (p[0] == 'g')
+		return p[1] == 'r' ? &conv_gr : NULL;
+	if (p[0] == 'r' && (p[1] == 'x' || p[1] == 'h'))
+		return p[1] == 'x' ? &conv_rx : &conv_rh;
+	const struct conversion *c = &conversions[p[0] & 127];
+	return p[0] > 0 && c->letters ? c : NULL;
+}
+
+enum {
+	MAX_WIDTH = 1 << 16
+}; /* of one field */
 
 struct args {
 	const struct value *at;
@@ -78,6 +92,11 @@ static bool parse_flag(char c, struct directive *d)
 	}
 }
 
+static bool is_length(char c)
+{
+	return c == 'l' || c == 'h' || c == 'L' || c == 'j' || c == 'z' || c == 't';
+}
+
 /* After the `%`.  NULL: not a directive. */
 static const struct conversion *parse(const char **at, struct directive *d, unsigned *bytes,
 				      struct args *a)
@@ -98,16 +117,12 @@ static const struct conversion *parse(const char **at, struct directive *d, unsi
 	}
 	if (p[0] == 'h')
 		*bytes = p[1] == 'h' ? 1 : 2;
-	else if (*p && strchr("lLjzt", *p))
-		*bytes = 8;
-	while (*p && strchr("hlLjzt", *p))
-		p++;
-	for (size_t i = 0; i < ARRAY_SIZE(conversions); i++)
-		if (str_has_prefix(p, conversions[i].name)) {
-			*at = p + strlen(conversions[i].name);
-			return &conversions[i];
-		}
-	return NULL;
+	for (; is_length(*p); p++)
+		*bytes = *p == 'h' ? *bytes : 8;
+	const struct conversion *c = find_conversion(p);
+	if (c)
+		*at = p + c->letters;
+	return c;
 }
 
 static void out_signed(struct buf *out, const struct directive *d, unsigned bytes, int64_t v)
