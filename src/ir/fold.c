@@ -90,9 +90,44 @@ static void fold_compute(struct fold *f, ir_ref r)
 	}
 }
 
+/* -1: the edge says nothing about `v`; else the value (0 or 1) that it must have there. */
+static int known_on_edge(const struct ir_fn *fn, uint32_t from, uint32_t to, ir_ref v)
+{
+	const struct ir_block *b = &fn->block.at[from];
+	if (ir_nsucc(b) != 2 || b->succ[0] == b->succ[1])
+		return -1;
+	bool taken = b->succ[0] == to;
+	ir_ref cond = ir_at_ref(fn, b->last)->arg[0];
+	const struct ir_insn *i = ir_at_ref(fn, v);
+	bool is_compare = i->op >= IR_EQ && i->op <= IR_SLE;
+	int64_t c;
+	if (v == cond)
+		return !taken ? 0 : is_compare ? 1 : -1;
+	if ((i->op != IR_EQ && i->op != IR_NE) || i->arg[0] != cond ||
+	    !ir_is_const(fn, i->arg[1], &c) || c)
+		return -1;
+	return (i->op == IR_NE) == taken;
+}
+
+/* `a && b`: the phi gets a != 0 on the way where a is 0. */
+static void fold_phi_args(struct fold *f, ir_ref r)
+{
+	const struct ir_insn *i = ir_at_ref(f->fn, r);
+	const struct ir_block *block = &f->fn->block.at[i->block];
+	for (uint32_t k = 0; k < i->nargs; k++) {
+		int v = known_on_edge(f->fn, block->pred.at[k], i->block, i->arg[k]);
+		if (v < 0)
+			continue;
+		ir_ref c = pooled(f, v); /* may move instructions */
+		i = ir_at_ref(f->fn, r);
+		i->arg[k] = c;
+	}
+}
+
 /* A phi whose arguments are all one value, or itself, is that value. */
 static void fold_phi(struct fold *f, ir_ref r)
 {
+	fold_phi_args(f, r);
 	const struct ir_insn *i = ir_at_ref(f->fn, r);
 	ir_ref one = 0;
 	for (uint32_t k = 0; k < i->nargs; k++) {

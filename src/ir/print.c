@@ -107,7 +107,7 @@ static void put_map(struct buf *out, const struct map *m)
 {
 	const char *name = m ? m->name : "";
 	buf_putc(out, '@');
-	put_name(out, *name == '@' ? name + 1 : name);
+	put_name(out, *name == '@' && is_word(name + 1) ? name + 1 : name);
 }
 
 static void put_value(struct printer *p, ir_ref r)
