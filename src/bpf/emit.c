@@ -49,15 +49,8 @@ static void fill(struct emit *e, unsigned dst, uint32_t slot)
 	out(e, BPF_LDX | BPF_MEM | BPF_DW, dst, 10, slot_off(e, slot), 0);
 }
 
-static void spill(struct emit *e, uint32_t slot, unsigned src, vreg v)
+static void spill(struct emit *e, uint32_t slot, unsigned src)
 {
-	/*
-	 * Bounds that a branch proves for the register later must hold for the slot too: the kernel
-	 * follows copies by an id, which before 6.9 only a register move gives
-	 * (assign_scalar_id_before_mov).
-	 */
-	if (v && e->f->v[v].compared)
-		out(e, BPF_ALU64 | BPF_MOV | BPF_X, src, src, 0, 0);
 	out(e, BPF_STX | BPF_MEM | BPF_DW, 10, src, slot_off(e, slot), 0);
 }
 
@@ -193,15 +186,15 @@ static void one_move(struct emit *e, struct moves *ms, const struct move *m)
 		get(e, m->to.n, m->from);
 		ms->busy |= 1u << m->to.n;
 	} else if (m->from.kind == AT_REG) {
-		spill(e, m->to.n, m->from.n, m->v);
+		spill(e, m->to.n, m->from.n);
 	} else if (fits_store(e, m->from, &c)) {
 		out(e, BPF_ST | BPF_MEM | BPF_DW, 10, 0, slot_off(e, m->to.n), (int32_t)c);
 	} else {
 		int r = scratch(ms), save = r < 0 ? emergency_off(e, 0) : 0;
 		if (save)
-			spill(e, (uint32_t)save, 0, 0);
+			spill(e, (uint32_t)save, 0);
 		get(e, (unsigned)MAX(r, 0), m->from);
-		spill(e, m->to.n, (unsigned)MAX(r, 0), 0);
+		spill(e, m->to.n, (unsigned)MAX(r, 0));
 		if (save)
 			fill(e, 0, (uint32_t)save);
 	}
@@ -422,7 +415,7 @@ static void emit_atomic(struct emit *e, const struct mi *m, uint32_t pos)
 			if (to.kind == AT_REG)
 				mov_reg(e, to.n, 0);
 			else
-				spill(e, to.n, 0, m->dst);
+				spill(e, to.n, 0);
 		}
 		return;
 	}
@@ -479,7 +472,7 @@ static void emit_call(struct emit *e, const struct mi *m, uint32_t pos)
 	if (to.kind == AT_REG)
 		mov_reg(e, to.n, 0);
 	else
-		spill(e, to.n, 0, m->dst);
+		spill(e, to.n, 0);
 }
 
 static void emit_params(struct emit *e, uint32_t pos)
@@ -506,7 +499,7 @@ static void store_at_def(struct emit *e, vreg v, uint32_t pos)
 		return;
 	struct place p = mfn_place(e->f, v, pos);
 	if (p.kind == AT_REG)
-		spill(e, e->f->v[v].spill, p.n, v);
+		spill(e, e->f->v[v].spill, p.n);
 }
 
 static void note_line(struct emit *e, const struct mi *m)

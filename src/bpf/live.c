@@ -124,7 +124,8 @@ static void scan_insn(struct build *b, uint32_t block, uint32_t at)
 	}
 	if (m->op == MI_CMPXCHG)
 		vec_push(&f->r0, pos);
-	if ((m->op == MI_JCC && m->code != BPF_JEQ && m->code != BPF_JNE) || m->op == MI_SEL)
+	bool null_check = m->has_imm && !m->imm && (m->code == BPF_JEQ || m->code == BPF_JNE);
+	if (m->op == MI_SEL || (m->op == MI_JCC && !null_check))
 		for (int k = 0; k < 3; k++)
 			f->v[m->use[k]].compared = true;
 }

@@ -145,7 +145,7 @@ struct vinfo {
 	int8_t join;    /* phi: register that one of its arguments got, -1 none */
 	bool store_at_def;
 	bool is_phi;
-	bool compared; /* bounds are learnt by a branch: see emit.c */
+	bool compared; /* bounds are learnt by a branch: see place_stores() */
 	bool def_any;  /* the definition can write memory */
 };
 

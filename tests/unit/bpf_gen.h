@@ -415,6 +415,22 @@ static inline int kernel_load(const struct bpf_image *img, int map_fd, char *log
 	return fd;
 }
 
+/* cpu v4, by a signed division */
+static inline bool kernel_has_v4(void)
+{
+	struct bpf_insn insn[] = {{BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 4},
+				  {BPF_ALU64 | BPF_DIV | BPF_K, 0, 0, 1, 2},
+				  {BPF_JMP | BPF_EXIT}};
+	union bpf_attr a = {.prog_type = BPF_PROG_TYPE_RAW_TRACEPOINT,
+			    .insns = (uintptr_t)insn,
+			    .insn_cnt = 3,
+			    .license = (uintptr_t) "GPL"};
+	int fd = (int)sys_bpf(BPF_PROG_LOAD, &a);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 static inline bool kernel_run(int prog_fd, int map_fd, const uint64_t *in, uint8_t *out)
 {
 	uint32_t key = 0;

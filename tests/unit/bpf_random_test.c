@@ -7,9 +7,9 @@
 
 #include "test.h"
 
-struct result {
-	bool kernel_ok, refused;
-	unsigned loaded;
+struct kernel {
+	int map_fd; /* -1: not here */
+	bool v4;
 };
 
 static void show(const char *what, struct program *p, struct ir_fn *fn, const struct bpf_image *img)
@@ -42,13 +42,14 @@ static void inputs(struct rng *r, uint64_t *in)
 }
 
 /* One program, optimised or not, three inputs. */
-static bool one(uint64_t seed, unsigned size, int map_fd, unsigned *loaded)
+static bool one(uint64_t seed, unsigned size, const struct kernel *with, unsigned *loaded)
 {
 	static char log[1 << 20];
 	struct arena *a = arena_create();
 	struct gen g = {.r = {seed * 0x9e3779b97f4a7c15ull | 1}};
 	struct world w = {.arena = a, .ncpus = 1};
 	bool ok = true;
+	int map_fd = with->map_fd;
 	g.prog = program_new(a, "test");
 	g.out = program_map(g.prog, "out", MAP_DATA, 4, GEN_BYTES, 1);
 	struct ir_fn *fn = gen_entry(&g, size);
@@ -62,7 +63,7 @@ static bool one(uint64_t seed, unsigned size, int map_fd, unsigned *loaded)
 	}
 	if (!ok)
 		printf("seed %llu: the evaluator fails\n", (unsigned long long)seed);
-	w.features.bpf_signed_div = seed % 2 && map_fd >= 0;
+	w.features.bpf_signed_div = seed % 2 && with->v4;
 	if (below(&g.r, 3))
 		vec_each(f, &g.prog->fn)
 			ir_optimize(*f, below(&g.r, 3) ? NULL : "mem2reg", NULL, NULL);
@@ -118,11 +119,13 @@ int main(int argc, char **argv)
 	uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
 	unsigned count = argc > 2 ? (unsigned)atoi(argv[2]) : 400;
 	unsigned size = argc > 3 ? (unsigned)atoi(argv[3]) : 0, loaded = 0;
-	int map_fd = kernel_map();
-	if (map_fd < 0)
+	struct kernel with = {.map_fd = kernel_map(), .v4 = true};
+	if (with.map_fd >= 0)
+		with.v4 = kernel_has_v4();
+	else
 		printf("no BPF here (%s): the kernel is left out\n", strerror(errno));
 	for (unsigned i = 0; i < count && checks_failed < 5; i++)
-		CHECK(one(seed + i, size ? size : 3 + i % 40, map_fd, &loaded));
+		CHECK(one(seed + i, size ? size : 3 + i % 40, &with, &loaded));
 	printf("%u runs in the kernel\n", loaded);
 	return test_end();
 }
