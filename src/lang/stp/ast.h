@@ -29,7 +29,6 @@ struct stp_reader {
 	struct source *src;
 	bool is_tapset;
 	struct strtab macros; /* @define: struct stp_macro */
-	const bool *unused;
 	bool *arg_used; /* one a script argument */
 };
 /* lex.c: the next token at *pos of src->text; `$1 @1 $#` come back as TOK_IDENT / TOK_OP. */
@@ -75,6 +74,7 @@ struct stp_global {
 	struct loc hist_loc;
 	int variance_bits;
 	struct var *var;
+	struct stp_file *file;
 	struct stp_global *next;
 };
 
@@ -110,6 +110,7 @@ struct stp_func {
 	bool reachable, resolved, is_pure, purity_known, visiting, recursive;
 	unsigned depth;
 	void *lowered;
+	struct stp_file *file;
 	struct stp_func *next;
 };
 
@@ -149,7 +150,7 @@ enum stp_expr_kind {
 };
 
 /* One step of a $var->a[i] path. */
-struct stp_comp {
+struct stp_member {
 	struct loc loc;
 	const char *member; /* NULL: index */
 	struct stp_expr *index;
@@ -166,7 +167,7 @@ struct stp_expr {
 	int64_t num;
 	struct stp_expr **kid;
 	unsigned nkid;
-	struct stp_comp *comp;
+	struct stp_member *comp;
 	unsigned ncomp;
 	bool address_of; /* & before a target */
 	/* print */
@@ -240,7 +241,8 @@ struct stp_probe {
 };
 struct stp_file {
 	const char *name;
-	bool is_tapset;
+	const struct source *src;
+	bool is_tapset, probes_expanded;
 	struct stp_global *global;
 	struct stp_func *func;
 	struct stp_probe *probe; /* probes and aliases in order */

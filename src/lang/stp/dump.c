@@ -22,7 +22,7 @@ static void paren(const struct stp_expr *e, struct buf *out)
 static void components(const struct stp_expr *e, struct buf *out)
 {
 	for (unsigned i = 0; i < e->ncomp; i++) {
-		const struct stp_comp *c = &e->comp[i];
+		const struct stp_member *c = &e->comp[i];
 		if (c->index) {
 			buf_putc(out, '[');
 			stp_dump_expr(c->index, out);

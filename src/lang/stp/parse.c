@@ -400,6 +400,7 @@ struct stp_file *stp_parse(struct stp_reader *r)
 	vec_free(&toks.list);
 	p->file = arena_new(a, struct stp_file);
 	p->file->name = r->src->name;
+	p->file->src = r->src;
 	p->file->is_tapset = r->is_tapset;
 	p->global_tail = &p->file->global;
 	p->func_tail = &p->file->func;

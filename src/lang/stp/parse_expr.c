@@ -81,9 +81,9 @@ struct stp_expr *stp_parse_literal(struct parser *p)
 
 /* --- $variables and -> paths -------------------------------------------------------------------------------- */
 
-static void add_comp(struct parser *p, struct stp_expr *e, struct stp_comp c)
+static void add_comp(struct parser *p, struct stp_expr *e, struct stp_member c)
 {
-	struct stp_comp *bigger = arena_array(p->a, struct stp_comp, e->ncomp + 1);
+	struct stp_member *bigger = arena_array(p->a, struct stp_member, e->ncomp + 1);
 	if (e->ncomp)
 		memcpy(bigger, e->comp, e->ncomp * sizeof(*bigger));
 	bigger[e->ncomp++] = c;
@@ -91,7 +91,7 @@ static void add_comp(struct parser *p, struct stp_expr *e, struct stp_comp c)
 }
 
 /* Cuts `$` or `$$` off the end of a name: pretty-printing. */
-static const char *split_pretty(struct parser *p, const char *name, struct stp_comp *pretty)
+static const char *split_pretty(struct parser *p, const char *name, struct stp_member *pretty)
 {
 	size_t n = strlen(name), cut = n;
 	while (cut > 1 && name[cut - 1] == '$')
@@ -107,7 +107,7 @@ static void parse_components(struct parser *p, struct stp_expr *e)
 {
 	for (;;) {
 		const struct stp_tok *t = stp_peek(p);
-		struct stp_comp c = {.loc = t->loc}, pretty = {.loc = t->loc};
+		struct stp_member c = {.loc = t->loc}, pretty = {.loc = t->loc};
 		if (stp_accept_op(p, "->")) {
 			t = stp_peek(p);
 			if (t->kind != TOK_IDENT && t->kind != TOK_KEYWORD)
@@ -134,7 +134,7 @@ static struct stp_expr *target(struct parser *p)
 {
 	const struct stp_tok *t = stp_next(p);
 	struct stp_expr *e = stp_new_expr(p->a, SE_TARGET, t->loc);
-	struct stp_comp pretty = {.loc = t->loc};
+	struct stp_member pretty = {.loc = t->loc};
 	e->text = split_pretty(p, t->text, &pretty);
 	parse_components(p, e);
 	if (pretty.pretty)

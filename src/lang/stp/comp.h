@@ -1,0 +1,101 @@
+/*
+ * comp.h - inside lang/stp: one compilation, from parsed files to a program.
+ */
+#pragma once
+
+#include "lang/stp/stp.h"
+
+struct stp_family;
+
+/* A probe after elaboration: one point of a family, its handler, its variables. */
+struct stp_dprobe {
+	struct loc loc;		  /* of the component that the user wrote */
+	struct loc probe_loc;	  /* of the word probe */
+	const char *name;	  /* "begin(3)", as -p2 and pp() show it */
+	const char *alias_name;	  /* outermost alias, NULL */
+	const char *derivation;	  /* " <- foo = begin(3) <- foo" */
+	struct probe_spec spec;
+	struct attach_points points;
+	struct probe_args *args;  /* $variables; NULL: none */
+	bool is_return;
+	const char *entry_event;  /* return of a syscall: "syscalls:sys_enter_X" of its entry */
+	bool args_are_fields;	  /* int_arg(n) is the n-th field of the record */
+	struct stp_stmt *body;	  /* list */
+	struct stp_scope scope;
+	bool is_tapset;		  /* the probe itself is of the tapset (not only an alias) */
+	bool is_hidden;		  /* made by the compiler */
+	bool in_user;		  /* decided by place.c */
+	struct stp_dprobe *entry; /* of a return probe with @entry */
+	struct stp_expr **entry_expr; /* expressions to save */
+	unsigned nentry;
+};
+
+struct stp_comp {
+	struct lang_input *in;
+	struct arena *a;
+	struct diags *diags;
+	struct world *world;
+	struct program *prog;
+	struct stp_file *user;
+	VEC(struct stp_file *) files;
+	VEC(struct stp_probe *) aliases;
+	struct strtab globals, funcs; /* by name; functions: name/arity */
+	struct strtab tapset_macros;
+	VEC(struct stp_func *) reachable; /* in order of first use */
+	VEC(struct stp_global *) used_globals;
+	VEC(struct stp_dprobe *) probes;
+	bool tapset_loaded;
+	struct strtab made; /* syscall aliases already written */
+	unsigned quiet;	    /* > 0: errors are not reported (optional points) */
+	unsigned expand_depth;
+	unsigned mute_warnings; /* code of the tapset */
+	bool changed;
+	bool final_round;
+	int64_t max_errors;
+	unsigned nentries; /* @entry variables made */
+};
+
+/* A diagnostic unless inside an optional point.  With `from`, the second place. */
+struct diag *stp_error(struct stp_comp *c, struct loc loc, const char *fmt, ...) PRINTF_LIKE(3, 4);
+struct diag *stp_warn(struct stp_comp *c, struct loc loc, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* Adds the chained message and its place to a diagnostic. */
+void stp_chain(struct stp_comp *c, struct diag *d, struct loc from, const char *fmt, ...) PRINTF_LIKE(4, 5);
+/* "a, b, c": names near to `word`, at most five; "" when none is near. */
+const char *stp_similar(struct stp_comp *c, const char *word, const char *const *names, size_t n);
+
+/* compile.c: reads text as a file of the tapset (name for messages) and adds what it defines. */
+void stp_add_tapset(struct stp_comp *c, const char *name, const char *text);
+void stp_load_tapset(struct stp_comp *c);
+struct stp_func *stp_find_func(struct stp_comp *c, const char *name, unsigned nargs);
+struct stp_func *stp_any_func(struct stp_comp *c, const char *name);
+struct stp_global *stp_hidden_global(struct stp_comp *c, const char *name, int nkeys);
+
+/* elab.c: expands all probes into c->probes. */
+void stp_elaborate(struct stp_comp *c);
+void stp_expand_probe(struct stp_comp *c, struct stp_probe *p);
+bool stp_name_matches(const char *pattern, const char *name); /* * ? [] */
+/* points.c: the families.  false: the point is not of a family (mismatch_at: component that failed). */
+bool stp_family_expand(struct stp_comp *c, const struct stp_point *pt, struct stp_dprobe *dp, bool *known,
+		       unsigned *mismatch_at);
+void stp_family_names(struct stp_comp *c, const struct stp_point *pt, unsigned depth, struct str_list *out);
+/* syscalls.c: writes the aliases syscall.X (nd_, tp_) that the pattern asks for. */
+void stp_make_syscalls(struct stp_comp *c, const char *pattern);
+/* entry.c: @entry() in return probes: entry probes that save values */
+void stp_make_entries(struct stp_comp *c);
+/* resolve.c */
+void stp_resolve(struct stp_comp *c);
+/* types.c */
+void stp_infer(struct stp_comp *c);
+void stp_dump_types(struct stp_comp *c, struct buf *out);
+/* elide.c: removes what nobody reads, with warnings about the user's own text */
+void stp_elide(struct stp_comp *c);
+bool stp_func_pure(struct stp_comp *c, struct stp_func *f);
+/* place.c: kernel or user space, one rule */
+void stp_place(struct stp_comp *c);
+/* lower.c */
+void stp_lower(struct stp_comp *c);
+/* fold.c */
+void stp_fold(struct stp_stmt *body);
+void stp_fold_defined(struct stp_comp *c, struct stp_dprobe *dp, struct stp_stmt *body);
+/* target.c: $variables */
+bool stp_target_exists(struct stp_comp *c, struct stp_dprobe *dp, const struct stp_expr *e);

@@ -1,0 +1,286 @@
+/* compile.c - SystemTap's scripts to programs: the order of the steps, and the tables of names. */
+#include "lang/stp/comp.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+
+/* Text of the tapset, put here by the build (tapset/embed.sh). */
+struct tapset_file {
+	const char *name, *text;
+	uint64_t len;
+};
+extern const struct tapset_file stp_tapset_files[];
+
+const char *stp_type_name(enum stp_type t)
+{
+	static const char *const names[] = {"unknown", "long", "string", "stats"};
+	return names[t];
+}
+
+/* --- diagnostics ------------------------------------------------------------------------------------------ */
+
+/* Where diagnostics that nobody shall see go. */
+static struct diag *nowhere(struct stp_comp *c)
+{
+	struct diag *d = arena_new(c->a, struct diag);
+	d->msg = arena_strdup(c->a, "");
+	return d;
+}
+
+static struct diag *report(struct stp_comp *c, bool warning, struct loc loc, const char *msg)
+{
+	/* the same words about the same place are said once */
+	vec_each(it, &c->diags->list)
+		if (it->loc.src == loc.src && it->loc.begin == loc.begin && str_eq(it->msg, msg))
+			return nowhere(c);
+	return warning ? diag_warn(c->diags, loc, "%s", msg) : diag_error(c->diags, loc, "%s", msg);
+}
+
+struct diag *stp_error(struct stp_comp *c, struct loc loc, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	char *msg = arena_vprintf(c->a, fmt, ap);
+	va_end(ap);
+	return c->quiet ? nowhere(c) : report(c, false, loc, msg);
+}
+
+struct diag *stp_warn(struct stp_comp *c, struct loc loc, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	char *msg = arena_vprintf(c->a, fmt, ap);
+	va_end(ap);
+	/* the tapset is ours: its unused variables are no news */
+	bool user = loc.src && loc.src == c->in->src;
+	return c->quiet || !user ? nowhere(c) : report(c, true, loc, msg);
+}
+
+void stp_chain(struct stp_comp *c, struct diag *d, struct loc from, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	char *msg = arena_vprintf(c->a, fmt, ap);
+	va_end(ap);
+	d->from = from;
+	if (*msg)
+		diag_hint(c->diags, d, "%s", msg);
+}
+
+const char *stp_similar(struct stp_comp *c, const char *word, const char *const *names, size_t n)
+{
+	VEC(const char *) left = {0};
+	for (size_t i = 0; i < n; i++) {
+		bool seen = false;
+		for (size_t j = 0; j < left.len; j++)
+			seen |= str_eq(left.at[j], names[i]);
+		if (!seen)
+			vec_push(&left, names[i]);
+	}
+	struct buf b = {0};
+	for (unsigned i = 0; i < 5 && left.len; i++) {
+		const char *near = nearest_word(word, left.at, left.len);
+		if (!near)
+			break;
+		buf_printf(&b, "%s%s", i ? ", " : "", near);
+		for (size_t j = 0; j < left.len; j++)
+			if (left.at[j] == near)
+				left.at[j] = vec_last(&left);
+		left.len--;
+	}
+	const char *out = arena_strdup(c->a, buf_str(&b));
+	buf_free(&b);
+	vec_free(&left);
+	return out;
+}
+
+/* --- names --------------------------------------------------------------------------------------------------- */
+
+static const char *func_key(struct stp_comp *c, const char *name, unsigned nargs)
+{
+	return arena_printf(c->a, "%s/%u", name, nargs);
+}
+
+struct stp_func *stp_find_func(struct stp_comp *c, const char *name, unsigned nargs)
+{
+	return strtab_get(&c->funcs, func_key(c, name, nargs));
+}
+
+struct stp_func *stp_any_func(struct stp_comp *c, const char *name)
+{
+	for (unsigned n = 0; n <= STP_MAXARGS; n++) {
+		struct stp_func *f = stp_find_func(c, name, n);
+		if (f)
+			return f;
+	}
+	return NULL;
+}
+
+static void add_file(struct stp_comp *c, struct stp_file *f)
+{
+	vec_push(&c->files, f);
+	for (struct stp_global *g = f->global; g; g = g->next) {
+		g->file = f;
+		if (!g->is_private && !strtab_get(&c->globals, g->name))
+			strtab_set(&c->globals, g->name, g);
+	}
+	for (struct stp_func *fn = f->func; fn; fn = fn->next) {
+		fn->file = f;
+		if (!fn->is_private && !stp_find_func(c, fn->name, fn->nparam))
+			strtab_set(&c->funcs, func_key(c, fn->name, fn->nparam), fn);
+	}
+	for (struct stp_probe *p = f->probe; p; p = p->next)
+		if (p->alias)
+			vec_push(&c->aliases, p);
+}
+
+void stp_add_tapset(struct stp_comp *c, const char *name, const char *text)
+{
+	struct source *src = arena_new(c->a, struct source);
+	*src = (struct source){.name = name, .text = text, .len = strlen(text)};
+	struct stp_reader r = {.in = c->in, .src = src, .is_tapset = true, .macros = c->tapset_macros};
+	add_file(c, stp_parse(&r));
+	c->tapset_macros = r.macros;
+}
+
+void stp_load_tapset(struct stp_comp *c)
+{
+	if (c->tapset_loaded)
+		return;
+	c->tapset_loaded = true;
+	for (const struct tapset_file *f = stp_tapset_files; f->name; f++)
+		stp_add_tapset(c, f->name, f->text);
+}
+
+struct stp_global *stp_hidden_global(struct stp_comp *c, const char *name, int nkeys)
+{
+	struct stp_global *g = arena_new(c->a, struct stp_global);
+	*g = (struct stp_global){.name = arena_strdup(c->a, name), .is_tapset = true, .hidden = true, .nkeys = nkeys,
+				 .variance_bits = -1, .is_read = true, .is_written = true};
+	return g;
+}
+
+/* --- options -------------------------------------------------------------------------------------------------- */
+
+/* -D NAME=VALUE: the limits that we know. */
+static void read_defines(struct stp_comp *c)
+{
+	struct program_options *o = &c->prog->opt;
+	*o = c->in->opt;
+	o->max_map_keys = 2048;
+	o->max_strlen = STP_MAXSTRING;
+	for (unsigned i = 0; i < c->in->ndefines; i++) {
+		const char *d = c->in->defines[i], *eq = strchr(d, '=');
+		long v = eq ? strtol(eq + 1, NULL, 0) : 1;
+		if (str_has_prefix(d, "MAXMAPENTRIES=") && v > 0)
+			o->max_map_keys = (uint32_t)v;
+		else if (str_has_prefix(d, "MAXERRORS="))
+			c->max_errors = v;
+	}
+}
+
+/* -G var=value: a new initial value of a global. */
+static void set_globals(struct stp_comp *c)
+{
+	for (unsigned i = 0; i < c->in->ndefines; i++) {
+		const char *d = c->in->defines[i], *eq = strchr(d, '=');
+		if (!eq)
+			continue;
+		const char *name = arena_strndup(c->a, d, (size_t)(eq - d));
+		struct stp_global *g = strtab_get(&c->globals, name);
+		if (!g)
+			continue;
+		struct stp_expr *e = arena_new(c->a, struct stp_expr);
+		char *end;
+		long long v = strtoll(eq + 1, &end, 0);
+		*e = (struct stp_expr){.kind = *end || !eq[1] ? SE_STR : SE_NUM, .loc = g->loc, .num = v};
+		e->text = e->str = arena_strdup(c->a, eq + 1);
+		e->len = (uint32_t)strlen(e->str);
+		g->init = e;
+		g->nkeys = 0;
+	}
+}
+
+/* --- the steps ------------------------------------------------------------------------------------------------- */
+
+static void warn_unused_args(struct stp_comp *c, const bool *used)
+{
+	for (unsigned i = 0; i < c->in->nparams; i++)
+		if (!used[i])
+			diag_warn(c->diags, (struct loc){0}, "unused command line option $%u/@%u", i + 1, i + 1);
+}
+
+static bool failed(const struct stp_comp *c)
+{
+	return c->diags->errors > 0;
+}
+
+static void analyse(struct stp_comp *c)
+{
+	stp_elaborate(c);
+	if (failed(c))
+		return;
+	stp_resolve(c);
+	if (failed(c))
+		return;
+	stp_make_entries(c);
+	if (!c->in->is_listing)
+		stp_elide(c);
+	if (failed(c))
+		return;
+	stp_infer(c);
+	if (!failed(c) && !c->probes.len)
+		diag_error(c->diags, (struct loc){0}, "no probes found");
+}
+
+static struct program *compile(struct lang_input *in)
+{
+	struct stp_comp *c = arena_new(in->arena, struct stp_comp);
+	*c = (struct stp_comp){.in = in, .a = in->arena, .diags = in->diags, .world = in->world};
+	bool *used = arena_array(c->a, bool, in->nparams + 1);
+	struct stp_reader r = {.in = in, .src = in->src, .arg_used = used};
+	c->user = stp_parse(&r);
+	if (failed(c))
+		return NULL;
+	if (in->dump_ast)
+		stp_dump_file(c->user, in->dump_ast);
+	if (in->stop_after == 1)
+		return program_new(c->a, "stap");
+	warn_unused_args(c, used);
+	c->prog = program_new(c->a, "stap");
+	read_defines(c);
+	add_file(c, c->user);
+	set_globals(c);
+	analyse(c);
+	if (!failed(c) && in->dump_types)
+		stp_dump_types(c, in->dump_types);
+	if (!failed(c) && in->stop_after != 2) {
+		stp_place(c);
+		if (!failed(c))
+			stp_lower(c);
+	}
+	return failed(c) ? NULL : c->prog;
+}
+
+/* SystemTap's words at the start of a line, and its handlers without bpftrace's sigils. */
+static int looks_like(const char *name, const char *text)
+{
+	if (str_has_suffix(name, ".stp"))
+		return 100;
+	int score = str_has_prefix(text, "#!") && memmem(text, strcspn(text, "\n"), "stap", 4) ? 90 : 0;
+	static const char *const words[] = {"probe ", "global ", "private ", "function ", "@define "};
+	for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+		const char *p = line + strspn(line, " \t");
+		for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+			if (str_has_prefix(p, words[i]))
+				score = MAX(score, i == 0 ? 80 : 50);
+	}
+	return score;
+}
+
+const struct lang lang_stp = {
+	.name = "stap",
+	.compile = compile,
+	.render = stp_render,
+	.looks_like = looks_like,
+};

@@ -1,0 +1,369 @@
+/*
+ * elab.c - from probes as written to derived probes: aliases are opened, their bodies put round the handler,
+ * every point of a family gets a copy of the handler of its own.
+ */
+#include <fnmatch.h>
+
+#include "lang/stp/comp.h"
+
+enum { MAX_EXPANSION = 100 };
+
+/* Bodies collected on the way through aliases, innermost alias outside. */
+struct wrap {
+	const struct stp_probe *alias;
+	const struct wrap *outer; /* towards the user's probe */
+};
+struct context {
+	const struct stp_probe *probe;	   /* the user's (or tapset's) probe */
+	const struct stp_point *origin;	   /* the point in it */
+	const struct wrap *wraps;	   /* innermost alias first */
+	VEC(struct stp_expr *) conds;
+	VEC(const char *) chain;	   /* spelled points, outermost first */
+};
+
+bool stp_name_matches(const char *pattern, const char *name)
+{
+	return fnmatch(pattern, name, 0) == 0;
+}
+
+static const char *spell_point(struct stp_comp *c, const struct stp_point *pt, bool suffix)
+{
+	struct buf b = {0};
+	struct stp_point plain = *pt;
+	plain.cond = NULL;
+	if (!suffix)
+		plain.optional = plain.sufficient = false;
+	stp_dump_point(&plain, &b);
+	const char *s = arena_strdup(c->a, buf_str(&b));
+	buf_free(&b);
+	return s;
+}
+
+static const char *spell_list(struct stp_comp *c, const struct stp_point *pt)
+{
+	struct buf b = {0};
+	for (const struct stp_point *p = pt; p; p = p->next)
+		buf_printf(&b, "%s%s", p == pt ? "" : ",", spell_point(c, p, true));
+	const char *s = arena_strdup(c->a, buf_str(&b));
+	buf_free(&b);
+	return s;
+}
+
+/* --- derived probes ----------------------------------------------------------------------------------------- */
+
+static struct stp_stmt *stmt(struct stp_comp *c, enum stp_stmt_kind kind, struct loc loc)
+{
+	struct stp_stmt *s = arena_new(c->a, struct stp_stmt);
+	s->kind = kind;
+	s->loc = loc;
+	return s;
+}
+
+/* if (!cond) next */
+static struct stp_stmt *guard(struct stp_comp *c, const struct stp_expr *cond)
+{
+	struct stp_stmt *s = stmt(c, SS_IF, cond->loc);
+	struct stp_expr *e = arena_new(c->a, struct stp_expr);
+	*e = (struct stp_expr){.kind = SE_UNARY, .op = "!", .loc = cond->loc};
+	e->kid = arena_new(c->a, struct stp_expr *);
+	e->kid[0] = stp_clone_expr(c->a, cond);
+	e->nkid = 1;
+	s->expr = e;
+	s->body = stmt(c, SS_NEXT, cond->loc);
+	return s;
+}
+
+static void append(struct stp_stmt ***tail, struct stp_stmt *s)
+{
+	**tail = s;
+	while (**tail)
+		*tail = &(**tail)->next;
+}
+
+/* Conditions, prologues from the innermost alias outwards, the handler, epilogues back inwards. */
+static struct stp_stmt *assemble(struct stp_comp *c, const struct context *x)
+{
+	struct stp_stmt *first = NULL, **tail = &first;
+	for (size_t i = 0; i < x->conds.len; i++)
+		append(&tail, guard(c, x->conds.at[i]));
+	for (const struct wrap *w = x->wraps; w; w = w->outer)
+		if (!w->alias->is_epilogue_alias)
+			append(&tail, stp_clone_stmt(c->a, w->alias->body));
+	append(&tail, stp_clone_stmt(c->a, x->probe->body));
+	/* the alias nearest to the handler ends first */
+	const struct wrap *stack[MAX_EXPANSION + 1];
+	unsigned n = 0;
+	for (const struct wrap *w = x->wraps; w && n < ARRAY_SIZE(stack); w = w->outer)
+		stack[n++] = w;
+	while (n--) {
+		const struct stp_probe *alias = stack[n]->alias;
+		if (alias->is_epilogue_alias)
+			append(&tail, stp_clone_stmt(c->a, alias->body));
+		else if (alias->epilogue)
+			append(&tail, stp_clone_stmt(c->a, alias->epilogue));
+	}
+	return first;
+}
+
+static const char *spell_chain(struct stp_comp *c, const struct context *x)
+{
+	struct buf b = {0};
+	for (size_t i = x->chain.len; i-- > 0;)
+		buf_printf(&b, " <- %s", x->chain.at[i]);
+	const char *s = arena_strdup(c->a, buf_str(&b));
+	buf_free(&b);
+	return s;
+}
+
+/* Fills in what the spec matches in this world; false: nothing. */
+static bool find_points(struct stp_comp *c, struct stp_dprobe *dp)
+{
+	enum probe_kind k = dp->spec.kind;
+	if (k == PK_BEGIN || k == PK_END || k == PK_ERROR || k == PK_NEVER || k == PK_TIMER) {
+		struct attach_point *p = arena_new(c->a, struct attach_point);
+		*p = (struct attach_point){.kind = k, .name = dp->name, .order = dp->spec.order, .period = dp->spec.period};
+		vec_push(&dp->points.list, p);
+		return true;
+	}
+	struct diags scratch;
+	diags_init(&scratch, c->a);
+	probe_expand(c->world, &dp->spec, c->a, c->quiet ? &scratch : c->diags, &dp->points);
+	diags_free(&scratch);
+	if (!dp->points.list.len)
+		return false;
+	dp->args = probe_arguments(c->world, dp->points.list.at[0], c->a);
+	return true;
+}
+
+static unsigned add_derived(struct stp_comp *c, struct context *x, const struct stp_point *pt, struct stp_dprobe *found)
+{
+	struct stp_dprobe *dp = arena_memdup(c->a, found, sizeof(*found));
+	dp->name = spell_point(c, pt, false);
+	dp->spec.spelling = dp->name;
+	dp->alias_name = x->wraps ? spell_point(c, x->origin, false) : NULL;
+	if (!find_points(c, dp)) {
+		struct diag *d = stp_error(c, x->origin->loc, "while resolving probe point");
+		stp_chain(c, d, (struct loc){0}, "no match");
+		return 0;
+	}
+	dp->probe_loc = x->probe->loc;
+	dp->is_tapset = x->probe->is_tapset;
+	dp->derivation = spell_chain(c, x);
+	dp->body = assemble(c, x);
+	dp->scope.tail = &dp->scope.local;
+	vec_push(&c->probes, dp);
+	return 1;
+}
+
+/* --- aliases --------------------------------------------------------------------------------------------------- */
+
+static bool same_arg(const struct stp_expr *a, const struct stp_expr *b)
+{
+	if (!a || !b)
+		return a == b;
+	return a->kind == b->kind && (a->kind == SE_NUM ? a->num == b->num : str_eq(a->str, b->str));
+}
+
+/* The alias's name is a prefix of the point. */
+static bool alias_matches(const struct stp_point *name, const struct stp_point *pt)
+{
+	if (name->ncomp > pt->ncomp)
+		return false;
+	for (unsigned i = 0; i < name->ncomp; i++)
+		if (!stp_name_matches(pt->comp[i].name, name->comp[i].name) || !same_arg(name->comp[i].arg, pt->comp[i].arg))
+			return false;
+	return true;
+}
+
+/* A point of an alias with what follows the alias's name in the use. */
+static struct stp_point *with_suffix(struct stp_comp *c, const struct stp_point *pt, const struct stp_point *use, unsigned used)
+{
+	struct stp_point *p = arena_memdup(c->a, pt, sizeof(*pt));
+	unsigned extra = use->ncomp - used;
+	p->next = NULL;
+	p->comp = arena_array(c->a, struct stp_point_comp, pt->ncomp + extra + 1);
+	memcpy(p->comp, pt->comp, pt->ncomp * sizeof(*p->comp));
+	memcpy(p->comp + pt->ncomp, use->comp + used, extra * sizeof(*p->comp));
+	p->ncomp += extra;
+	return p;
+}
+
+static unsigned expand_list(struct stp_comp *c, struct context *x, const struct stp_point *list);
+
+static unsigned expand_alias(struct stp_comp *c, struct context *x, struct stp_probe *alias, const struct stp_point *name,
+			     const struct stp_point *use)
+{
+	struct stp_point *first = NULL, **tail = &first;
+	for (const struct stp_point *p = alias->point; p; p = p->next) {
+		*tail = with_suffix(c, p, use, name->ncomp);
+		tail = &(*tail)->next;
+	}
+	struct wrap w = {.alias = alias, .outer = x->wraps};
+	x->wraps = &w;
+	vec_push(&x->chain, arena_printf(c->a, "%s = %s", spell_point(c, use, false), spell_list(c, first)));
+	alias->busy = true;
+	unsigned n = expand_list(c, x, first);
+	alias->busy = false;
+	(void)vec_pop(&x->chain);
+	x->wraps = w.outer;
+	return n;
+}
+
+/* Exact names win over prefixes: syscall.open.return is not syscall.open with a suffix. */
+static unsigned expand_aliases(struct stp_comp *c, struct context *x, const struct stp_point *pt, bool *known)
+{
+	unsigned n = 0, longest = 0;
+	for (size_t i = 0; i < c->aliases.len; i++)
+		for (const struct stp_point *name = c->aliases.at[i]->alias; name; name = name->next)
+			if (!c->aliases.at[i]->busy && alias_matches(name, pt))
+				longest = MAX(longest, name->ncomp);
+	for (size_t i = 0; i < c->aliases.len; i++) {
+		struct stp_probe *alias = c->aliases.at[i];
+		for (const struct stp_point *name = alias->alias; name; name = name->next) {
+			if (name->ncomp != longest || alias->busy || !alias_matches(name, pt))
+				continue;
+			*known = true;
+			n += expand_alias(c, x, alias, name, pt);
+		}
+	}
+	return n;
+}
+
+/* --- points ------------------------------------------------------------------------------------------------------ */
+
+static void alias_names(struct stp_comp *c, const struct stp_point *pt, unsigned depth, struct str_list *out)
+{
+	for (size_t i = 0; i < c->aliases.len; i++)
+		for (const struct stp_point *n = c->aliases.at[i]->alias; n; n = n->next) {
+			unsigned d = 0;
+			while (d < depth && d < n->ncomp && str_eq(n->comp[d].name, pt->comp[d].name))
+				d++;
+			if (d == depth && d < n->ncomp && n->comp[d].name[0] != '_')
+				vec_push(&out->list, n->comp[d].name);
+		}
+}
+
+static void report_mismatch(struct stp_comp *c, const struct context *x, const struct stp_point *pt, unsigned at)
+{
+	if (c->quiet)
+		return;
+	struct str_list names = {0};
+	for (size_t i = 0; i < c->aliases.len; i++) /* an alias may agree further than a family */
+		for (const struct stp_point *n = c->aliases.at[i]->alias; n; n = n->next) {
+			unsigned d = 0;
+			while (d < pt->ncomp && d < n->ncomp && str_eq(n->comp[d].name, pt->comp[d].name))
+				d++;
+			at = MAX(at, MIN(d, pt->ncomp - 1));
+		}
+	stp_family_names(c, pt, at, &names);
+	alias_names(c, pt, at, &names);
+	const char *near = stp_similar(c, pt->comp[at].name, names.list.at, names.list.len);
+	struct diag *d = stp_error(c, pt->loc, "while resolving probe point");
+	stp_chain(c, d, pt->comp[at].loc, *near ? "probe point mismatch (similar: %s)" : "probe point mismatch%s", near);
+	vec_free(&names.list);
+}
+
+static bool wants_syscalls(const struct stp_point *pt)
+{
+	static const char *const roots[] = {"syscall", "nd_syscall", "tp_syscall", "dw_syscall"};
+	for (size_t i = 0; i < ARRAY_SIZE(roots); i++)
+		if (stp_name_matches(pt->comp[0].name, roots[i]))
+			return true;
+	return false;
+}
+
+static bool is_family(struct stp_comp *c, const struct stp_point *pt)
+{
+	struct stp_dprobe dp = {0};
+	bool known;
+	unsigned at = 0;
+	c->quiet++;
+	stp_family_expand(c, pt, &dp, &known, &at);
+	c->quiet--;
+	return known;
+}
+
+static bool has_wildcard(const struct stp_point *pt)
+{
+	for (unsigned i = 0; i < pt->ncomp; i++)
+		if (strpbrk(pt->comp[i].name, "*?["))
+			return true;
+	return false;
+}
+
+static unsigned expand_point(struct stp_comp *c, struct context *x, const struct stp_point *pt)
+{
+	unsigned at = 0, errors = c->diags->errors;
+	bool known = false, alias_known = false;
+	struct stp_dprobe dp = {.loc = x->origin->loc, .spec = {.loc = x->origin->loc, .optional = c->quiet > 0}};
+	if (wants_syscalls(pt) && pt->ncomp > 1)
+		stp_make_syscalls(c, pt->comp[1].name);
+	/* a wildcard takes what it can get */
+	bool wild = has_wildcard(pt);
+	c->quiet += wild;
+	unsigned n = expand_aliases(c, x, pt, &alias_known);
+	/* plain families need not look at the tapset at all */
+	if (!alias_known && !c->tapset_loaded && !is_family(c, pt)) {
+		stp_load_tapset(c);
+		n = expand_aliases(c, x, pt, &alias_known);
+	}
+	c->quiet -= wild;
+	if (alias_known) {
+		if (!n && errors == c->diags->errors) {
+			struct diag *d = stp_error(c, x->origin->loc, "while resolving probe point");
+			stp_chain(c, d, (struct loc){0}, "no match");
+		}
+		return n;
+	}
+	if (stp_family_expand(c, pt, &dp, &known, &at))
+		return add_derived(c, x, pt, &dp);
+	if (!known)
+		report_mismatch(c, x, pt, at);
+	return 0;
+}
+
+static unsigned expand_list(struct stp_comp *c, struct context *x, const struct stp_point *list)
+{
+	unsigned total = 0;
+	if (++c->expand_depth > MAX_EXPANSION) {
+		stp_error(c, x->origin->loc, "recursive loop in alias expansion");
+		c->expand_depth--;
+		return 0;
+	}
+	for (const struct stp_point *pt = list; pt; pt = pt->next) {
+		if (!x->wraps)
+			x->origin = pt;
+		bool lenient = pt->optional || pt->sufficient;
+		c->quiet += lenient;
+		if (pt->cond)
+			vec_push(&x->conds, pt->cond);
+		vec_push(&x->chain, spell_point(c, pt, true));
+		unsigned n = expand_point(c, x, pt);
+		(void)vec_pop(&x->chain);
+		if (pt->cond)
+			(void)vec_pop(&x->conds);
+		c->quiet -= lenient;
+		total += n;
+		if (n && pt->sufficient)
+			break;
+	}
+	c->expand_depth--;
+	return total;
+}
+
+void stp_expand_probe(struct stp_comp *c, struct stp_probe *p)
+{
+	struct context x = {.probe = p, .origin = p->point};
+	if (p->point && p->point->next)
+		vec_push(&x.chain, spell_list(c, p->point));
+	expand_list(c, &x, p->point);
+	vec_free(&x.conds);
+	vec_free(&x.chain);
+}
+
+void stp_elaborate(struct stp_comp *c)
+{
+	for (struct stp_probe *p = c->user->probe; p; p = p->next)
+		if (!p->alias)
+			stp_expand_probe(c, p);
+}

@@ -1,0 +1,339 @@
+/*
+ * points.c - the families of probe points: one row each, from its pattern to a probe_spec.
+ *
+ * A pattern is components joined by dots; (N) takes a number, (S) a string.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "lang/stp/comp.h"
+
+struct match { /* arguments by component */
+	const struct stp_expr *arg[16];
+	unsigned narg;
+};
+struct stp_family {
+	const char *pattern;
+	enum probe_kind kind;
+	/* fills dp->spec; false after a diagnostic */
+	bool (*fill)(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp);
+	int64_t number; /* unit in nanoseconds, perf config... */
+};
+
+static int64_t num(const struct match *m, unsigned i)
+{
+	return m->arg[i]->num;
+}
+
+static bool fill_order(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
+{
+	dp->spec.order = m->narg ? num(m, 0) : 0;
+	return true;
+}
+
+static bool fill_timer(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
+{
+	int64_t n = num(m, 0);
+	if (n < 1 || n > INT64_MAX / f->number) {
+		stp_error(c, dp->loc, "probe point number out of range");
+		return false;
+	}
+	/* SystemTap's own lower bound for high-resolution timers is 100 us */
+	dp->spec.period = (uint64_t)MAX(n * f->number, 100000);
+	dp->spec.unit = "ns";
+	return true;
+}
+
+static bool fill_hz(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
+{
+	int64_t n = num(m, 0);
+	if (n < 1 || n > 100000) {
+		stp_error(c, dp->loc, "invalid frequency for a timer");
+		return false;
+	}
+	dp->spec.period = 1000000000ull / (uint64_t)n;
+	dp->spec.unit = "ns";
+	return true;
+}
+
+static bool fill_profile(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
+{
+	dp->spec.period = f->number ? (uint64_t)f->number : 1000000;
+	if (m->narg)
+		dp->spec.period = (uint64_t)MAX(num(m, 0), 1000);
+	dp->spec.unit = "ns";
+	return true;
+}
+
+static bool fill_profile_hz(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
+{
+	if (!fill_hz(c, f, m, dp))
+		return false;
+	dp->spec.freq = (uint64_t)num(m, 0);
+	dp->spec.unit = "hz";
+	return true;
+}
+
+/* Software events of perf by their names in the tapset. */
+static bool fill_software(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
+{
+	static const char *const names[] = {"cpu-clock", "task-clock", "faults", "context-switches",
+					    "cpu-migrations", "minor-faults", "major-faults",
+					    "alignment-faults", "emulation-faults"};
+	dp->spec.func = names[f->number];
+	dp->spec.period = m->narg ? (uint64_t)MAX(num(m, 0), 1) : 1000000;
+	return true;
+}
+
+/* "name" or "category:name" of a tracepoint */
+static bool fill_trace(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
+{
+	const char *name = m->arg[0]->str, *colon = strchr(name, ':');
+	dp->spec.func = colon ? colon + 1 : name;
+	return true;
+}
+
+static bool fill_event(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
+{
+	const char *name = m->arg[0]->str, *colon = strchr(name, ':');
+	if (!colon)
+		return false;
+	dp->spec.target = arena_strndup(c->a, name, (size_t)(colon - name));
+	dp->spec.func = colon + 1;
+	if (str_has_prefix(name, "syscalls:sys_e")) {
+		dp->args_are_fields = str_has_prefix(name, "syscalls:sys_enter_");
+		if (str_has_prefix(name, "syscalls:sys_exit_"))
+			dp->entry_event = arena_printf(c->a, "syscalls:sys_enter_%s", name + strlen("syscalls:sys_exit_"));
+	}
+	return true;
+}
+
+/* Function patterns: only the name counts until there is debug information. */
+static bool fill_function_name(struct stp_comp *c, const struct stp_expr *arg, struct stp_dprobe *dp)
+{
+	if (arg->kind == SE_NUM) {
+		dp->spec.address = (uint64_t)arg->num;
+		dp->spec.has_address = true;
+		return true;
+	}
+	const char *at = strchr(arg->str, '@');
+	dp->spec.func = at ? arena_strndup(c->a, arg->str, (size_t)(at - arg->str)) : arg->str;
+	return true;
+}
+
+static bool fill_kprobe(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
+{
+	if (m->narg > 1)
+		dp->spec.maxactive = (uint32_t)num(m, 1);
+	return fill_function_name(c, m->arg[0], dp);
+}
+
+/* process, process("path"), process(pid) as a target */
+static bool fill_process(struct stp_comp *c, const struct stp_expr *arg, struct stp_dprobe *dp)
+{
+	struct world *w = c->world;
+	if (arg && arg->kind == SE_STR) {
+		dp->spec.target = arg->str;
+	} else if (arg) {
+		dp->spec.pid = (int)arg->num;
+		dp->spec.target = arena_printf(c->a, "/proc/%d/exe", dp->spec.pid);
+	} else if (w && w->cmd_path) {
+		dp->spec.target = w->cmd_path;
+		dp->spec.pid = w->pid;
+	} else if (w && w->pid) {
+		dp->spec.pid = w->pid;
+		dp->spec.target = arena_printf(c->a, "/proc/%d/exe", w->pid);
+	} else {
+		stp_error(c, dp->loc, "process probes without a path need stap -c or -x");
+		return false;
+	}
+	return true;
+}
+
+static bool fill_uprobe(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
+{
+	/* the last argument is the function */
+	return fill_process(c, m->narg > 1 ? m->arg[0] : NULL, dp) && fill_function_name(c, m->arg[m->narg - 1], dp);
+}
+
+static bool fill_mark(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
+{
+	if (!fill_process(c, f->number & 1 ? m->arg[0] : NULL, dp))
+		return false;
+	dp->spec.func = m->arg[m->narg - 1]->str;
+	if (f->number & 2)
+		dp->spec.provider = m->arg[m->narg - 2]->str;
+	return true;
+}
+
+static bool fill_life(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
+{
+	if (m->narg && m->arg[0]->kind == SE_STR)
+		dp->spec.target = m->arg[0]->str;
+	else if (m->narg)
+		dp->spec.pid = (int)num(m, 0);
+	return true;
+}
+
+enum { US = 1000, MS = 1000000 };
+static const int64_t SEC = 1000000000;
+
+#define TIMER(unit, ns)                                                                            \
+	{"timer." unit "(N)", PK_TIMER, fill_timer, ns},                                           \
+	{"timer." unit "(N).randomize(N)", PK_TIMER, fill_timer, ns}
+#define FUNCTION(where, kind, ret, fill)                                                           \
+	{where ".function(*)", kind, fill},                                                        \
+	{where ".function(*).call", kind, fill},                                                   \
+	{where ".function(*).exported", kind, fill},                                               \
+	{where ".function(*).return", ret, fill},                                                  \
+	{where ".function(*).return.maxactive(N)", ret, fill}
+#define SOFTWARE(name, n)                                                                          \
+	{"perf.sw." name, PK_SOFTWARE, fill_software, n},                                          \
+	{"perf.sw." name ".sample(N)", PK_SOFTWARE, fill_software, n}
+#define LIFE(suffix, kind)                                                                         \
+	{"process." suffix, kind, fill_life}, {"process(*)." suffix, kind, fill_life}
+
+static const struct stp_family families[] = {
+	{"begin", PK_BEGIN, fill_order},
+	{"begin(N)", PK_BEGIN, fill_order},
+	{"end", PK_END, fill_order},
+	{"end(N)", PK_END, fill_order},
+	{"error", PK_ERROR, fill_order},
+	{"error(N)", PK_ERROR, fill_order},
+	{"never", PK_NEVER, fill_order},
+	TIMER("s", SEC),
+	TIMER("sec", SEC),
+	TIMER("ms", MS),
+	TIMER("msec", MS),
+	TIMER("us", US),
+	TIMER("usec", US),
+	TIMER("ns", 1),
+	TIMER("nsec", 1),
+	TIMER("jiffies", 4 * MS),
+	{"timer.hz(N)", PK_TIMER, fill_hz},
+	{"timer.profile", PK_PROFILE, fill_profile},
+	{"timer.profile.tick", PK_PROFILE, fill_profile},
+	{"timer.profile.freq", PK_PROFILE, fill_profile},
+	{"timer.profile.freq.hz(N)", PK_PROFILE, fill_profile_hz},
+	{"perf.sw.cpu_clock", PK_PROFILE, fill_profile},
+	{"perf.sw.cpu_clock.sample(N)", PK_PROFILE, fill_profile},
+	{"perf.sw.cpu_clock.hz(N)", PK_PROFILE, fill_profile_hz},
+	SOFTWARE("task_clock", 1),
+	SOFTWARE("page_faults", 2),
+	SOFTWARE("context_switches", 3),
+	SOFTWARE("cpu_migrations", 4),
+	SOFTWARE("page_faults_min", 5),
+	SOFTWARE("page_faults_maj", 6),
+	SOFTWARE("alignment_faults", 7),
+	SOFTWARE("emulation_faults", 8),
+	{"kernel.trace(S)", PK_RAWTRACEPOINT, fill_trace},
+	{"__event(S)", PK_TRACEPOINT, fill_event},
+	FUNCTION("kernel", PK_KPROBE, PK_KRETPROBE, fill_kprobe),
+	FUNCTION("kprobe", PK_KPROBE, PK_KRETPROBE, fill_kprobe),
+	FUNCTION("process", PK_UPROBE, PK_URETPROBE, fill_uprobe),
+	FUNCTION("process(*)", PK_UPROBE, PK_URETPROBE, fill_uprobe),
+	{"process.mark(S)", PK_USDT, fill_mark, 0},
+	{"process(*).mark(S)", PK_USDT, fill_mark, 1},
+	{"process.provider(S).mark(S)", PK_USDT, fill_mark, 2},
+	{"process(*).provider(S).mark(S)", PK_USDT, fill_mark, 3},
+	LIFE("begin", PK_PROCESS_BEGIN),
+	LIFE("end", PK_PROCESS_END),
+	LIFE("thread.begin", PK_THREAD_BEGIN),
+	LIFE("thread.end", PK_THREAD_END),
+};
+
+/* Families that SystemTap has and we do not yet: a better message than "mismatch". */
+static const char *const not_yet[] = {"module", "procfs", "netfilter", "java", "python3", "python2", "lsm", "input", "debuginfod"};
+
+/* One component of a pattern at *p: its name and argument kind (0, N, S, or * for either). */
+static bool pattern_next(const char **p, const char **name, size_t *len, char *arg)
+{
+	if (!**p)
+		return false;
+	*name = *p;
+	*len = strcspn(*p, ".(");
+	*p += *len;
+	*arg = 0;
+	if (**p == '(') {
+		*arg = (*p)[1];
+		*p += 3;
+	}
+	*p += **p == '.';
+	return true;
+}
+
+/* How many components of pt agree with the pattern; *full when all and nothing is left. */
+static unsigned pattern_match(const char *pattern, const struct stp_point *pt, struct match *m, bool *full)
+{
+	const char *name;
+	size_t len;
+	char arg;
+	unsigned i = 0;
+	*m = (struct match){0};
+	*full = false;
+	for (; i < pt->ncomp; i++) {
+		const struct stp_point_comp *c = &pt->comp[i];
+		if (!pattern_next(&pattern, &name, &len, &arg))
+			return i;
+		char word[64];
+		if (len >= sizeof(word))
+			return i;
+		memcpy(word, name, len);
+		word[len] = '\0';
+		if (!stp_name_matches(c->name, word))
+			return i;
+		char has = !c->arg ? 0 : c->arg->kind == SE_NUM ? 'N' : 'S';
+		if (arg != has && !(arg == '*' && has))
+			return i;
+		if (c->arg && m->narg < ARRAY_SIZE(m->arg))
+			m->arg[m->narg++] = c->arg;
+	}
+	*full = !*pattern;
+	return i;
+}
+
+static void missing_family(struct stp_comp *c, const struct stp_point *pt, bool *known)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(not_yet); i++)
+		if (str_eq(pt->comp[0].name, not_yet[i])) {
+			stp_error(c, pt->comp[0].loc, "probe points of '%s' are not supported yet", not_yet[i]);
+			*known = true;
+		}
+}
+
+bool stp_family_expand(struct stp_comp *c, const struct stp_point *pt, struct stp_dprobe *dp, bool *known,
+		       unsigned *mismatch_at)
+{
+	*known = false;
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+		const struct stp_family *f = &families[i];
+		struct match m;
+		bool full;
+		unsigned n = pattern_match(f->pattern, pt, &m, &full);
+		if (full) {
+			*known = true;
+			dp->spec.kind = f->kind;
+			dp->is_return = f->kind == PK_KRETPROBE || f->kind == PK_URETPROBE;
+			return f->fill(c, f, &m, dp);
+		}
+		*mismatch_at = MAX(*mismatch_at, MIN(n, pt->ncomp - 1));
+	}
+	missing_family(c, pt, known);
+	return false;
+}
+
+void stp_family_names(struct stp_comp *c, const struct stp_point *pt, unsigned depth, struct str_list *out)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+		struct match m;
+		bool full;
+		if (pattern_match(families[i].pattern, pt, &m, &full) < depth)
+			continue;
+		const char *p = families[i].pattern, *name;
+		size_t len;
+		char arg;
+		for (unsigned d = 0; pattern_next(&p, &name, &len, &arg); d++)
+			if (d == depth && name[0] != '_')
+				vec_push(&out->list, arena_strndup(c->a, name, len));
+	}
+}
