@@ -99,3 +99,5 @@ void stp_fold(struct stp_stmt *body);
 void stp_fold_defined(struct stp_comp *c, struct stp_dprobe *dp, struct stp_stmt *body);
 /* target.c: $variables */
 bool stp_target_exists(struct stp_comp *c, struct stp_dprobe *dp, const struct stp_expr *e);
+/* caps.c: sizes of strings, after types */
+void stp_infer_caps(struct stp_comp *c);
