@@ -8,6 +8,7 @@
 #include "runtime.h"
 
 #include "hist.h"
+#include "stp.h"
 
 RT u64 rt_hist(s64 n, u32 k)
 {

@@ -24,7 +24,10 @@ struct stp_dprobe {
 	struct stp_scope scope;
 	bool is_tapset;		  /* the probe itself is of the tapset (not only an alias) */
 	bool is_hidden;		  /* made by the compiler */
+	bool is_thread_begin;	  /* runs in the parent; tid() is the new thread's */
+	const char *guard;	  /* script text of a condition that the family adds, NULL */
 	bool in_user;		  /* decided by place.c */
+	bool uses_tokens;	  /* calls tokenize() */
 	struct stp_dprobe *entry; /* of a return probe with @entry */
 	struct stp_expr **entry_expr; /* expressions to save */
 	unsigned nentry;
@@ -52,6 +55,8 @@ struct stp_comp {
 	bool changed;
 	bool final_round;
 	int64_t max_errors;
+	int64_t gmtoff; /* seconds west of UTC */
+	const char *zone;
 	unsigned nentries; /* @entry variables made */
 };
 
@@ -66,9 +71,10 @@ const char *stp_similar(struct stp_comp *c, const char *word, const char *const 
 /* compile.c: reads text as a file of the tapset (name for messages) and adds what it defines. */
 void stp_add_tapset(struct stp_comp *c, const char *name, const char *text);
 void stp_load_tapset(struct stp_comp *c);
+/* The body of the newest alias of that name. */
+struct stp_stmt *stp_alias_body(struct stp_comp *c, const char *name);
 struct stp_func *stp_find_func(struct stp_comp *c, const char *name, unsigned nargs);
 struct stp_func *stp_any_func(struct stp_comp *c, const char *name);
-struct stp_global *stp_hidden_global(struct stp_comp *c, const char *name, int nkeys);
 
 /* elab.c: expands all probes into c->probes. */
 void stp_elaborate(struct stp_comp *c);

@@ -152,12 +152,12 @@ void stp_load_tapset(struct stp_comp *c)
 		stp_add_tapset(c, f->name, f->text);
 }
 
-struct stp_global *stp_hidden_global(struct stp_comp *c, const char *name, int nkeys)
+struct stp_stmt *stp_alias_body(struct stp_comp *c, const char *name)
 {
-	struct stp_global *g = arena_new(c->a, struct stp_global);
-	*g = (struct stp_global){.name = arena_strdup(c->a, name), .is_tapset = true, .hidden = true, .nkeys = nkeys,
-				 .variance_bits = -1, .is_read = true, .is_written = true};
-	return g;
+	for (size_t i = c->aliases.len; i-- > 0;)
+		if (str_eq(c->aliases.at[i]->alias->comp[0].name, name))
+			return c->aliases.at[i]->body;
+	BUG("no alias %s", name);
 }
 
 /* --- options -------------------------------------------------------------------------------------------------- */

@@ -150,6 +150,13 @@ static unsigned add_derived(struct stp_comp *c, struct context *x, const struct 
 	dp->is_tapset = x->probe->is_tapset;
 	dp->derivation = spell_chain(c, x);
 	dp->body = assemble(c, x);
+	if (dp->guard) {
+		const char *name = arena_printf(c->a, "__guard%zu", c->probes.len);
+		stp_add_tapset(c, name, arena_printf(c->a, "probe %s = never { if (!(%s)) next }", name, dp->guard));
+		struct stp_stmt *first = stp_alias_body(c, name);
+		first->next = dp->body;
+		dp->body = first;
+	}
 	dp->scope.tail = &dp->scope.local;
 	vec_push(&c->probes, dp);
 	return 1;

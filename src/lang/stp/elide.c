@@ -41,7 +41,6 @@ static bool has_effect(struct stp_comp *c, struct stp_expr *e)
 /* Inside a function, assignments to its own locals are no effect. */
 static void look_for_outer_effect(struct stp_expr *e, void *arg)
 {
-	struct purity *p = arg;
 	bool assigns = e->kind == SE_ASSIGN || e->kind == SE_PRE || e->kind == SE_POST;
 	if (assigns && e->kid[0]->kind == SE_SYM && e->kid[0]->local)
 		return;

@@ -1,6 +1,11 @@
 /* native.c - finding a native function by name and number of arguments. */
 #include "lang/stp/native.h"
 
+extern const struct stp_native stp_tapset_context[], stp_tapset_time[], stp_tapset_string[], stp_tapset_memory[],
+	stp_tapset_log[];
+const struct stp_native *const stp_natives[] = {stp_tapset_context, stp_tapset_time, stp_tapset_string,
+						stp_tapset_memory, stp_tapset_log, NULL};
+
 unsigned stp_native_nargs(const struct stp_native *n)
 {
 	return (unsigned)strlen(n->sig + 2);

@@ -5,6 +5,8 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "lang/stp/comp.h"
 
@@ -166,13 +168,52 @@ static bool fill_mark(struct stp_comp *c, const struct stp_family *f, const stru
 	return true;
 }
 
+/* Inode and device of a file as the kernel writes them in struct inode and super_block. */
+static bool exe_condition(struct stp_comp *c, const char *path, struct stp_dprobe *dp, struct buf *out)
+{
+	struct str_list found = {0};
+	struct err *err = elf_resolve_path(c->world, path, &found);
+	struct stat st;
+	bool ok = !err && found.list.len && stat(found.list.at[0], &st) == 0;
+	err_free(err);
+	vec_free(&found.list);
+	if (ok)
+		buf_printf(out, " && __exe_is(%llu, %llu)", (unsigned long long)st.st_ino,
+			   (unsigned long long)major(st.st_dev) << 20 | minor(st.st_dev));
+	else
+		stp_error(c, dp->loc, "cannot find executable '%s'", path);
+	return ok;
+}
+
+/*
+ * Processes and threads that begin and end, by tracepoints: an exec is a new process; of the threads that exit
+ * the leader stands for the process; clone() tells threads by CLONE_THREAD.
+ */
 static bool fill_life(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
 {
+	static const struct {
+		const char *category, *event, *condition;
+	} lives[] = {
+		{"sched", "sched_process_exec", "1"},
+		{"sched", "sched_process_exit", "pid() == tid()"},
+		{"task", "task_newtask", "$clone_flags & 0x10000"},
+		{"sched", "sched_process_exit", "pid() != tid()"},
+	};
+	dp->spec.target = lives[f->number].category;
+	dp->spec.func = lives[f->number].event;
+	dp->is_thread_begin = f->number == 2;
+	struct buf cond = {0};
+	bool ok = true;
+	buf_puts(&cond, lives[f->number].condition);
 	if (m->narg && m->arg[0]->kind == SE_STR)
-		dp->spec.target = m->arg[0]->str;
+		ok = exe_condition(c, m->arg[0]->str, dp, &cond);
 	else if (m->narg)
-		dp->spec.pid = (int)num(m, 0);
-	return true;
+		buf_printf(&cond, " && pid() == %lld", (long long)num(m, 0));
+	else if (c->world && c->world->pid)
+		buf_puts(&cond, " && target_set_pid(pid())");
+	dp->guard = arena_strdup(c->a, buf_str(&cond));
+	buf_free(&cond);
+	return ok;
 }
 
 enum { US = 1000, MS = 1000000 };
@@ -190,8 +231,8 @@ static const int64_t SEC = 1000000000;
 #define SOFTWARE(name, n)                                                                          \
 	{"perf.sw." name, PK_SOFTWARE, fill_software, n},                                          \
 	{"perf.sw." name ".sample(N)", PK_SOFTWARE, fill_software, n}
-#define LIFE(suffix, kind)                                                                         \
-	{"process." suffix, kind, fill_life}, {"process(*)." suffix, kind, fill_life}
+#define LIFE(suffix, n)                                                                            \
+	{"process." suffix, PK_TRACEPOINT, fill_life, n}, {"process(*)." suffix, PK_TRACEPOINT, fill_life, n}
 
 static const struct stp_family families[] = {
 	{"begin", PK_BEGIN, fill_order},
@@ -236,10 +277,10 @@ static const struct stp_family families[] = {
 	{"process(*).mark(S)", PK_USDT, fill_mark, 1},
 	{"process.provider(S).mark(S)", PK_USDT, fill_mark, 2},
 	{"process(*).provider(S).mark(S)", PK_USDT, fill_mark, 3},
-	LIFE("begin", PK_PROCESS_BEGIN),
-	LIFE("end", PK_PROCESS_END),
-	LIFE("thread.begin", PK_THREAD_BEGIN),
-	LIFE("thread.end", PK_THREAD_END),
+	LIFE("begin", 0),
+	LIFE("end", 1),
+	LIFE("thread.begin", 2),
+	LIFE("thread.end", 3),
 };
 
 /* Families that SystemTap has and we do not yet: a better message than "mismatch". */

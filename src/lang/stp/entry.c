@@ -1,0 +1,120 @@
+/*
+ * entry.c - @entry(expression) in return probes: an entry probe evaluates it and keeps the value for the
+ * thread until the function returns.  Nested calls of one thread are told apart by their depth.
+ *
+ * Both parts are written as script text and parsed, so that they go through every later step like the user's own.
+ */
+#include "lang/stp/comp.h"
+
+struct collecting {
+	struct stp_comp *c;
+	struct stp_dprobe *dp;
+	unsigned id;
+	VEC(const char *) text; /* of each distinct expression */
+};
+
+static const char *spell(struct stp_comp *c, const struct stp_expr *e)
+{
+	struct buf b = {0};
+	stp_dump_expr(e, &b);
+	const char *s = arena_strdup(c->a, buf_str(&b));
+	buf_free(&b);
+	return s;
+}
+
+/* @entry(e) becomes the local that the prologue fills. */
+static void replace_entry(struct stp_expr *e, void *arg)
+{
+	struct collecting *x = arg;
+	if (e->kind != SE_ENTRY)
+		return;
+	const char *text = spell(x->c, e->kid[0]);
+	size_t i = 0;
+	while (i < x->text.len && !str_eq(x->text.at[i], text))
+		i++;
+	if (i == x->text.len)
+		vec_push(&x->text, text);
+	struct stp_expr *base = e;
+	if (e->ncomp) { /* @entry(p)->member */
+		base = arena_memdup(x->c->a, e, sizeof(*e));
+		base->ncomp = 0;
+		e->kind = SE_DEREF;
+		e->kid = arena_new(x->c->a, struct stp_expr *);
+		e->kid[0] = base;
+		e->nkid = 1;
+	}
+	base->kind = SE_SYM;
+	base->nkid = 0;
+	base->text = arena_printf(x->c->a, "__entry%u_%zu", x->id, i);
+}
+
+static const char *write_script(struct collecting *x)
+{
+	struct buf b = {0};
+	unsigned id = x->id;
+	buf_printf(&b, "private global depth%u", id);
+	for (size_t i = 0; i < x->text.len; i++)
+		buf_printf(&b, ", saved%u_%zu", id, i);
+	buf_printf(&b, "\nprobe __at_entry%u = never {\n\tdepth%u[tid()]++\n", id, id);
+	for (size_t i = 0; i < x->text.len; i++)
+		buf_printf(&b, "\tsaved%u_%zu[tid(), depth%u[tid()]] = %s\n", id, i, id, x->text.at[i]);
+	buf_printf(&b, "}\nprobe __at_return%u = never {\n\t__depth%u = depth%u[tid()]\n\tif (!__depth%u)\n\t\tnext\n", id, id, id, id);
+	for (size_t i = 0; i < x->text.len; i++)
+		buf_printf(&b, "\t__entry%u_%zu = saved%u_%zu[tid(), __depth%u]\n\tdelete saved%u_%zu[tid(), __depth%u]\n",
+			   id, i, id, i, id, id, i, id);
+	buf_printf(&b, "\tif (__depth%u > 1)\n\t\tdepth%u[tid()]--\n\telse\n\t\tdelete depth%u[tid()]\n}\n", id, id, id);
+	const char *text = arena_strdup(x->c->a, buf_str(&b));
+	buf_free(&b);
+	return text;
+}
+
+/* The probe where the values are taken: the entry of the same functions, or of the same system call. */
+static struct stp_dprobe *entry_probe(struct stp_comp *c, struct stp_dprobe *ret, struct stp_stmt *body)
+{
+	struct stp_dprobe *dp = arena_memdup(c->a, ret, sizeof(*ret));
+	dp->points = (struct attach_points){0};
+	dp->is_return = false;
+	dp->is_hidden = true;
+	dp->entry_event = NULL;
+	dp->scope = (struct stp_scope){0};
+	dp->scope.tail = &dp->scope.local;
+	dp->body = body;
+	if (ret->entry_event) {
+		const char *colon = strchr(ret->entry_event, ':');
+		dp->spec.func = colon + 1;
+		dp->args_are_fields = true;
+	} else {
+		dp->spec.kind = ret->spec.kind == PK_URETPROBE ? PK_UPROBE : PK_KPROBE;
+	}
+	probe_expand(c->world, &dp->spec, c->a, c->diags, &dp->points);
+	if (dp->points.list.len)
+		dp->args = probe_arguments(c->world, dp->points.list.at[0], c->a);
+	return dp;
+}
+
+static void make_entry(struct stp_comp *c, struct stp_dprobe *dp)
+{
+	struct collecting x = {.c = c, .dp = dp, .id = c->nentries};
+	stp_walk_stmt(dp->body, replace_entry, &x);
+	if (x.text.len) {
+		c->nentries++;
+		stp_add_tapset(c, arena_printf(c->a, "entry%u.stp", x.id), write_script(&x));
+		struct stp_stmt *at_entry = stp_alias_body(c, arena_printf(c->a, "__at_entry%u", x.id));
+		struct stp_stmt *at_return = stp_alias_body(c, arena_printf(c->a, "__at_return%u", x.id));
+		at_return->next = dp->body;
+		dp->body = at_return;
+		vec_push(&c->probes, entry_probe(c, dp, at_entry));
+	}
+	vec_free(&x.text);
+}
+
+void stp_make_entries(struct stp_comp *c)
+{
+	/* the list grows by entry probes, which have no @entry themselves */
+	size_t n = c->probes.len;
+	for (size_t i = 0; i < n; i++) {
+		struct stp_dprobe *dp = c->probes.at[i];
+		if (dp->is_return || dp->entry_event)
+			make_entry(c, dp);
+	}
+}

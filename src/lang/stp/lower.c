@@ -1,0 +1,117 @@
+/* lower.c - a program out of checked handlers: one function a probe, or a point where arguments differ. */
+#include "lang/stp/lower.h"
+
+struct stp_value stp_long(ir_ref v)
+{
+	return (struct stp_value){.type = ST_LONG, .v = v};
+}
+
+struct stp_value stp_string(ir_ref v, uint32_t cap)
+{
+	return (struct stp_value){.type = ST_STRING, .v = v, .cap = cap};
+}
+
+struct stp_value stp_none(void)
+{
+	return (struct stp_value){.type = ST_UNKNOWN};
+}
+
+struct stp_value stp_literal(struct stp_lower *l, const char *s)
+{
+	uint32_t n = (uint32_t)strlen(s), cap = ALIGN_UP(MIN(n, (uint32_t)STP_MAXSTRING - 1) + 1, 8u);
+	/* cut like every string, and never without its NUL */
+	const char *cut = arena_strndup(l->c->a, s, cap - 1);
+	return (struct stp_value){.type = ST_STRING, .v = kit_str_literal(&l->kit, cut, (uint32_t)strlen(cut), cap),
+				  .cap = cap, .lit = cut, .lit_len = (uint32_t)strlen(cut)};
+}
+
+/* Handlers that start with the session do not start after exit() or an error. */
+static void check_stopped(struct stp_lower *l)
+{
+	struct program *p = l->c->prog;
+	if (!p->exit_offset)
+		p->exit_offset = program_data(p, 8, 8);
+	ir_ref word = ir_load(LB(l), ir_mapval(LB(l), p->data, p->exit_offset), 0, 8, false);
+	uint32_t end = stp_if(l, word);
+	kit_return(&l->kit, 0);
+	stp_endif(l, end);
+}
+
+static void on_error(struct kit *k, enum runtime_error e, struct loc loc, void *arg)
+{
+	struct stp_lower *l = arg;
+	switch (e) {
+	case RT_DIV_BY_ZERO: stp_raise(l, loc, "division by 0"); break;
+	case RT_MAP_FULL: stp_raise(l, loc, l->overflow ? l->overflow : "Array overflow, check MAXMAPENTRIES"); break;
+	default: stp_raise(l, loc, "runtime error"); break;
+	}
+}
+
+static enum prog_kind prog_kind_of(const struct stp_dprobe *dp)
+{
+	return dp->in_user ? PROG_USER : probe_kind_info(dp->points.list.at[0]->kind)->prog;
+}
+
+static struct ir_fn *lower_handler(struct stp_comp *c, struct stp_dprobe *dp, const struct attach_point *point)
+{
+	struct stp_lower *l = arena_new(c->a, struct stp_lower);
+	l->c = c;
+	l->dp = dp;
+	l->user = dp->in_user;
+	l->kit = (struct kit){.prog = c->prog, .world = c->world, .point = point, .on_error = on_error, .on_error_arg = l};
+	struct ir_fn *fn = kit_begin(&l->kit, arena_printf(c->a, "probe_%zu", c->prog->probe.len), prog_kind_of(dp), dp->loc);
+	if (dp->in_user && dp->spec.kind != PK_END && dp->spec.kind != PK_ERROR)
+		check_stopped(l);
+	if (dp->in_user)
+		l->actions = kit_local(&l->kit, 8);
+	if (dp->uses_tokens)
+		l->tokens = kit_local(&l->kit, STP_MAXSTRING + 8);
+	stp_declare(l, &dp->scope);
+	stp_lower_block(l, dp->body);
+	kit_end(&l->kit);
+	return fn;
+}
+
+/* One function serves all points of a probe: SystemTap's points of one family have the same arguments. */
+static void lower_probe(struct stp_comp *c, struct stp_dprobe *dp)
+{
+	if (dp->spec.kind == PK_NEVER)
+		return;
+	struct attach_point *first = dp->points.list.at[0];
+	struct ir_fn *fn = lower_handler(c, dp, first);
+	struct probe *p = program_probe(c->prog, dp->name, fn, prog_kind_of(dp));
+	p->loc = dp->loc;
+	p->btf_target = first->func;
+	p->btf_id = first->btf_id;
+	p->npoints = (uint32_t)dp->points.list.len;
+	p->points = arena_memdup(c->a, dp->points.list.at, p->npoints * sizeof(*p->points));
+}
+
+/* Initial values of globals: the first bytes of the data map. */
+static void write_initials(struct stp_comp *c)
+{
+	uint8_t *data = NULL;
+	for (size_t i = 0; i < c->used_globals.len; i++) {
+		const struct stp_global *g = c->used_globals.at[i];
+		if (!g->init || g->nkeys || g->cell.type == ST_STATS)
+			continue;
+		if (!data)
+			data = arena_alloc(c->a, c->prog->data->value_size);
+		if (g->init->kind == SE_NUM)
+			memcpy(data + g->var->offset, &g->init->num, 8);
+		else
+			memcpy(data + g->var->offset, g->init->str, MIN(g->init->len, g->cell.cap - 1));
+	}
+	if (data)
+		c->prog->data->init = data;
+}
+
+void stp_lower(struct stp_comp *c)
+{
+	struct stp_lower defs = {.c = c, .kit = {.prog = c->prog, .world = c->world}};
+	stp_define_globals(&defs);
+	for (size_t i = 0; i < c->probes.len; i++)
+		lower_probe(c, c->probes.at[i]);
+	program_finish(c->prog);
+	write_initials(c);
+}

@@ -1,0 +1,141 @@
+/*
+ * lower.h - inside lang/stp: checked trees to IR through the kit.
+ *
+ * A value is a register (long) or the address of `cap` bytes (string, zero-padded).  Functions are inlined.
+ * Kernel handlers loop through callbacks of the kit; user-space handlers loop with plain jumps.  A jump out
+ * of callbacks (return of an inlined function, error in a try block) sets a word, breaks the loops one by one, and is finished where
+ * its target lives.
+ */
+#pragma once
+
+#include <linux/bpf.h>
+
+#include "lang/kit.h"
+#include "lang/stp/native.h"
+#include "lang/stp/target.h"
+
+struct stp_value {
+	enum stp_type type; /* ST_UNKNOWN: none */
+	ir_ref v;
+	uint32_t cap;
+	const char *lit; /* of a string literal */
+	uint32_t lit_len;
+};
+
+/* A place outside the current loops that can be jumped to. */
+struct stp_exit {
+	unsigned id;	 /* unique in the handler */
+	unsigned depth;	 /* callbacks around it */
+	uint32_t block;
+	bool used;
+	struct stp_exit *outer;
+};
+struct stp_loop {
+	bool plain; /* user space: blocks; else a callback */
+	uint32_t on_break, on_continue;
+	struct kit_local *ended; /* callback loops with a condition: set when they ended by themselves */
+	struct stp_loop *outer;
+};
+struct stp_inline {
+	struct stp_func *func;
+	struct kit_local *ret;
+	struct stp_exit *exit;
+	struct stp_inline *outer;
+};
+struct stp_try {
+	struct stp_expr *var; /* NULL: message not wanted */
+	struct stp_exit *exit;
+	struct stp_inline *call; /* inline frame that the try belongs to */
+	struct stp_try *outer;
+};
+
+struct stp_lower {
+	struct kit kit;
+	struct stp_comp *c;
+	struct stp_dprobe *dp;
+	bool user;
+	unsigned depth; /* callbacks around the current place */
+	struct stp_exit *exits;
+	struct stp_loop *loop;
+	struct stp_inline *call;
+	struct stp_try *try;
+	struct kit_local *pending; /* id of the exit that a broken loop leads to */
+	unsigned next_id;
+	unsigned inlined; /* functions inlined so far */
+	struct kit_local *actions; /* user space: statements run so far */
+	struct kit_local *tokens;  /* what tokenize() remembers; NULL: not used */
+	const char *overflow; /* text for a full array, of the array being written */
+};
+
+#define LB(l) (&(l)->kit.b)
+static inline ir_ref stp_c(struct stp_lower *l, int64_t v)
+{
+	return ir_const(LB(l), v);
+}
+
+/* lower.c */
+struct stp_value stp_long(ir_ref v);
+struct stp_value stp_string(ir_ref v, uint32_t cap);
+struct stp_value stp_literal(struct stp_lower *l, const char *s);
+struct stp_value stp_none(void);
+/* lower_expr.c */
+struct stp_value stp_lower_expr(struct stp_lower *l, struct stp_expr *e);
+ir_ref stp_lower_long(struct stp_lower *l, struct stp_expr *e);
+struct stp_value stp_lower_string(struct stp_lower *l, struct stp_expr *e);
+ir_ref stp_lower_cond(struct stp_lower *l, struct stp_expr *e); /* 1 or 0 */
+/* x op y with the rules of the language; division by zero raises. */
+ir_ref stp_arith(struct stp_lower *l, const char *op, ir_ref x, ir_ref y, struct loc loc);
+/* lower_call.c */
+struct stp_value stp_lower_call(struct stp_lower *l, struct stp_expr *e);
+/* lower_var.c: locals and globals */
+struct stp_value stp_load_var(struct stp_lower *l, struct stp_expr *e); /* SYM, INDEX */
+void stp_store_var(struct stp_lower *l, struct stp_expr *e, struct stp_value v, struct loc loc);
+struct stp_value stp_lower_assign(struct stp_lower *l, struct stp_expr *e);
+struct stp_value stp_lower_step(struct stp_lower *l, struct stp_expr *e); /* ++ -- */
+ir_ref stp_lower_key(struct stp_lower *l, struct stp_global *g, struct stp_expr *const *kid);
+ir_ref stp_lower_in(struct stp_lower *l, struct stp_expr *e);
+void stp_lower_delete(struct stp_lower *l, struct stp_stmt *s);
+void stp_define_globals(struct stp_lower *l);
+/* Declares locals: fresh storage, zeroed. */
+void stp_declare(struct stp_lower *l, struct stp_scope *s);
+/* lower_stat.c */
+struct stp_value stp_lower_stat(struct stp_lower *l, struct stp_expr *e);
+struct stp_value stp_lower_hist_at(struct stp_lower *l, struct stp_expr *e);
+ir_ref stp_hist_count(struct stp_lower *l, struct stp_expr *hist, ir_ref bucket, struct loc loc);
+ir_ref stp_stat_merged(struct stp_lower *l, struct stp_expr *base, struct stp_global **g_ret);
+uint32_t stp_hist_buckets(const struct stp_global *g);
+/* lower_print.c */
+void stp_lower_print(struct stp_lower *l, struct stp_expr *e);
+struct stp_value stp_lower_sprint(struct stp_lower *l, struct stp_expr *e);
+struct stp_value stp_format_into(struct stp_lower *l, const char *fmt, const struct stp_value *arg, unsigned n, uint32_t cap, struct loc loc);
+void stp_send_text(struct stp_lower *l, enum action_kind kind, const char *fmt, const struct stp_value *arg, unsigned n, struct loc loc);
+/* lower_stmt.c */
+void stp_lower_block(struct stp_lower *l, struct stp_stmt *s);
+/* lower_flow.c: exits, errors, loops */
+struct stp_exit *stp_exit_new(struct stp_lower *l, const char *name);
+void stp_exit_here(struct stp_lower *l, struct stp_exit *x); /* goes on at the exit's place */
+void stp_jump(struct stp_lower *l, struct stp_exit *x);
+void stp_raise(struct stp_lower *l, struct loc loc, const char *msg);
+void stp_raise_value(struct stp_lower *l, struct loc loc, struct stp_value msg);
+/* Raises msg when cond is not 0; goes on otherwise. */
+void stp_raise_if(struct stp_lower *l, ir_ref cond, struct loc loc, const char *msg);
+void stp_lower_for(struct stp_lower *l, struct stp_stmt *s);
+void stp_lower_foreach(struct stp_lower *l, struct stp_stmt *s);
+void stp_lower_try(struct stp_lower *l, struct stp_stmt *s);
+void stp_break(struct stp_lower *l);
+void stp_continue(struct stp_lower *l);
+/* if (cond) { ... }: opens, closes */
+uint32_t stp_if(struct stp_lower *l, ir_ref cond);
+void stp_endif(struct stp_lower *l, uint32_t end);
+/* lower_target.c */
+struct stp_value stp_lower_target(struct stp_lower *l, struct stp_expr *e);
+/* tapset_string.c: a word of map memory for the runtime's counters; C text of STP_MAXSTRING bytes */
+ir_ref stp_cell(struct stp_lower *l);
+struct stp_value stp_quote(struct stp_lower *l, ir_ref text, bool quoted);
+/* regex.c: a table for rt_stp_match(); NULL after a diagnostic */
+struct stp_dfa {
+	const void *bytes;
+	uint32_t size, rows; /* bytes of all, of the rows */
+	uint32_t at_end; /* first state that accepts at the string's end */
+};
+bool stp_regex_compile(struct stp_comp *c, const char *pattern, struct loc loc, struct stp_dfa *ret);

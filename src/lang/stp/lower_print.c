@@ -1,0 +1,311 @@
+/*
+ * lower_print.c - print and its relatives.
+ *
+ * What is printed becomes one record with a format, which user space writes out.  What is formatted into a
+ * string goes through the helper bpf_snprintf (kernel 5.13), whose formats are C's with 64-bit numbers, a flag
+ * and a width.
+ */
+#include <ctype.h>
+#include <stdio.h>
+
+#include "lang/stp/format.h"
+#include "lang/stp/lower.h"
+
+/* --- records --------------------------------------------------------------------------------------------------- */
+
+static struct kit_value kit_value_of(struct stp_lower *l, struct stp_value v)
+{
+	if (v.type == ST_STRING)
+		return (struct kit_value){.type = type_str(l->c->a, v.cap), .v = v.v, .is_addr = true};
+	return (struct kit_value){.type = &type_int64, .v = v.v};
+}
+
+void stp_send_text(struct stp_lower *l, enum action_kind kind, const char *fmt, const struct stp_value *arg, unsigned n,
+		   struct loc loc)
+{
+	struct kit_value v[STP_MAXARGS];
+	struct action *act = program_action(l->c->prog, kind, loc);
+	act->fmt = fmt;
+	for (unsigned i = 0; i < n; i++)
+		v[i] = kit_value_of(l, arg[i]);
+	kit_send(&l->kit, act, v, n);
+}
+
+static void add_escaped(struct buf *b, const char *s)
+{
+	for (; *s; s++)
+		buf_printf(b, *s == '%' ? "%%%%" : "%c", *s);
+}
+
+/* The format of print, println, printd...: literals go into it, other values become arguments. */
+static const char *plain_format(struct stp_lower *l, struct stp_expr *e, struct stp_value *arg, unsigned *n)
+{
+	struct buf b = {0};
+	*n = 0;
+	for (unsigned i = 0; i < e->nkid; i++) {
+		struct stp_expr *k = e->kid[i];
+		if (i && e->delimited)
+			add_escaped(&b, e->str);
+		if (k->kind == SE_STR && !memchr(k->str, 0, k->len)) {
+			add_escaped(&b, k->str);
+			continue;
+		}
+		arg[*n] = stp_lower_expr(l, k);
+		buf_puts(&b, e->is_char ? "%c" : arg[*n].type == ST_STRING ? "%s" : "%d");
+		++*n;
+	}
+	if (e->newline)
+		buf_putc(&b, '\n');
+	const char *fmt = arena_strdup(l->c->a, buf_str(&b));
+	buf_free(&b);
+	return fmt;
+}
+
+static void print_hist(struct stp_lower *l, struct stp_expr *e)
+{
+	struct stp_expr *h = e->kid[0];
+	struct stp_global *g;
+	ir_ref at = stp_stat_merged(l, h->kid[0], &g);
+	struct action *act = program_action(l->c->prog, ACT_STP_HIST, e->loc);
+	act->var = g->var;
+	act->number = e->newline;
+	kit_send(&l->kit, act, &(struct kit_value){.type = g->var->value, .v = at, .is_addr = true}, 1);
+}
+
+static bool reads_memory(const char *fmt)
+{
+	struct stp_conv c;
+	bool bad;
+	while (stp_format_next(&fmt, &c, &bad))
+		if (c.type == 'm' || c.type == 'M')
+			return true;
+	return false;
+}
+
+void stp_lower_print(struct stp_lower *l, struct stp_expr *e)
+{
+	struct stp_value arg[STP_MAXARGS];
+	unsigned n = e->nkid;
+	if (n == 1 && e->kid[0]->kind == SE_HIST) {
+		print_hist(l, e);
+		return;
+	}
+	const char *fmt = e->str;
+	if (e->formatted) {
+		if (reads_memory(fmt))
+			stp_error(l->c, e->loc, "%%m and %%M are not supported yet");
+		for (unsigned i = 0; i < n; i++)
+			arg[i] = stp_lower_expr(l, e->kid[i]);
+	} else {
+		fmt = plain_format(l, e, arg, &n);
+	}
+	stp_send_text(l, ACT_STP_PRINT, fmt, arg, n, e->loc);
+}
+
+/* --- strings ------------------------------------------------------------------------------------------------------ */
+
+enum { MAX_SNPRINTF = 12, MAX_PAD = 63 };
+
+struct formatting {
+	struct stp_lower *l;
+	struct buf fmt;
+	ir_ref data[MAX_SNPRINTF];
+	unsigned n;
+	const struct stp_value *arg;
+	unsigned narg, next;
+	struct loc loc;
+	bool failed;
+};
+
+static void cannot(struct formatting *f, const char *what)
+{
+	if (!f->failed)
+		stp_error(f->l->c, f->loc, "%s in a formatted string is not supported yet", what);
+	f->failed = true;
+}
+
+static void add_word(struct formatting *f, ir_ref v)
+{
+	if (f->n == MAX_SNPRINTF)
+		cannot(f, "more than 12 values");
+	else
+		f->data[f->n++] = v;
+}
+
+static bool is_printable(const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!isascii((unsigned char)s[i]) || (!isprint((unsigned char)s[i]) && !isspace((unsigned char)s[i])))
+			return false;
+	return true;
+}
+
+/* Literal text; the helper refuses control characters in formats, so those go as a string. */
+static void add_text(struct formatting *f, const char *s, size_t n)
+{
+	if (is_printable(s, n)) {
+		buf_add(&f->fmt, s, n);
+		return;
+	}
+	struct buf b = {0};
+	for (size_t i = 0; i < n; i++) {
+		buf_putc(&b, s[i]);
+		i += s[i] == '%' && i + 1 < n;
+	}
+	buf_puts(&f->fmt, "%s");
+	add_word(f, stp_literal(f->l, buf_str(&b)).v);
+	buf_free(&b);
+}
+
+static const struct stp_value *next_arg(struct formatting *f)
+{
+	static const struct stp_value none = {.type = ST_LONG};
+	return f->next < f->narg ? &f->arg[f->next++] : &none;
+}
+
+static bool const_of(struct formatting *f, const struct stp_value *v, int64_t *n)
+{
+	return v->type == ST_LONG && ir_is_const(f->l->kit.b.fn, v->v, n);
+}
+
+/* `%-*s` of "": as many blanks as the width says, at most MAX_PAD. */
+static void add_blanks(struct formatting *f, ir_ref width)
+{
+	struct stp_lower *l = f->l;
+	char blanks[MAX_PAD + 1];
+	memset(blanks, ' ', MAX_PAD);
+	blanks[MAX_PAD] = '\0';
+	ir_ref dst = kit_mem_zero(&l->kit, MAX_PAD + 1);
+	ir_ref negative = ir_bin(LB(l), IR_SLT, width, stp_c(l, 0));
+	ir_ref n = ir_select(LB(l), negative, ir_un(LB(l), IR_NEG, width), width);
+	n = ir_select(LB(l), ir_bini(LB(l), IR_ULE, n, MAX_PAD), n, stp_c(l, MAX_PAD));
+	ir_helper(LB(l), BPF_FUNC_probe_read_kernel, dst, n, kit_str_literal(&l->kit, blanks, MAX_PAD, MAX_PAD + 1));
+	buf_puts(&f->fmt, "%s");
+	add_word(f, dst);
+}
+
+/* A string cut to `precision` bytes. */
+static ir_ref cut_string(struct formatting *f, const struct stp_value *v, int precision)
+{
+	struct stp_lower *l = f->l;
+	uint32_t cap = MIN((uint32_t)precision + 1, v->cap);
+	ir_ref dst = kit_mem_zero(&l->kit, cap);
+	if (precision)
+		kit_copy(&l->kit, dst, v->v, cap - 1);
+	return dst;
+}
+
+static void add_number(struct formatting *f, const struct stp_conv *c, const char *width, const struct stp_value *v)
+{
+	const char *flag = c->flag && c->flag != '#' ? (char[]){c->flag, 0} : "";
+	bool hex = c->type == 'p' || ((c->type == 'x' || c->type == 'X') && c->flag == '#');
+	if (c->precision >= 0 || c->star_precision)
+		cannot(f, "precision of a number");
+	if (c->type == 'o' || c->type == 'b' || c->type == 'm' || c->type == 'M') {
+		cannot(f, "this conversion");
+		return;
+	}
+	if (c->type == 'c') {
+		buf_puts(&f->fmt, "%c");
+	} else {
+		char letter = c->type == 'i' ? 'd' : c->type == 'p' ? 'x' : c->type;
+		buf_printf(&f->fmt, "%s%%%s%sll%c", hex ? (c->type == 'X' ? "0X" : "0x") : "", flag, hex ? "" : width, letter);
+	}
+	add_word(f, v->v);
+}
+
+static void add_conversion(struct formatting *f, const struct stp_conv *c)
+{
+	char width[16] = "";
+	ir_ref dynamic = 0;
+	int64_t n = c->width;
+	int precision = c->precision;
+	bool left = c->flag == '-';
+	if (c->star_width) {
+		const struct stp_value *w = next_arg(f);
+		if (!const_of(f, w, &n))
+			dynamic = w->v;
+		left |= n < 0;
+		n = n < 0 ? -n : n;
+	}
+	if (c->star_precision) {
+		int64_t p = 0;
+		if (!const_of(f, next_arg(f), &p))
+			cannot(f, "a computed precision");
+		precision = (int)MIN(MAX(p, 0), (int64_t)STP_MAXSTRING);
+	}
+	if (n > 0)
+		snprintf(width, sizeof(width), "%lld", (long long)MIN(n, (int64_t)STP_MAXSTRING));
+	const struct stp_value *v = next_arg(f);
+	if (dynamic && c->type == 's' && v->lit && !v->lit_len) {
+		add_blanks(f, dynamic);
+		return;
+	}
+	if (dynamic)
+		cannot(f, "a computed width");
+	if (c->type != 's') {
+		add_number(f, c, width, v);
+		return;
+	}
+	buf_printf(&f->fmt, "%%%s%ss", left && *width ? "-" : "", width);
+	add_word(f, precision >= 0 ? cut_string(f, v, precision) : v->v);
+}
+
+static struct stp_value run_format(struct formatting *f, uint32_t cap)
+{
+	struct stp_lower *l = f->l;
+	ir_ref dst = kit_mem_zero(&l->kit, cap);
+	uint32_t at = program_rodata(l->c->prog, buf_str(&f->fmt), f->fmt.len + 1, 1);
+	ir_ref fmt = ir_mapval(LB(l), l->c->prog->rodata, at), data = stp_c(l, 0);
+	if (f->n) {
+		data = kit_mem(&l->kit, 8 * f->n);
+		for (unsigned i = 0; i < f->n; i++)
+			ir_store(LB(l), data, 8 * i, 8, f->data[i]);
+	}
+	ir_helper(LB(l), BPF_FUNC_snprintf, dst, stp_c(l, cap), fmt, data, stp_c(l, 8 * f->n));
+	return stp_string(dst, cap);
+}
+
+struct stp_value stp_format_into(struct stp_lower *l, const char *fmt, const struct stp_value *arg, unsigned n, uint32_t cap,
+				 struct loc loc)
+{
+	struct formatting f = {.l = l, .arg = arg, .narg = n, .loc = loc};
+	struct stp_conv c;
+	bool bad;
+	while (stp_format_next(&fmt, &c, &bad)) {
+		if (c.type)
+			add_conversion(&f, &c);
+		else
+			add_text(&f, c.begin, (size_t)(c.end - c.begin));
+	}
+	struct stp_value v = f.failed ? stp_literal(l, "") : run_format(&f, cap);
+	buf_free(&f.fmt);
+	return v;
+}
+
+struct stp_value stp_lower_sprint(struct stp_lower *l, struct stp_expr *e)
+{
+	struct stp_value arg[STP_MAXARGS];
+	unsigned n = e->nkid;
+	const char *fmt = e->str;
+	if (n == 1 && e->kid[0]->kind == SE_HIST) {
+		stp_error(l->c, e->loc, "a histogram as a string is not supported yet");
+		return stp_literal(l, "");
+	}
+	if (e->formatted)
+		for (unsigned i = 0; i < n; i++)
+			arg[i] = stp_lower_expr(l, e->kid[i]);
+	else
+		fmt = plain_format(l, e, arg, &n);
+	if (!n && is_printable(fmt, strlen(fmt))) {
+		struct buf b = {0};
+		for (const char *p = fmt; *p; p++) {
+			buf_putc(&b, *p);
+			p += *p == '%' && p[1] == '%';
+		}
+		struct stp_value v = stp_literal(l, arena_strdup(l->c->a, buf_str(&b)));
+		buf_free(&b);
+		return v;
+	}
+	return stp_format_into(l, fmt, arg, n, STP_MAXSTRING, e->loc);
+}

@@ -1,0 +1,119 @@
+/* lower_target.c - $variables, @cast and -> as loads along a path of members. */
+#include "lang/stp/lower.h"
+
+struct walk { /* either a value in a register, or the address of one in memory */
+	ir_ref v;
+	bool in_memory;
+	bool in_context; /* memory of the context: read directly */
+	int64_t offset;
+	struct type *type;
+	const struct field *field; /* of a bit-field */
+	enum addr_space as;
+};
+
+static unsigned width_of(const struct type *t)
+{
+	return t->size == 1 || t->size == 2 || t->size == 4 ? t->size : 8;
+}
+
+static bool is_aggregate(const struct type *t)
+{
+	return t->kind == TYPE_STRUCT || t->kind == TYPE_UNION || t->kind == TYPE_ARRAY || t->kind == TYPE_STR || t->kind == TYPE_BUF;
+}
+
+/* Reads the scalar that the walk stands at; a fault is an error of the script. */
+static ir_ref read_here(struct stp_lower *l, struct walk *w, struct loc loc)
+{
+	if (!w->in_memory)
+		return w->v;
+	if (w->in_context)
+		return ir_load(LB(l), w->v, w->offset, width_of(w->type), w->type->is_signed);
+	if (is_aggregate(w->type))
+		return ir_bini(LB(l), IR_ADD, w->v, w->offset);
+	if (w->field && w->field->bit_width)
+		return kit_read_field(&l->kit, w->v, w->field, (uint32_t)w->offset, w->as, loc);
+	unsigned n = width_of(w->type);
+	ir_ref tmp = kit_mem_zero(&l->kit, 8);
+	ir_ref ret = kit_read(&l->kit, tmp, n, ir_bini(LB(l), IR_ADD, w->v, w->offset), w->as, loc);
+	stp_raise_if(l, ir_bin(LB(l), IR_SLT, ret, stp_c(l, 0)), loc, "read fault [man error::fault]");
+	return ir_load(LB(l), tmp, 0, n, w->type->is_signed);
+}
+
+static void start(struct stp_lower *l, struct stp_expr *e, const struct stp_path *p, struct walk *w)
+{
+	*w = (struct walk){.type = p->base, .as = AS_KERNEL};
+	if (e->kind == SE_CAST || e->kind == SE_DEREF) {
+		w->v = stp_lower_long(l, e->kid[0]);
+		return;
+	}
+	const struct field *f = p->field;
+	if (is_aggregate(f->type) || f->data_loc) {
+		w->v = kit_ctx(&l->kit);
+		w->in_memory = w->in_context = true;
+		w->offset = f->offset;
+		w->field = f;
+	} else {
+		w->v = kit_arg_scalar(&l->kit, f, f->offset, e->loc);
+	}
+	if (f->type->kind == TYPE_PTR && f->type->as)
+		w->as = f->type->as;
+}
+
+static void follow(struct stp_lower *l, struct walk *w, const struct stp_step *s, struct loc loc)
+{
+	if (s->through) {
+		if (w->type->as)
+			w->as = w->type->as;
+		w->v = read_here(l, w, loc);
+		w->in_memory = true;
+		w->in_context = false;
+		w->offset = 0;
+		w->type = w->type->elem;
+	}
+	w->field = NULL;
+	if (s->field) {
+		w->offset += s->offset;
+		w->type = s->field->type;
+		w->field = s->field;
+		return;
+	}
+	if (w->type->kind == TYPE_ARRAY)
+		w->type = w->type->elem;
+	ir_ref i = stp_lower_long(l, s->comp->index);
+	ir_ref at = ir_bin(LB(l), IR_MUL, i, stp_c(l, MAX(type_mem_size(w->type), 1u)));
+	w->v = ir_bin(LB(l), IR_ADD, w->v, at);
+}
+
+/* Text of a tracepoint record: an array of characters, or a __data_loc. */
+static struct stp_value context_string(struct stp_lower *l, struct walk *w, uint32_t cap)
+{
+	ir_ref dst = kit_mem(&l->kit, cap), at;
+	if (w->field->data_loc) {
+		ir_ref loc = ir_load(LB(l), w->v, w->offset, 4, false);
+		at = ir_bin(LB(l), IR_ADD, w->v, ir_bini(LB(l), IR_AND, loc, 0xffff));
+	} else {
+		at = ir_bini(LB(l), IR_ADD, w->v, w->offset);
+	}
+	kit_str_read(&l->kit, dst, cap, at, 0, AS_KERNEL, l->kit.b.loc);
+	return stp_string(dst, cap);
+}
+
+struct stp_value stp_lower_target(struct stp_lower *l, struct stp_expr *e)
+{
+	struct stp_path p;
+	if (!stp_target_path(l->c, l->dp, e, &p))
+		return stp_long(stp_c(l, 0));
+	struct walk w;
+	start(l, e, &p, &w);
+	for (unsigned i = 0; i < p.nstep; i++)
+		follow(l, &w, &p.step[i], e->comp[i].loc);
+	if (w.in_context && e->type == ST_STRING)
+		return context_string(l, &w, e->cap);
+	if (e->address_of && w.in_memory)
+		return stp_long(ir_bini(LB(l), IR_ADD, w.v, w.offset));
+	if (w.in_context && is_aggregate(w.type)) {
+		stp_error(l->c, e->loc, "this variable has no value that a script can use");
+		return stp_long(stp_c(l, 0));
+	}
+	return stp_long(read_here(l, &w, e->loc));
+}

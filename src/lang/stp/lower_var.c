@@ -1,0 +1,315 @@
+/* lower_var.c - locals, globals, arrays: reading, writing, keys. */
+#include "bpf/user_helpers.h"
+#include "lang/stp/lower.h"
+
+/* --- definitions --------------------------------------------------------------------------------------------- */
+
+static struct type *type_of(struct stp_comp *c, const struct stp_cell *cell)
+{
+	return cell->type == ST_STRING ? type_str(c->a, cell->cap) : &type_int64;
+}
+
+uint32_t stp_hist_buckets(const struct stp_global *g)
+{
+	if (g->stat_ops & STAT_HIST_LOG)
+		return 128;
+	return (uint32_t)((g->hist[1] - g->hist[0]) / g->hist[2]) + 3;
+}
+
+static struct type *stat_type(struct stp_comp *c, const struct stp_global *g)
+{
+	struct type *t = arena_memdup(c->a, type_agg(c->a, TYPE_STAT, true, g->hist), sizeof(*t));
+	t->size = sizeof(struct stat_wire);
+	if (g->stat_ops & (STAT_HIST_LOG | STAT_HIST_LINEAR))
+		t->size += 8 * stp_hist_buckets(g);
+	return t;
+}
+
+static void define(struct stp_lower *l, struct stp_global *g)
+{
+	struct stp_comp *c = l->c;
+	struct var *v = g->var = program_var(c->prog, g->name);
+	struct type *key[STP_MAXKEYS];
+	for (int i = 0; i < g->nkeys; i++)
+		key[i] = type_of(c, &g->key[i]);
+	v->key = g->nkeys == 1 ? key[0] : g->nkeys ? type_tuple(c->a, key, NULL, (uint32_t)g->nkeys) : NULL;
+	v->value = g->cell.type == ST_STATS ? stat_type(c, g) : type_of(c, &g->cell);
+	if (g->cell.type == ST_LONG && g->cell.pointee)
+		v->value = type_ptr(c->a, &type_none, AS_KERNEL);
+	v->max_entries = (uint32_t)g->max_entries;
+	v->wrap = g->wrap;
+	v->loc = g->loc;
+	v->print_at_exit = g->is_written && !g->is_read && !g->is_tapset;
+	v->has_seq = g->nkeys && (g->is_iterated || g->wrap || v->print_at_exit);
+	/* what prints itself shows all of them */
+	v->stat_ops = g->stat_ops;
+	if (v->print_at_exit)
+		v->stat_ops |= STAT_COUNT | STAT_SUM | STAT_MIN | STAT_MAX | STAT_AVG;
+	kit_var_define(&l->kit, v);
+}
+
+void stp_define_globals(struct stp_lower *l)
+{
+	for (size_t i = 0; i < l->c->used_globals.len; i++)
+		define(l, l->c->used_globals.at[i]);
+}
+
+void stp_declare(struct stp_lower *l, struct stp_scope *s)
+{
+	for (struct stp_local *v = s->local; v; v = v->next)
+		if (v->reads || v->writes || v->is_param)
+			v->storage = kit_local(&l->kit, v->cell.type == ST_STRING ? v->cell.cap : 8);
+}
+
+/* --- keys ------------------------------------------------------------------------------------------------------- */
+
+static void store_key(struct stp_lower *l, ir_ref at, const struct stp_cell *cell, struct stp_value v)
+{
+	if (cell->type == ST_STRING)
+		kit_str_copy(&l->kit, at, cell->cap, v.v, v.cap);
+	else
+		ir_store(LB(l), at, 0, 8, v.v);
+}
+
+ir_ref stp_lower_key(struct stp_lower *l, struct stp_global *g, struct stp_expr *const *kid)
+{
+	if (!g->nkeys)
+		return 0;
+	struct stp_value v[STP_MAXKEYS];
+	for (int i = 0; i < g->nkeys; i++)
+		v[i] = stp_lower_expr(l, kid[i]);
+	const struct type *t = g->var->key;
+	if (g->nkeys == 1 && g->key[0].type == ST_STRING && v[0].cap == g->key[0].cap && v[0].lit)
+		return v[0].v; /* a literal of the right size is its own key */
+	ir_ref at = kit_mem(&l->kit, type_mem_size(t));
+	for (int i = 0; i < g->nkeys; i++)
+		store_key(l, g->nkeys > 1 ? ir_bini(LB(l), IR_ADD, at, t->field[i].offset) : at, &g->key[i], v[i]);
+	return at;
+}
+
+ir_ref stp_lower_in(struct stp_lower *l, struct stp_expr *e)
+{
+	for (unsigned i = 0; i < e->nkid; i++)
+		if (!e->kid[i]) {
+			stp_error(l->c, e->loc, "wildcards in array membership are not supported yet");
+			return stp_c(l, 0);
+		}
+	return kit_var_has(&l->kit, e->global->var, stp_lower_key(l, e->global, e->kid));
+}
+
+/* --- reading and writing ------------------------------------------------------------------------------------------- */
+
+static struct stp_value load_global(struct stp_lower *l, struct stp_global *g, ir_ref key)
+{
+	struct var *v = g->var;
+	if (g->cell.type == ST_LONG)
+		return stp_long(kit_var_get_scalar(&l->kit, v, key));
+	/* a copy: what is read must not change while it is used */
+	ir_ref at = kit_mem(&l->kit, g->cell.cap);
+	kit_var_get(&l->kit, v, key, at);
+	return stp_string(at, g->cell.cap);
+}
+
+struct stp_value stp_load_var(struct stp_lower *l, struct stp_expr *e)
+{
+	if (e->local) {
+		ir_ref at = kit_local_addr(&l->kit, e->local->storage);
+		return e->local->cell.type == ST_STRING ? stp_string(at, e->local->cell.cap)
+							: stp_long(ir_load(LB(l), at, 0, 8, false));
+	}
+	return load_global(l, e->global, stp_lower_key(l, e->global, e->kid));
+}
+
+static void overflow_text(struct stp_lower *l, const struct stp_global *g)
+{
+	l->overflow = g->max_entries ? arena_printf(l->c->a, "Array overflow, check size limit (%lld)", (long long)g->max_entries)
+				     : "Array overflow, check MAXMAPENTRIES";
+}
+
+static void store_global(struct stp_lower *l, struct stp_global *g, ir_ref key, struct stp_value v, struct loc loc)
+{
+	overflow_text(l, g);
+	if (g->cell.type == ST_LONG) {
+		kit_var_set_scalar(&l->kit, g->var, key, v.v, loc);
+		return;
+	}
+	ir_ref from = v.v;
+	if (v.cap != g->cell.cap) {
+		from = kit_mem(&l->kit, g->cell.cap);
+		kit_str_copy(&l->kit, from, g->cell.cap, v.v, v.cap);
+	}
+	kit_var_set(&l->kit, g->var, key, from, loc);
+}
+
+static void store_local(struct stp_lower *l, struct stp_local *local, struct stp_value v)
+{
+	ir_ref at = kit_local_addr(&l->kit, local->storage);
+	if (local->cell.type == ST_STRING)
+		kit_str_copy(&l->kit, at, local->cell.cap, v.v, v.cap);
+	else
+		ir_store(LB(l), at, 0, 8, v.v);
+}
+
+void stp_store_var(struct stp_lower *l, struct stp_expr *e, struct stp_value v, struct loc loc)
+{
+	if (e->local && e->local->storage)
+		store_local(l, e->local, v);
+	else if (e->global)
+		store_global(l, e->global, stp_lower_key(l, e->global, e->kid), v, loc);
+}
+
+/* --- assignments ------------------------------------------------------------------------------------------------------ */
+
+static struct stp_value append_string(struct stp_lower *l, struct stp_expr *e, struct stp_value old, struct stp_value add)
+{
+	ir_ref at = kit_mem(&l->kit, e->cap);
+	kit_str_concat(&l->kit, at, e->cap, old.v, old.cap, add.v, add.cap);
+	return stp_string(at, e->cap);
+}
+
+/* The operator of a compound assignment: "+=" gives "+". */
+static struct stp_value combine(struct stp_lower *l, struct stp_expr *e, struct stp_value old, struct stp_value rhs)
+{
+	if (str_eq(e->op, ".="))
+		return append_string(l, e, old, rhs);
+	const char *op = arena_strndup(l->c->a, e->op, strlen(e->op) - 1);
+	return stp_long(stp_arith(l, op, old.v, rhs.v, e->loc));
+}
+
+/* += and -= of a global are one atomic addition. */
+static struct stp_value atomic_add(struct stp_lower *l, struct stp_global *g, ir_ref key, ir_ref delta, struct loc loc)
+{
+	overflow_text(l, g);
+	return stp_long(kit_var_add(&l->kit, g->var, key, delta, loc));
+}
+
+static struct stp_value assign_global(struct stp_lower *l, struct stp_expr *e)
+{
+	struct stp_expr *lhs = e->kid[0];
+	struct stp_global *g = lhs->global;
+	struct stp_value rhs = stp_lower_expr(l, e->kid[1]);
+	ir_ref key = stp_lower_key(l, g, lhs->kid);
+	if (str_eq(e->op, "=")) {
+		store_global(l, g, key, rhs, e->loc);
+		return rhs;
+	}
+	if (str_eq(e->op, "+=") || str_eq(e->op, "-=")) {
+		ir_ref delta = *e->op == '-' ? ir_un(LB(l), IR_NEG, rhs.v) : rhs.v;
+		struct stp_value old = atomic_add(l, g, key, delta, e->loc);
+		return stp_long(ir_bin(LB(l), IR_ADD, old.v, delta));
+	}
+	struct stp_value now = combine(l, e, load_global(l, g, key), rhs);
+	store_global(l, g, key, now, e->loc);
+	return now;
+}
+
+static struct stp_value assign_stat(struct stp_lower *l, struct stp_expr *e)
+{
+	struct stp_expr *lhs = e->kid[0];
+	ir_ref n = stp_lower_long(l, e->kid[1]);
+	ir_ref key = stp_lower_key(l, lhs->global, lhs->kid);
+	overflow_text(l, lhs->global);
+	kit_agg_update(&l->kit, lhs->global->var, key, n, e->loc);
+	return stp_long(n);
+}
+
+struct stp_value stp_lower_assign(struct stp_lower *l, struct stp_expr *e)
+{
+	struct stp_expr *lhs = e->kid[0];
+	if (str_eq(e->op, "<<<"))
+		return assign_stat(l, e);
+	if (lhs->global)
+		return assign_global(l, e);
+	struct stp_value rhs = stp_lower_expr(l, e->kid[1]);
+	if (!str_eq(e->op, "="))
+		rhs = combine(l, e, stp_load_var(l, lhs), rhs);
+	if (lhs->local->storage)
+		store_local(l, lhs->local, rhs);
+	return rhs;
+}
+
+struct stp_value stp_lower_step(struct stp_lower *l, struct stp_expr *e)
+{
+	struct stp_expr *lhs = e->kid[0];
+	int64_t d = *e->op == '+' ? 1 : -1;
+	ir_ref old;
+	if (lhs->global) {
+		ir_ref key = stp_lower_key(l, lhs->global, lhs->kid);
+		old = atomic_add(l, lhs->global, key, stp_c(l, d), e->loc).v;
+	} else {
+		old = stp_load_var(l, lhs).v;
+		store_local(l, lhs->local, stp_long(ir_bini(LB(l), IR_ADD, old, d)));
+	}
+	return stp_long(e->kind == SE_PRE ? ir_bini(LB(l), IR_ADD, old, d) : old);
+}
+
+/* --- delete --------------------------------------------------------------------------------------------------------------- */
+
+struct delete_arg {
+	struct stp_lower *l;
+	struct stp_global *g;
+	struct kit_local **want; /* values of the keys that are not `*` */
+	struct stp_expr **kid;
+};
+
+static void delete_row(struct kit *k, ir_ref key, ir_ref value, void *arg)
+{
+	struct delete_arg *d = arg;
+	struct stp_lower *l = d->l;
+	const struct type *t = d->g->var->key;
+	for (int i = 0; d->kid && i < d->g->nkeys; i++) {
+		if (!d->kid[i])
+			continue;
+		ir_ref at = d->g->nkeys > 1 ? ir_bini(LB(l), IR_ADD, key, t->field[i].offset) : key;
+		ir_ref want = kit_local_addr(k, d->want[i]);
+		ir_ref same = kit_mem_eq(k, at, want, d->g->key[i].type == ST_STRING ? d->g->key[i].cap : 8);
+		uint32_t end = stp_if(l, ir_bini(LB(l), IR_XOR, same, 1));
+		kit_continue(k);
+		stp_endif(l, end);
+	}
+	kit_var_delete(k, d->g->var, key);
+}
+
+/* All rows whose keys agree (kid NULL: all rows). */
+static void delete_rows(struct stp_lower *l, struct stp_global *g, struct stp_expr **kid)
+{
+	struct kit_local *want[STP_MAXKEYS] = {0};
+	for (int i = 0; kid && i < g->nkeys; i++)
+		if (kid[i]) {
+			want[i] = kit_local(&l->kit, g->key[i].type == ST_STRING ? g->key[i].cap : 8);
+			store_key(l, kit_local_addr(&l->kit, want[i]), &g->key[i], stp_lower_expr(l, kid[i]));
+		}
+	struct delete_arg d = {l, g, want, kid};
+	l->depth++;
+	kit_loop_var(&l->kit, g->var, delete_row, &d);
+	l->depth--;
+}
+
+static bool has_wildcard(const struct stp_expr *e)
+{
+	for (unsigned i = 0; i < e->nkid; i++)
+		if (!e->kid[i])
+			return true;
+	return false;
+}
+
+void stp_lower_delete(struct stp_lower *l, struct stp_stmt *s)
+{
+	struct stp_expr *e = s->expr;
+	struct stp_global *g = e->global;
+	if (e->local) {
+		struct stp_cell *cell = &e->local->cell;
+		if (e->local->storage)
+			kit_zero(&l->kit, kit_local_addr(&l->kit, e->local->storage), cell->type == ST_STRING ? cell->cap : 8);
+	} else if (e->kind == SE_INDEX && !has_wildcard(e)) {
+		kit_var_delete(&l->kit, g->var, stp_lower_key(l, g, e->kid));
+	} else if (e->kind == SE_INDEX) {
+		delete_rows(l, g, e->kid);
+	} else if (l->user) {
+		ir_helper(LB(l), UH_VAR_CLEAR, stp_c(l, g->var->id));
+	} else if (g->nkeys) {
+		delete_rows(l, g, NULL);
+	} else {
+		kit_var_delete(&l->kit, g->var, 0);
+	}
+}

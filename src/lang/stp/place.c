@@ -1,0 +1,95 @@
+/*
+ * place.c - where a handler runs: in the kernel as BPF, or in this process in the interpreter.
+ *
+ * The rule: begin, end and error run in user space, because they may loop, sort and call without bound.  A
+ * timer runs in the kernel unless its handler loops or does what the kernel cannot.  Everything else runs in the
+ * kernel; what it needs and the kernel cannot do is an error at that place.
+ */
+#include "lang/stp/native.h"
+
+struct needs {
+	struct stp_comp *c;
+	struct loc loc; /* of the first thing that the kernel cannot do */
+	const char *what;
+	bool tokens;
+	bool prefers_user; /* the kernel can, but user space does it better: loops over arrays in order */
+	VEC(struct stp_func *) stack;
+};
+
+static void need(struct needs *n, struct loc loc, const char *what)
+{
+	if (!n->what) {
+		n->loc = loc;
+		n->what = what;
+	}
+}
+
+static void look_at_stmt(struct needs *n, struct stp_stmt *s);
+
+static void look_at_expr(struct stp_expr *e, void *arg)
+{
+	struct needs *n = arg;
+	if (e->kind != SE_CALL || !e->func)
+		return;
+	struct stp_func *f = e->func;
+	if (f->native) {
+		n->tokens |= str_eq(f->name, "tokenize");
+		if (f->native->flags & NF_USER_ONLY)
+			need(n, e->loc, arena_printf(n->c->a, "function '%s'", f->name));
+		return;
+	}
+	for (size_t i = 0; i < n->stack.len; i++)
+		if (n->stack.at[i] == f) {
+			f->recursive = true;
+			need(n, e->loc, arena_printf(n->c->a, "recursion of function '%s'", f->name));
+			return;
+		}
+	vec_push(&n->stack, f);
+	look_at_stmt(n, f->body);
+	(void)vec_pop(&n->stack);
+}
+
+static void look_at_stmt(struct needs *n, struct stp_stmt *s)
+{
+	for (; s; s = s->next) {
+		if (s->kind == SS_FOREACH && s->sort)
+			need(n, s->loc, "a sorted foreach");
+		n->prefers_user |= s->kind == SS_FOREACH || s->kind == SS_FOR || (s->kind == SS_DELETE && s->expr->kind == SE_SYM);
+		stp_walk_expr(s->init, look_at_expr, n);
+		stp_walk_expr(s->expr, look_at_expr, n);
+		stp_walk_expr(s->step, look_at_expr, n);
+		stp_walk_expr(s->limit, look_at_expr, n);
+		for (unsigned i = 0; i < s->nslice; i++)
+			stp_walk_expr(s->slice[i], look_at_expr, n);
+		look_at_stmt(n, s->body);
+		look_at_stmt(n, s->other);
+	}
+}
+
+static bool always_in_user(enum probe_kind k)
+{
+	return k == PK_BEGIN || k == PK_END || k == PK_ERROR || k == PK_NEVER;
+}
+
+static void place(struct stp_comp *c, struct stp_dprobe *dp)
+{
+	struct needs n = {.c = c};
+	look_at_stmt(&n, dp->body);
+	vec_free(&n.stack);
+	dp->uses_tokens = n.tokens;
+	if (always_in_user(dp->spec.kind)) {
+		dp->in_user = true;
+	} else if (dp->spec.kind == PK_TIMER) {
+		dp->in_user = n.what || n.prefers_user;
+		if (!dp->in_user) /* a perf clock event on one CPU */
+			dp->points.list.at[0]->kind = PK_INTERVAL;
+	} else if (n.what) {
+		stp_error(c, n.loc, "%s cannot run in the kernel; move it to a timer, begin or end probe", n.what);
+	}
+}
+
+void stp_place(struct stp_comp *c)
+{
+	for (size_t i = 0; i < c->probes.len; i++)
+		place(c, c->probes.at[i]);
+}

@@ -1,0 +1,161 @@
+/* tapset_memory.c - reading kernel and user memory. */
+#include "lang/stp/lower.h"
+
+#define K(l) (&(l)->kit)
+
+enum fault { ON_ERROR, ON_WARN, ON_QUIET, ON_TEXT, ON_ADDRESS };
+
+/* What a row's number says. */
+#define STRING(as, fault)	(int64_t)((as) | (fault) << 4)
+#define NUMBER(as, width, s, f) (int64_t)((as) | (f) << 4 | (width) << 8 | (s) << 16)
+#define ROW_AS(n)		(enum addr_space)((n)&15)
+#define ROW_FAULT(n)		(enum fault)((n) >> 4 & 15)
+#define ROW_WIDTH(n)		(unsigned)((n) >> 8 & 255)
+#define ROW_SIGNED(n)		((n) >> 16 & 1)
+
+static const char *fault_text(const struct stp_expr *e)
+{
+	return ROW_AS(e->func->native->number) == AS_USER ? "user %s copy fault -14 at 0x" : "kernel %s copy fault at 0x";
+}
+
+/* "user string copy fault -14 at 0xADDR [man error::fault]" */
+static struct stp_value fault_message(struct stp_lower *l, const struct stp_expr *e, ir_ref addr, const char *what)
+{
+	_cleanup_free_ char *head = xasprintf(fault_text(e), what);
+	const char *fmt = arena_printf(l->c->a, "%s%%x [man error::fault]", head);
+	struct stp_value a = stp_long(addr);
+	return stp_format_into(l, fmt, &a, 1, 80, e->loc);
+}
+
+/* In the failing block: raise, warn, or leave a replacement in dst. */
+static void on_fault(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg, ir_ref dst, uint32_t cap, const char *what)
+{
+	switch (ROW_FAULT(e->func->native->number)) {
+	case ON_ERROR: stp_raise_value(l, e->loc, fault_message(l, e, arg[0].v, what)); break;
+	case ON_WARN: {
+		struct stp_value m = fault_message(l, e, arg[0].v, what);
+		stp_send_text(l, ACT_STP_WARN, "%s", &m, 1, e->loc);
+		break;
+	}
+	case ON_QUIET: break;
+	case ON_TEXT: kit_str_copy(K(l), dst, cap, arg[e->nkid - 1].v, arg[e->nkid - 1].cap); break;
+	case ON_ADDRESS: {
+		struct stp_value m = stp_format_into(l, "0x%x", &arg[0], 1, 24, e->loc);
+		kit_str_copy(K(l), dst, cap, m.v, m.cap);
+		break;
+	}
+	}
+}
+
+/* A string of at most n bytes (0: all that fits). */
+static struct stp_value read_string(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg, ir_ref n)
+{
+	enum addr_space as = ROW_AS(e->func->native->number);
+	int id = as == AS_USER ? BPF_FUNC_probe_read_user_str : BPF_FUNC_probe_read_kernel_str;
+	uint32_t cap = STP_MAXSTRING;
+	ir_ref dst = kit_mem_zero(K(l), cap), size = stp_c(l, cap);
+	if (n) { /* the helper counts the NUL */
+		ir_ref want = ir_bini(LB(l), IR_ADD, n, 1);
+		size = ir_select(LB(l), ir_bini(LB(l), IR_ULE, want, cap), want, size);
+	}
+	ir_ref ret = ir_helper(LB(l), id, dst, size, arg[0].v);
+	uint32_t end = stp_if(l, ir_bin(LB(l), IR_SLT, ret, stp_c(l, 0)));
+	on_fault(l, e, arg, dst, cap, "string");
+	stp_endif(l, end);
+	return stp_string(dst, cap);
+}
+
+static struct stp_value lower_string(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
+{
+	return read_string(l, e, arg, 0);
+}
+
+static struct stp_value lower_string_n(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
+{
+	return read_string(l, e, arg, arg[1].v);
+}
+
+/* "text" with quotes and escapes; the bare address when it cannot be read. */
+static struct stp_value lower_quoted(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
+{
+	ir_ref raw = kit_mem_zero(K(l), STP_MAXSTRING), dst = kit_mem_zero(K(l), STP_MAXSTRING);
+	int id = ROW_AS(e->func->native->number) == AS_USER ? BPF_FUNC_probe_read_user_str : BPF_FUNC_probe_read_kernel_str;
+	ir_ref size = stp_c(l, STP_MAXSTRING);
+	if (e->nkid > 1) {
+		ir_ref want = ir_bini(LB(l), IR_ADD, arg[1].v, 1);
+		size = ir_select(LB(l), ir_bini(LB(l), IR_ULE, want, STP_MAXSTRING), want, size);
+	}
+	ir_ref ret = ir_helper(LB(l), id, raw, size, arg[0].v);
+	uint32_t bad = ir_block_new(LB(l), "fault"), ok = ir_block_new(LB(l), "read"), end = ir_block_new(LB(l), "quoted");
+	ir_br(LB(l), ir_bin(LB(l), IR_SLT, ret, stp_c(l, 0)), bad, ok);
+	ir_at(LB(l), bad);
+	on_fault(l, e, arg, dst, STP_MAXSTRING, "string");
+	ir_jmp(LB(l), end);
+	ir_at(LB(l), ok);
+	ir_rt(LB(l), "rt_stp_quote", dst, raw, stp_c(l, 1), stp_cell(l));
+	ir_jmp(LB(l), end);
+	ir_at(LB(l), end);
+	return stp_string(dst, STP_MAXSTRING);
+}
+
+static struct stp_value lower_number(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
+{
+	int64_t n = e->func->native->number;
+	ir_ref tmp = kit_mem_zero(K(l), 8);
+	int id = ROW_AS(n) == AS_USER ? BPF_FUNC_probe_read_user : BPF_FUNC_probe_read_kernel;
+	ir_ref ret = ir_helper(LB(l), id, tmp, stp_c(l, ROW_WIDTH(n)), arg[0].v);
+	uint32_t end = stp_if(l, ir_bin(LB(l), IR_SLT, ret, stp_c(l, 0)));
+	if (ROW_FAULT(n) == ON_ERROR)
+		stp_raise_value(l, e->loc, fault_message(l, e, arg[0].v, "long"));
+	else
+		on_fault(l, e, arg, tmp, 8, "long");
+	stp_endif(l, end);
+	return stp_long(ir_load(LB(l), tmp, 0, ROW_WIDTH(n), ROW_SIGNED(n)));
+}
+
+#define NUMBERS(prefix, as)                                                                        \
+	{prefix "char", "l:l", NF_PURE, 0, lower_number, NUMBER(as, 1, 1, ON_ERROR)},              \
+	{prefix "short", "l:l", NF_PURE, 0, lower_number, NUMBER(as, 2, 1, ON_ERROR)},             \
+	{prefix "int", "l:l", NF_PURE, 0, lower_number, NUMBER(as, 4, 1, ON_ERROR)},               \
+	{prefix "long", "l:l", NF_PURE, 0, lower_number, NUMBER(as, 8, 1, ON_ERROR)}
+#define WARNING(name, width, s)                                                                    \
+	{"user_" name "_warn", "l:l", 0, 0, lower_number, NUMBER(AS_USER, width, s, ON_WARN)}
+
+const struct stp_native stp_tapset_memory[] = {
+	{"kernel_string", "s:l", NF_PURE, 0, lower_string, STRING(AS_KERNEL, ON_ERROR)},
+	{"kernel_string", "s:ls", NF_PURE, 0, lower_string, STRING(AS_KERNEL, ON_TEXT)},
+	{"kernel_string2", "s:ls", NF_PURE, 0, lower_string, STRING(AS_KERNEL, ON_TEXT)},
+	{"kernel_string_n", "s:ll", NF_PURE, 0, lower_string_n, STRING(AS_KERNEL, ON_ERROR)},
+	{"kernel_string_quoted", "s:l", NF_PURE, 0, lower_quoted, STRING(AS_KERNEL, ON_ADDRESS)},
+	{"user_string", "s:l", NF_PURE, 0, lower_string, STRING(AS_USER, ON_ERROR)},
+	{"user_string", "s:ls", NF_PURE, 0, lower_string, STRING(AS_USER, ON_TEXT)},
+	{"user_string2", "s:ls", NF_PURE, 0, lower_string, STRING(AS_USER, ON_TEXT)},
+	{"user_string_nofault", "s:l", NF_PURE, 0, lower_string, STRING(AS_USER, ON_QUIET)},
+	{"user_string_warn", "s:l", 0, 0, lower_string, STRING(AS_USER, ON_WARN)},
+	{"user_string_n", "s:ll", NF_PURE, 0, lower_string_n, STRING(AS_USER, ON_ERROR)},
+	{"user_string_n", "s:lls", NF_PURE, 0, lower_string_n, STRING(AS_USER, ON_TEXT)},
+	{"user_string_n2", "s:lls", NF_PURE, 0, lower_string_n, STRING(AS_USER, ON_TEXT)},
+	{"user_string_n_nofault", "s:ll", NF_PURE, 0, lower_string_n, STRING(AS_USER, ON_QUIET)},
+	{"user_string_n_warn", "s:ll", 0, 0, lower_string_n, STRING(AS_USER, ON_WARN)},
+	{"user_string_quoted", "s:l", NF_PURE, 0, lower_quoted, STRING(AS_USER, ON_ADDRESS)},
+	{"user_string_n_quoted", "s:ll", NF_PURE, 0, lower_quoted, STRING(AS_USER, ON_ADDRESS)},
+	NUMBERS("kernel_", AS_KERNEL),
+	NUMBERS("user_", AS_USER),
+	WARNING("char", 1, 1),
+	WARNING("short", 2, 1),
+	WARNING("int", 4, 1),
+	WARNING("long", 8, 1),
+	WARNING("ushort", 2, 0),
+	{"kernel_pointer", "l:l", NF_PURE, 0, lower_number, NUMBER(AS_KERNEL, 8, 0, ON_ERROR)},
+	{"user_ushort", "l:l", NF_PURE, 0, lower_number, NUMBER(AS_USER, 2, 0, ON_ERROR)},
+	{"user_ulong", "l:l", NF_PURE, 0, lower_number, NUMBER(AS_USER, 8, 0, ON_ERROR)},
+	{"user_int8", "l:l", NF_PURE, 0, lower_number, NUMBER(AS_USER, 1, 1, ON_ERROR)},
+	{"user_int16", "l:l", NF_PURE, 0, lower_number, NUMBER(AS_USER, 2, 1, ON_ERROR)},
+	{"user_int32", "l:l", NF_PURE, 0, lower_number, NUMBER(AS_USER, 4, 1, ON_ERROR)},
+	{"user_int64", "l:l", NF_PURE, 0, lower_number, NUMBER(AS_USER, 8, 1, ON_ERROR)},
+	{"user_uint8", "l:l", NF_PURE, 0, lower_number, NUMBER(AS_USER, 1, 0, ON_ERROR)},
+	{"user_uint16", "l:l", NF_PURE, 0, lower_number, NUMBER(AS_USER, 2, 0, ON_ERROR)},
+	{"user_uint32", "l:l", NF_PURE, 0, lower_number, NUMBER(AS_USER, 4, 0, ON_ERROR)},
+	{"user_uint64", "l:l", NF_PURE, 0, lower_number, NUMBER(AS_USER, 8, 0, ON_ERROR)},
+	{0},
+};
