@@ -190,6 +190,9 @@ enum { BT_UNSTABLE_IMPORT, BT_UNSTABLE_TYPEINFO, BT_UNSTABLE_TSERIES, BT_UNSTABL
 enum { BT_ENABLED, BT_WARNED, BT_FORBIDDEN };
 struct bt_script {
 	uint8_t unstable[BT_UNSTABLE_COUNT];
+	/* A program file, or with probes spelled BEGIN and END: from the time when a probe that is not there did not
+	 * keep the others from running. */
+	bool is_lenient;
 	struct bt_cdef *cdef;
 	struct bt_config_item *config;
 	struct loc config_loc;

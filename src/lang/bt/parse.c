@@ -308,6 +308,8 @@ static struct bt_probe *probe(struct bt_parser *p)
 		pt.text = arena_strndup(p->a, p->src->text + begin, p->pos - begin);
 		if (p->pos == begin)
 			bt_syntax(p, "expected attach point");
+		if (!strcmp(pt.text, "BEGIN") || !strcmp(pt.text, "END"))
+			p->script->is_lenient = true;
 		vec_push(&points, pt);
 	} while (bt_match(p, ','));
 	probe->loc = loc_join(points.at[0].loc, vec_last(&points).loc);
@@ -325,9 +327,11 @@ static struct bt_probe *probe(struct bt_parser *p)
 static void shebang(struct bt_parser *p)
 {
 	bt_skip(p);
-	if (bt_peek(p, 0) == '#' && bt_peek(p, 1) == '!')
-		while (!bt_at_end(p) && bt_peek(p, 0) != '\n')
-			p->pos++;
+	if (bt_peek(p, 0) != '#' || bt_peek(p, 1) != '!')
+		return;
+	p->script->is_lenient = true;
+	while (!bt_at_end(p) && bt_peek(p, 0) != '\n')
+		p->pos++;
 }
 
 static void c_part(struct bt_parser *p)

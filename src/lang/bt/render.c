@@ -55,6 +55,7 @@ void bt_render(const struct diag *d, struct buf *out, bool colour)
 	for (size_t i = 0; i < d->hints.len; i++)
 		buf_printf(out, "HINT: %s\n", d->hints.at[i]);
 	const struct loc *from = d->loc.src ? d->loc.src->from : NULL;
-	for (unsigned depth = 0; from && depth < 100; depth++, from = from->src ? from->src->from : NULL)
+	for (unsigned depth = 0; from && depth < 100;
+	     depth++, from = from->src ? from->src->from : NULL)
 		place(*from, name, "expanded from", begin, out);
 }

@@ -11,6 +11,9 @@ struct binder {
 	struct strtab visible; /* name -> struct bt_local */
 	VEC(struct bt_local *) stack;
 	VEC(struct bt_local *) all; /* of the probe */
+	struct strtab ended;        /* names whose block is over */
+	struct strtab wide;         /* names that live to the end of the handler */
+	bool silent;
 	unsigned in_meta;
 };
 
@@ -26,19 +29,29 @@ static struct bt_local *declare(struct binder *b, const struct bt_expr *var, str
 	v->origin = origin;
 	v->is_assigned = origin != BT_L_LET;
 	strtab_set(&b->visible, v->name, v);
-	vec_push(&b->stack, v);
+	if (!strtab_get(&b->wide, v->name))
+		vec_push(&b->stack, v);
 	vec_push(&b->all, v);
 	return v;
 }
 
 static void leave(struct binder *b, size_t mark)
 {
-	while (b->stack.len > mark)
-		strtab_set(&b->visible, vec_pop(&b->stack)->name, NULL);
+	while (b->stack.len > mark) {
+		struct bt_local *v = vec_pop(&b->stack);
+		strtab_set(&b->visible, v->name, NULL);
+		strtab_set(&b->ended, v->name, v);
+	}
 }
 
 static void undefined(struct binder *b, const struct bt_expr *e)
 {
+	if (b->silent) {
+		void *over = strtab_get(&b->ended, e->text);
+		if (over)
+			strtab_set(&b->wide, e->text, over);
+		return;
+	}
 	const char **names = arena_array(b->s->in->arena, const char *, b->stack.len + 1);
 	for (size_t i = 0; i < b->stack.len; i++)
 		names[i] = b->stack.at[i]->name;
@@ -56,7 +69,7 @@ static void use(struct binder *b, struct bt_expr *e)
 		return;
 	}
 	e->local->is_used = true;
-	if (!e->local->is_assigned && !b->in_meta)
+	if (!e->local->is_assigned && !b->in_meta && !b->silent)
 		bt_warn_now(b->s, e->loc, "Variable used before it was assigned: %s", e->text);
 }
 
@@ -113,6 +126,8 @@ static void bind_let(struct binder *b, struct bt_stmt *st)
 	if (st->value)
 		bind_expr(b, st->value);
 	struct bt_local *old = strtab_get(&b->visible, st->expr->text);
+	if (old && b->silent)
+		return;
 	if (old) {
 		bt_err_now(b->s, st->name_loc,
 			   "Variable %s was already declared. Variable shadowing is not allowed.",
@@ -144,7 +159,7 @@ static void bind_assign(struct binder *b, struct bt_stmt *st)
 static void bind_for(struct binder *b, struct bt_stmt *st)
 {
 	struct bt_local *old = strtab_get(&b->visible, st->expr->text);
-	if (old)
+	if (old && !b->silent)
 		bt_err_now(b->s, st->expr->loc, "Loop declaration shadows existing variable: %s",
 			   st->expr->text);
 	bind_expr(b, st->value);
@@ -185,20 +200,28 @@ static void bind_block(struct binder *b, struct bt_block *block)
 	leave(b, mark);
 }
 
+static void bind_probe(struct binder *b, struct bt_probe *p)
+{
+	if (p->predicate)
+		bind_expr(b, p->predicate);
+	bind_block(b, p->body);
+	for (size_t i = 0; i < b->all.len && !b->silent; i++)
+		if (!b->all.at[i]->is_assigned && b->all.at[i]->origin == BT_L_LET)
+			bt_warn_now(b->s, b->all.at[i]->loc, "Variable %s was never assigned to.",
+				    b->all.at[i]->name);
+	strtab_free(&b->visible);
+	strtab_free(&b->ended);
+	vec_free(&b->stack);
+	vec_free(&b->all);
+}
+
 void bt_bind_variables(struct bt_sema *s)
 {
 	for (struct bt_probe *p = s->script->probe; p; p = p->next) {
-		struct binder b = {.s = s};
-		if (p->predicate)
-			bind_expr(&b, p->predicate);
-		bind_block(&b, p->body);
-		for (size_t i = 0; i < b.all.len; i++)
-			if (!b.all.at[i]->is_assigned && b.all.at[i]->origin == BT_L_LET)
-				bt_warn_now(s, b.all.at[i]->loc,
-					    "Variable %s was never assigned to.",
-					    b.all.at[i]->name);
-		strtab_free(&b.visible);
-		vec_free(&b.stack);
-		vec_free(&b.all);
+		struct binder first = {.s = s, .silent = true};
+		bind_probe(&first, p);
+		struct binder b = {.s = s, .wide = first.wide};
+		bind_probe(&b, p);
+		strtab_free(&b.wide);
 	}
 }

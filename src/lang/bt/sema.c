@@ -283,15 +283,19 @@ static void assign(struct bt_sema *s, struct bt_stmt *st)
 		assign_agg(s, st);
 		return;
 	}
-	struct type *held = bt_sema_expr(s, place), *t = bt_sema_expr(s, st->value);
+	bool is_local = place->kind == BT_VAR && place->local;
+	struct type *held = is_local ? place->local->type : bt_sema_expr(s, place);
+	place->type = held;
+	struct type *t = bt_sema_expr(s, st->value);
 	if (st->is_compound)
 		t = held && t ? bt_binop_type(s, st->name_loc, st->op, place, st->value) : NULL;
 	if (!t)
 		return;
 	if (place->kind == BT_MAP && place->var)
 		into_map(s, st, t);
-	else if (place->kind == BT_VAR && place->local)
+	else if (is_local)
 		into_local(s, st, place->local, t);
+	place->type = is_local ? place->local->type : place->var ? place->var->value : NULL;
 }
 
 /* `let $x : T`: the type is settled, except that a string without a size takes what it is given. */

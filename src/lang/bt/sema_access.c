@@ -92,7 +92,7 @@ struct type *bt_sema_local(struct bt_sema *s, struct bt_expr *e)
 	e->is_lvalue = true;
 	if (!e->local)
 		return NULL;
-	if (s->final && !e->local->type)
+	if (!e->local->type && !s->in->diags->errors)
 		bt_err(s, e->loc, "Could not resolve the type of this variable");
 	set_space(e, e->local->type);
 	return e->local->type;

@@ -4,7 +4,7 @@
 /* --- matching -----------------------------------------------------------------------------------
  */
 
-static void no_match(struct bt_sema *s, const struct bt_point *pt)
+static void no_match(struct bt_sema *s, const struct bt_point *pt, int severity)
 {
 	const struct probe_spec *spec = &pt->spec;
 	const char *kind = probe_kind_info(spec->kind)->name;
@@ -13,21 +13,61 @@ static void no_match(struct bt_sema *s, const struct bt_point *pt)
 		target = "";
 	const char *text = arena_printf(s->in->arena, "No matches for %s %s%s%s", kind ? kind : "",
 					target, *target ? ":" : "", func);
-	if (s->in->opt.missing_probes == 0)
+	if (severity == 0)
 		bt_err_now(s, pt->loc, "%s.", text);
-	else if (s->in->opt.missing_probes == 1)
+	else if (severity == 1)
 		bt_warn_now(s, pt->loc, "%s. Skipping.", text);
 }
 
-static void match_point(struct bt_sema *s, struct bt_probe *p, struct bt_point *pt)
+static bool is_named_kprobe(const struct probe_spec *spec)
 {
-	if (pt->bad)
-		return;
-	size_t before = p->matched.list.len;
-	unsigned errors = s->in->diags->errors;
-	probe_expand(s->in->world, &pt->spec, s->in->arena, s->in->diags, &p->matched);
-	if (p->matched.list.len == before && s->in->diags->errors == errors)
-		no_match(s, pt);
+	return (spec->kind == PK_KPROBE || spec->kind == PK_KRETPROBE) && spec->func &&
+	       !strchr(spec->func, '*') && !spec->target;
+}
+
+/* A place for a function that is not known: the kernel has the last word. */
+static void try_anyway(struct bt_sema *s, struct bt_probe *p, const struct bt_point *pt)
+{
+	struct attach_point *a = arena_new(s->in->arena, struct attach_point);
+	a->kind = pt->spec.kind;
+	a->func = pt->spec.func;
+	a->offset = pt->spec.offset;
+	a->name = arena_printf(s->in->arena, "%s:%s", probe_kind_info(a->kind)->name, a->func);
+	vec_push(&p->matched.list, a);
+	if (s->in->opt.missing_probes != 2)
+		bt_warn_now(
+			s, pt->loc,
+			"%s is not traceable (either non-existing, inlined, or marked as \"notrace\"); "
+			"attaching to it will likely fail",
+			a->func);
+}
+
+static void match_points(struct bt_sema *s, struct bt_probe *p)
+{
+	bool *missing = arena_array(s->in->arena, bool, p->npoint + 1);
+	bool is_unsafe = s->in->world && s->in->world->unsafe;
+	for (unsigned i = 0; i < p->npoint; i++) {
+		size_t before = p->matched.list.len;
+		unsigned errors = s->in->diags->errors;
+		if (p->point[i].bad)
+			continue;
+		probe_expand(s->in->world, &p->point[i].spec, s->in->arena, s->in->diags,
+			     &p->matched);
+		missing[i] = p->matched.list.len == before && s->in->diags->errors == errors;
+	}
+	int severity = s->in->opt.missing_probes;
+	bool some = p->matched.list.len > 0;
+	if (some && s->script->is_lenient && severity == 0)
+		severity = 1;
+	for (unsigned i = 0; i < p->npoint; i++) {
+		if (!missing[i])
+			continue;
+		bool anyway = is_unsafe || (!some && s->script->is_lenient);
+		if (anyway && is_named_kprobe(&p->point[i].spec))
+			try_anyway(s, p, &p->point[i]);
+		else
+			no_match(s, &p->point[i], severity);
+	}
 }
 
 static bool too_many(struct bt_sema *s, struct bt_probe *p, size_t total)
@@ -172,8 +212,7 @@ bool bt_match_probes(struct bt_sema *s)
 	size_t total = 0;
 	for (struct bt_probe **at = &s->script->probe; *at;) {
 		struct bt_probe *p = *at;
-		for (unsigned i = 0; i < p->npoint; i++)
-			match_point(s, p, &p->point[i]);
+		match_points(s, p);
 		total += p->matched.list.len;
 		if (too_many(s, p, total))
 			return false;
