@@ -265,7 +265,7 @@ static struct program *compile(struct lang_input *in)
 /* SystemTap's words at the start of a line, and its handlers without bpftrace's sigils. */
 static int looks_like(const char *name, const char *text)
 {
-	if (str_has_suffix(name, ".stp"))
+	if (name && str_has_suffix(name, ".stp"))
 		return 100;
 	int score = str_has_prefix(text, "#!") && memmem(text, strcspn(text, "\n"), "stap", 4) ? 90 : 0;
 	static const char *const words[] = {"probe ", "global ", "private ", "function ", "@define "};
