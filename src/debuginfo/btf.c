@@ -16,25 +16,25 @@
 static const struct {
 	uint8_t known, fixed, each, index;
 } layout[32] = {
-	[BTF_KIND_INT] = {1, 4,                           0,                               BTF_INDEX_TYPES},
-	[BTF_KIND_PTR] = {1, 0,                           0,                               BTF_INDEXES    },
-	[BTF_KIND_ARRAY] = {1, sizeof(struct btf_array),    0,                               BTF_INDEXES    },
-	[BTF_KIND_STRUCT] = {1, 0,                           sizeof(struct btf_member),       BTF_INDEX_TYPES},
-	[BTF_KIND_UNION] = {1, 0,                           sizeof(struct btf_member),       BTF_INDEX_TYPES},
-	[BTF_KIND_ENUM] = {1, 0,                           sizeof(struct btf_enum),         BTF_INDEX_TYPES},
-	[BTF_KIND_FWD] = {1, 0,                           0,                               BTF_INDEXES    },
-	[BTF_KIND_TYPEDEF] = {1, 0,                           0,                               BTF_INDEX_TYPES},
-	[BTF_KIND_VOLATILE] = {1, 0,                           0,                               BTF_INDEXES    },
-	[BTF_KIND_CONST] = {1, 0,                           0,                               BTF_INDEXES    },
-	[BTF_KIND_RESTRICT] = {1, 0,                           0,                               BTF_INDEXES    },
-	[BTF_KIND_FUNC] = {1, 0,                           0,                               BTF_INDEX_FUNCS},
-	[BTF_KIND_FUNC_PROTO] = {1, 0,                           sizeof(struct btf_param_record), BTF_INDEXES    },
-	[BTF_KIND_VAR] = {1, sizeof(struct btf_var),      0,                               BTF_INDEX_TYPES},
-	[BTF_KIND_DATASEC] = {1, 0,                           sizeof(struct btf_var_secinfo),  BTF_INDEXES    },
-	[BTF_KIND_FLOAT] = {1, 0,                           0,                               BTF_INDEX_TYPES},
-	[BTF_KIND_DECL_TAG] = {1, sizeof(struct btf_decl_tag), 0,                               BTF_INDEXES    },
-	[BTF_KIND_TYPE_TAG] = {1, 0,                           0,                               BTF_INDEXES    },
-	[BTF_KIND_ENUM64] = {1, 0,                           sizeof(struct btf_enum64),       BTF_INDEX_TYPES},
+	[BTF_KIND_INT] = {1, 4, 0, BTF_INDEX_TYPES},
+	[BTF_KIND_PTR] = {1, 0, 0, BTF_INDEXES},
+	[BTF_KIND_ARRAY] = {1, sizeof(struct btf_array), 0, BTF_INDEXES},
+	[BTF_KIND_STRUCT] = {1, 0, sizeof(struct btf_member), BTF_INDEX_TYPES},
+	[BTF_KIND_UNION] = {1, 0, sizeof(struct btf_member), BTF_INDEX_TYPES},
+	[BTF_KIND_ENUM] = {1, 0, sizeof(struct btf_enum), BTF_INDEX_TYPES},
+	[BTF_KIND_FWD] = {1, 0, 0, BTF_INDEXES},
+	[BTF_KIND_TYPEDEF] = {1, 0, 0, BTF_INDEX_TYPES},
+	[BTF_KIND_VOLATILE] = {1, 0, 0, BTF_INDEXES},
+	[BTF_KIND_CONST] = {1, 0, 0, BTF_INDEXES},
+	[BTF_KIND_RESTRICT] = {1, 0, 0, BTF_INDEXES},
+	[BTF_KIND_FUNC] = {1, 0, 0, BTF_INDEX_FUNCS},
+	[BTF_KIND_FUNC_PROTO] = {1, 0, sizeof(struct btf_param_record), BTF_INDEXES},
+	[BTF_KIND_VAR] = {1, sizeof(struct btf_var), 0, BTF_INDEX_TYPES},
+	[BTF_KIND_DATASEC] = {1, 0, sizeof(struct btf_var_secinfo), BTF_INDEXES},
+	[BTF_KIND_FLOAT] = {1, 0, 0, BTF_INDEX_TYPES},
+	[BTF_KIND_DECL_TAG] = {1, sizeof(struct btf_decl_tag), 0, BTF_INDEXES},
+	[BTF_KIND_TYPE_TAG] = {1, 0, 0, BTF_INDEXES},
+	[BTF_KIND_ENUM64] = {1, 0, sizeof(struct btf_enum64), BTF_INDEX_TYPES},
 };
 
 uint32_t btf_record_size(const struct btf_type *t)
@@ -75,11 +75,23 @@ static bool is_enum(const struct btf_type *t)
 	return btf_kind(t) == BTF_KIND_ENUM || btf_kind(t) == BTF_KIND_ENUM64;
 }
 
-/* One walk over all records: that each lies within the section, where some of them start, how many
- * names. */
+static void add_name(struct btf *b, struct name_index *ix, const struct btf_type *t, uint32_t id)
+{
+	const char *name = btf_string(b, t->name_off);
+	name_index_add(ix, name_hash(name, strlen(name)), id);
+}
+
+/*
+ * One walk over all records: that each lies within the section, where some of them start, how many
+ * names. The names of types go into their index on the way, since somebody will ask for one; for
+ * how many there are it can only be guessed (kernels have one for about 170 bytes), and when the
+ * guess is too low the index is built later as the others are.
+ */
 static struct err *scan(struct btf *b)
 {
-	uint32_t at = 0, len = b->types_len;
+	struct name_index *ix = &b->index[BTF_INDEX_TYPES];
+	uint32_t at = 0, len = b->types_len, guess = len / 140 + 16, *named = b->named;
+	name_index_init(ix, guess, b->first_id + len / (uint32_t)sizeof(struct btf_type));
 	b->checkpoint = xmalloc((len / sizeof(struct btf_type) / BTF_STEP + 1) * sizeof(uint32_t));
 	while (len - at >= sizeof(struct btf_type)) {
 		const struct btf_type *t = (const struct btf_type *)(b->types + at);
@@ -89,12 +101,19 @@ static struct err *scan(struct btf *b)
 		uint32_t size = btf_record_size(t);
 		if (size > len - at)
 			break;
+		/* the next page: its translation is what takes long, and no hardware fetches that
+		 */
+		__builtin_prefetch(b->types + at + 4096);
 		if (b->count % BTF_STEP == 0)
 			b->checkpoint[b->count / BTF_STEP] = at;
+		uint32_t index = layout[btf_kind(t)].index;
+		if (t->name_off && named[index]++ < guess && index == BTF_INDEX_TYPES)
+			add_name(b, ix, t, b->first_id + b->count);
 		b->count++;
 		at += size;
-		b->named[layout[btf_kind(t)].index] += t->name_off != 0;
 	}
+	if (named[BTF_INDEX_TYPES] > guess)
+		name_index_free(ix);
 	if (at != len)
 		return err_new(EINVAL, "BTF type %u does not end within the data",
 			       b->first_id + b->count);
@@ -278,12 +297,9 @@ static void build_index(struct btf *b, enum btf_index which)
 {
 	struct name_index *ix = &b->index[which];
 	name_index_init(ix, b->named[which], b->first_id + b->count);
-	for (struct cursor c = first(b); c.t; next(b, &c)) {
-		if (layout[btf_kind(c.t)].index != which || !c.t->name_off)
-			continue;
-		const char *name = btf_string(b, c.t->name_off);
-		name_index_add(ix, name_hash(name, strlen(name)), c.id);
-	}
+	for (struct cursor c = first(b); c.t; next(b, &c))
+		if (layout[btf_kind(c.t)].index == which && c.t->name_off)
+			add_name(b, ix, c.t, c.id);
 }
 
 uint32_t btf_find(struct btf *b, enum btf_namespace ns, const char *name)
