@@ -47,12 +47,32 @@ void ir_fn_free(struct ir_fn *fn)
 /* --- instruction lists -------------------------------------------------------------------------
  */
 
+/* From chunks: most instructions have one or two, and the arena rounds up to 16 bytes. */
+static ir_ref *new_args(struct ir_fn *fn, uint32_t n)
+{
+	enum {
+		CHUNK = 256,
+		LARGE = 8
+	};
+	if (n > LARGE)
+		return arena_array(fn->arena, ir_ref, n);
+	if (fn->nfree_args < n) {
+		fn->free_args = arena_array(fn->arena, ir_ref, CHUNK);
+		fn->nfree_args = CHUNK;
+	}
+	ir_ref *arg = fn->free_args;
+	fn->free_args += n;
+	fn->nfree_args -= n;
+	return arg;
+}
+
 ir_ref ir_insn_new(struct ir_fn *fn, enum ir_op op, unsigned nargs, const ir_ref *arg)
 {
 	struct ir_insn i = {.op = (uint8_t)op, .nargs = nargs};
 	if (nargs)
-		i.arg = arg ? arena_memdup(fn->arena, arg, nargs * sizeof(*arg))
-			    : arena_array(fn->arena, ir_ref, nargs);
+		i.arg = new_args(fn, nargs);
+	if (nargs && arg)
+		memcpy(i.arg, arg, nargs * sizeof(*arg));
 	vec_push(&fn->insn, i);
 	return (ir_ref)(fn->insn.len - 1);
 }

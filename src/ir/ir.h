@@ -40,17 +40,18 @@ extern const struct ir_op_info ir_ops[IR_NOPS];
 
 typedef uint32_t ir_ref; /* index into ir_fn.insn; 0: none */
 
-struct ir_insn {
+struct ir_insn { /* 64 bytes: a large script has a million */
 	uint8_t op;
 	uint8_t width;	/* 1 2 4 8 */
 	bool is_signed; /* LOAD */
 	uint32_t nargs; /* a phi can have many */
 	uint32_t block; /* index into ir_fn.block; removed instructions have op CONST and block 0 */
+	ir_ref prev;	/* within the block */
 	ir_ref *arg;	/* arena */
 	int64_t imm;
 	void *sym;
-	ir_ref prev, next; /* within the block */
-	struct loc loc;	   /* the script's place this came from; src NULL when none */
+	struct loc loc; /* the script's place this came from; src NULL when none */
+	ir_ref next;
 };
 
 struct ir_block {
@@ -75,6 +76,8 @@ struct ir_fn {
 	VEC(struct ir_insn) insn;   /* [0] unused */
 	VEC(struct ir_block) block; /* [0] unused, [1] the entry */
 	struct arena *arena;	    /* borrowed from the program */
+	ir_ref *free_args;	    /* fn.c's own: room for arguments of new instructions */
+	uint32_t nfree_args;
 };
 
 /* fn.c.  A new function has its entry block and is appended to prog->fn. */

@@ -13,28 +13,31 @@
 enum {
 	MAX_FACTS = 32, /* remembered stores; keeps the pass linear */
 	MASK_BYTES = 64,
+	MAX_DISTANCE = 1 << 16, /* further from a slot's start is no place in it */
 };
 
 struct place {
-	ir_ref slot; /* 0: not an address within a slot */
-	bool exact;  /* off is known */
-	int64_t off;
+	uint32_t slot : 31; /* index into info; 0: not an address within a slot */
+	bool exact    : 1;  /* off is known */
+	int32_t off;
 };
-struct slot_info {
+struct slot_info { /* one a slot: most instructions are none */
 	bool escapes, is_read;
 	uint32_t stamp; /* block of `dead` */
 	uint64_t dead;  /* backwards: bytes that are overwritten before they are read */
 };
-/* Bytes of a slot that are known: the low n bytes of value (little-endian, as our targets), or zeroes. */
+/* Bytes of a slot that are known: the low n bytes of value (little-endian, as our targets), or
+ * zeroes. */
 struct known {
-	ir_ref slot, value;
+	uint32_t slot;
+	ir_ref value;
 	int64_t off, n;
 	bool is_zero;
 };
 struct slots {
 	struct ir_fn *fn;
-	struct place *place; /* by ir_ref */
-	struct slot_info *info;
+	struct place *place;        /* by ir_ref */
+	VEC(struct slot_info) info; /* [0] unused */
 	struct ir_replace replace;
 	VEC(struct known) known;
 	size_t nold;
@@ -49,16 +52,23 @@ static struct place place_of(const struct slots *s, ir_ref r)
 /* --- what happens to addresses -----------------------------------------------------------------
  */
 
+static bool is_near(int64_t off)
+{
+	return off > -MAX_DISTANCE && off < MAX_DISTANCE;
+}
+
 static void find_place(struct slots *s, ir_ref r)
 {
 	const struct ir_insn *i = ir_at_ref(s->fn, r);
 	int64_t c;
 	if (i->op == IR_SLOT) {
-		s->place[r] = (struct place){r, true, 0};
+		s->place[r] = (struct place){(uint32_t)s->info.len & INT32_MAX, true, 0};
+		vec_push(&s->info, (struct slot_info){0});
 	} else if (i->op == IR_ADD) {
 		struct place p = place_of(s, i->arg[0]);
-		p.exact = p.exact && ir_is_const(s->fn, i->arg[1], &c) && c > -4096 && c < 4096;
-		p.off += p.exact ? c : 0;
+		p.exact = p.exact && ir_is_const(s->fn, i->arg[1], &c) && is_near(c) &&
+			  is_near(p.off);
+		p.off = p.exact ? p.off + (int32_t)c : 0;
 		s->place[r] = p;
 	}
 }
@@ -79,7 +89,7 @@ static void note_use(struct slots *s, const struct ir_insn *i, uint32_t n)
 	struct place p = place_of(s, i->arg[n]);
 	if (!p.slot)
 		return;
-	struct slot_info *info = &s->info[p.slot];
+	struct slot_info *info = &s->info.at[p.slot];
 	switch (i->op) {
 	case IR_LOAD: info->is_read = true; return;
 	case IR_ZERO: return;
@@ -140,7 +150,7 @@ static bool of_slot(struct slots *s, const struct known *k, const struct known *
 
 static bool of_escaped(struct slots *s, const struct known *k, const struct known *what)
 {
-	return s->info[k->slot].escapes;
+	return s->info.at[k->slot].escapes;
 }
 
 /* n bytes at p change. */
@@ -183,7 +193,10 @@ static ir_ref zero(struct slots *s)
 
 static struct place at_offset(struct place p, int64_t off)
 {
-	p.off += off;
+	if (is_near(off))
+		p.off += (int32_t)off;
+	else
+		p.exact = false;
 	return p;
 }
 
@@ -277,9 +290,9 @@ static uint64_t bytes(struct place p, int64_t n)
 }
 
 /* At the end of a block bytes may be read, except when the function returns. */
-static uint64_t *dead_bytes(struct slots *s, uint32_t block, ir_ref slot)
+static uint64_t *dead_bytes(struct slots *s, uint32_t block, uint32_t slot)
 {
-	struct slot_info *info = &s->info[slot];
+	struct slot_info *info = &s->info.at[slot];
 	if (info->stamp != block) {
 		info->stamp = block;
 		bool returns = ir_at_ref(s->fn, s->fn->block.at[block].last)->op == IR_RET;
@@ -293,7 +306,7 @@ static bool write_is_dead(struct slots *s, uint32_t block, struct place p, int64
 {
 	if (!p.slot)
 		return false;
-	struct slot_info *info = &s->info[p.slot];
+	struct slot_info *info = &s->info.at[p.slot];
 	if (info->escapes)
 		return false;
 	if (!info->is_read)
@@ -345,30 +358,37 @@ static void backward(struct slots *s, uint32_t block, ir_ref r)
 	}
 }
 
+static void walk(struct slots *s, const uint32_t *order, uint32_t n)
+{
+	struct ir_fn *fn = s->fn;
+	ir_replace_init(&s->replace, fn);
+	for (uint32_t k = 0; k < n; k++) {
+		s->known.len = 0;
+		IR_EACH(fn, order[k], r)
+		forward(s, r);
+	}
+	ir_replace_apply(&s->replace, fn);
+	ir_replace_free(&s->replace);
+	for (uint32_t k = 0; k < n; k++) {
+		for (ir_ref r = fn->block.at[order[k]].last, prev; r; r = prev) {
+			prev = ir_at_ref(fn, r)->prev;
+			backward(s, order[k], r);
+		}
+	}
+}
+
 void ir_pass_slots(struct ir_fn *fn)
 {
 	struct slots s = {.fn = fn, .nold = fn->insn.len};
 	s.place = xcalloc(s.nold, sizeof(*s.place));
-	s.info = xcalloc(s.nold, sizeof(*s.info));
+	vec_push(&s.info, (struct slot_info){0});
 	uint32_t *order = xcalloc(fn->block.len, sizeof(*order));
 	uint32_t n = ir_rpo(fn, order);
-	ir_replace_init(&s.replace, fn);
 	find_uses(&s, order, n);
-	for (uint32_t k = 0; k < n; k++) {
-		s.known.len = 0;
-		IR_EACH(fn, order[k], r)
-		forward(&s, r);
-	}
-	ir_replace_apply(&s.replace, fn);
-	for (uint32_t k = 0; k < n; k++) {
-		for (ir_ref r = fn->block.at[order[k]].last, prev; r; r = prev) {
-			prev = ir_at_ref(fn, r)->prev;
-			backward(&s, order[k], r);
-		}
-	}
-	ir_replace_free(&s.replace);
+	if (s.info.len > 1)
+		walk(&s, order, n);
 	vec_free(&s.known);
+	vec_free(&s.info);
 	base_free(order);
-	base_free(s.info);
 	base_free(s.place);
 }
