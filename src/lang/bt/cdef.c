@@ -25,64 +25,26 @@ static const struct {
 	uint8_t size;
 	bool is_signed;
 } plain_types[] = {
-	{"int",       4, true },
-        {"short",     2, true },
-        {"long",      8, true },
-	{"unsigned",  4, false},
-        {"u8",        1, false},
-        {"u16",       2, false},
-	{"u32",       4, false},
-        {"u64",       8, false},
-        {"s8",        1, true },
-	{"s16",       2, true },
-        {"s32",       4, true },
-        {"s64",       8, true },
-	{"__u8",      1, false},
-        {"__u16",     2, false},
-        {"__u32",     4, false},
-	{"__u64",     8, false},
-        {"__s8",      1, true },
-        {"__s16",     2, true },
-	{"__s32",     4, true },
-        {"__s64",     8, true },
-        {"__be16",    2, false},
-	{"__be32",    4, false},
-        {"__be64",    8, false},
-        {"__le16",    2, false},
-	{"__le32",    4, false},
-        {"__le64",    8, false},
-        {"uint8_t",   1, false},
-	{"uint16_t",  2, false},
-        {"uint32_t",  4, false},
-        {"uint64_t",  8, false},
-	{"int8_t",    1, true },
-        {"int16_t",   2, true },
-        {"int32_t",   4, true },
-	{"int64_t",   8, true },
-        {"size_t",    8, false},
-        {"ssize_t",   8, true },
-	{"uintptr_t", 8, false},
-        {"intptr_t",  8, true },
-        {"ptrdiff_t", 8, true },
-	{"off_t",     8, true },
-        {"loff_t",    8, true },
-        {"pid_t",     4, true },
-	{"uid_t",     4, false},
-        {"gid_t",     4, false},
-        {"dev_t",     4, false},
-	{"umode_t",   2, false},
-        {"uint",      4, false},
-        {"ulong",     8, false},
-	{"ushort",    2, false},
-        {"uchar",     1, false},
-        {"int8",      1, true },
-	{"int16",     2, true },
-        {"int32",     4, true },
-        {"int64",     8, true },
-	{"uint8",     1, false},
-        {"uint16",    2, false},
-        {"uint32",    4, false},
-	{"uint64",    8, false},
+	{"int", 4, true},        {"short", 2, true},     {"long", 8, true},
+	{"unsigned", 4, false},  {"u8", 1, false},       {"u16", 2, false},
+	{"u32", 4, false},       {"u64", 8, false},      {"s8", 1, true},
+	{"s16", 2, true},        {"s32", 4, true},       {"s64", 8, true},
+	{"__u8", 1, false},      {"__u16", 2, false},    {"__u32", 4, false},
+	{"__u64", 8, false},     {"__s8", 1, true},      {"__s16", 2, true},
+	{"__s32", 4, true},      {"__s64", 8, true},     {"__be16", 2, false},
+	{"__be32", 4, false},    {"__be64", 8, false},   {"__le16", 2, false},
+	{"__le32", 4, false},    {"__le64", 8, false},   {"uint8_t", 1, false},
+	{"uint16_t", 2, false},  {"uint32_t", 4, false}, {"uint64_t", 8, false},
+	{"int8_t", 1, true},     {"int16_t", 2, true},   {"int32_t", 4, true},
+	{"int64_t", 8, true},    {"size_t", 8, false},   {"ssize_t", 8, true},
+	{"uintptr_t", 8, false}, {"intptr_t", 8, true},  {"ptrdiff_t", 8, true},
+	{"off_t", 8, true},      {"loff_t", 8, true},    {"pid_t", 4, true},
+	{"uid_t", 4, false},     {"gid_t", 4, false},    {"dev_t", 4, false},
+	{"umode_t", 2, false},   {"uint", 4, false},     {"ulong", 8, false},
+	{"ushort", 2, false},    {"uchar", 1, false},    {"int8", 1, true},
+	{"int16", 2, true},      {"int32", 4, true},     {"int64", 8, true},
+	{"uint8", 1, false},     {"uint16", 2, false},   {"uint32", 4, false},
+	{"uint64", 8, false},
 };
 
 static struct type *plain_type(const char *name)
@@ -350,7 +312,6 @@ void cdef_include(struct creader *r, const char *name, bool quoted, struct loc l
 						  "/usr/include/aarch64-linux-gnu",
 						  "/usr/local/include"};
 	const char *root = r->in->world && r->in->world->root ? r->in->world->root : "";
-	r->c->has_include = true;
 	if (quoted && read_header(r, dir_of(r->in->arena, r->src->name), name, r->quiet))
 		return;
 	for (unsigned i = 0; i < r->in->ninclude_dirs; i++)
@@ -415,12 +376,10 @@ bool bt_cdef_enumerator(struct lang_input *in, struct bt_cdefs *c, const char *n
 		return true;
 	}
 	*enum_ret = NULL;
-	if (c->has_include && cdef_well_known(name, v))
-		return true;
 	struct btf *b = kernel_btf(in);
 	uint32_t id;
 	if (!b || !btf_enumerator(b, name, v, &id))
-		return false;
+		return cdef_well_known(name, v);
 	*enum_ret = btf_type(b, id, AS_NONE, in->arena);
 	return true;
 }

@@ -13,7 +13,6 @@ struct bt_cdefs {
 	struct strtab from_btf;	   /* same names, found in BTF */
 	struct strtab macros;	   /* name -> text, tokens with a blank between them */
 	struct strtab enumerators; /* name -> struct cdef_enumerator */
-	bool has_include;	   /* constants of kernel headers are known */
 	unsigned nfiles;	   /* read so far: bounded */
 };
 struct cdef_enumerator {
@@ -31,6 +30,7 @@ struct creader {
 	unsigned depth; /* of files, and of declarations in declarations */
 	bool quiet;	/* a system header: what cannot be read is skipped */
 	bool failed;
+	unsigned nbodies; /* of structs, unions and enums read so far */
 	/* the token at hand */
 	enum ctoken kind;
 	uint32_t begin, len;

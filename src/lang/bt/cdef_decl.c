@@ -337,6 +337,7 @@ static struct type *tagged(struct creader *r, struct attrs *at)
 	t = arena_new(r->in->arena, struct type);
 	t->kind = kind;
 	t->name = tag;
+	r->nbodies++;
 	if (tag)
 		strtab_set(&r->c->types, arena_printf(r->in->arena, "%s %s", word, tag), t);
 	r->depth++;
@@ -363,20 +364,13 @@ static bool basic_word(struct creader *r, struct words *w)
 		const char *text;
 		unsigned *count;
 	} known[] = {
-		{"signed",     &w->is_signed  },
-                {"__signed__", &w->is_signed  },
-		{"__signed",   &w->is_signed  },
-                {"unsigned",   &w->is_unsigned},
-		{"short",      &w->is_short   },
-                {"long",       &w->is_long    },
-		{"int",        &w->is_int     },
-                {"char",       &w->is_char    },
-		{"void",       &w->is_void    },
-                {"_Bool",      &w->is_bool    },
-		{"bool",       &w->is_bool    },
-                {"float",      &w->is_float   },
-		{"double",     &w->is_double  },
-                {"__int128",   &w->is_int128  },
+		{"signed", &w->is_signed},   {"__signed__", &w->is_signed},
+		{"__signed", &w->is_signed}, {"unsigned", &w->is_unsigned},
+		{"short", &w->is_short},     {"long", &w->is_long},
+		{"int", &w->is_int},         {"char", &w->is_char},
+		{"void", &w->is_void},       {"_Bool", &w->is_bool},
+		{"bool", &w->is_bool},       {"float", &w->is_float},
+		{"double", &w->is_double},   {"__int128", &w->is_int128},
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
 		if (!cdef_take(r, known[i].text))
@@ -465,10 +459,12 @@ static void declaration(struct creader *r)
 {
 	struct attrs at = {0};
 	bool is_typedef = false;
+	unsigned before = r->nbodies;
 	struct type *base = specifiers(r, &at, &is_typedef);
 	if (is_typedef && base && !r->failed)
 		typedefs(r, base, &at);
-	if (!cdef_take(r, ";"))
+	/* a definition of a script needs no `;` */
+	if (!cdef_take(r, ";") && (is_typedef || r->nbodies == before))
 		skip_declaration(r);
 	if (r->quiet)
 		r->failed = false; /* go on with the next one */

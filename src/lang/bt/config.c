@@ -27,37 +27,37 @@ static const struct key {
 	uint16_t offset;
 	int8_t unstable; /* index in bt_script.unstable */
 } keys[] = {
-	{"cache_user_symbols",        V_CACHE,      NOWHERE,                 0                    },
-	{"cpp_demangle",              V_BOOL,       OPT(demangle),           0                    },
-	{"lazy_symbolication",        V_BOOL,       OPT(lazy_symbols),       0                    },
-	{"license",                   V_LICENSE,    OPT(license),            0                    },
-	{"log_size",                  V_UINT,       OPT(log_size),           0                    },
-	{"max_bpf_progs",             V_UINT,       OPT(max_progs),          0                    },
-	{"max_cat_bytes",             V_UINT,       OPT(max_cat_bytes),      0                    },
-	{"max_map_keys",              V_UINT,       OPT(max_map_keys),       0                    },
-	{"max_probes",                V_UINT,       OPT(max_probes),         0                    },
-	{"max_strlen",                V_UINT,       OPT(max_strlen),         0                    },
-	{"missing_probes",            V_MISSING,    OPT(missing_probes),     0                    },
-	{"on_stack_limit",            V_UINT,       NOWHERE,                 0                    },
-	{"perf_rb_pages",             V_UINT,       OPT(ring_bytes),         0                    }, /* pages: see set_number */
-	{"print_maps_on_exit",        V_BOOL,       OPT(print_maps_on_exit), 0                    },
-	{"show_debug_info",           V_BOOL,       OPT(show_debug_info),    0                    },
-	{"stack_mode",                V_STACK_MODE, OPT(stack_mode),         0                    },
-	{"str_trunc_trailer",         V_TEXT,       OPT(str_trunc_trailer),  0                    },
-	{"use_blazesym",              V_BOOL,       NOWHERE,                 0                    },
-	{"unstable_import_statement", V_UNSTABLE,   NOWHERE,                 BT_UNSTABLE_IMPORT   },
-	{"unstable_typeinfo",         V_UNSTABLE,   NOWHERE,                 BT_UNSTABLE_TYPEINFO },
-	{"unstable_tseries",          V_UNSTABLE,   NOWHERE,                 BT_UNSTABLE_TSERIES  },
-	{"unstable_dw_ustack",        V_UNSTABLE,   NOWHERE,                 BT_UNSTABLE_DW_USTACK},
+	{"cache_user_symbols", V_CACHE, NOWHERE, 0},
+	{"cpp_demangle", V_BOOL, OPT(demangle), 0},
+	{"lazy_symbolication", V_BOOL, OPT(lazy_symbols), 0},
+	{"license", V_LICENSE, OPT(license), 0},
+	{"log_size", V_UINT, OPT(log_size), 0},
+	{"max_bpf_progs", V_UINT, OPT(max_progs), 0},
+	{"max_cat_bytes", V_UINT, OPT(max_cat_bytes), 0},
+	{"max_map_keys", V_UINT, OPT(max_map_keys), 0},
+	{"max_probes", V_UINT, OPT(max_probes), 0},
+	{"max_strlen", V_UINT, OPT(max_strlen), 0},
+	{"missing_probes", V_MISSING, OPT(missing_probes), 0},
+	{"on_stack_limit", V_UINT, NOWHERE, 0},
+	{"perf_rb_pages", V_UINT, OPT(ring_bytes), 0}, /* pages: see set_number */
+	{"print_maps_on_exit", V_BOOL, OPT(print_maps_on_exit), 0},
+	{"show_debug_info", V_BOOL, OPT(show_debug_info), 0},
+	{"stack_mode", V_STACK_MODE, OPT(stack_mode), 0},
+	{"str_trunc_trailer", V_TEXT, OPT(str_trunc_trailer), 0},
+	{"use_blazesym", V_BOOL, NOWHERE, 0},
+	{"unstable_import_statement", V_UNSTABLE, NOWHERE, BT_UNSTABLE_IMPORT},
+	{"unstable_typeinfo", V_UNSTABLE, NOWHERE, BT_UNSTABLE_TYPEINFO},
+	{"unstable_tseries", V_UNSTABLE, NOWHERE, BT_UNSTABLE_TSERIES},
+	{"unstable_dw_ustack", V_UNSTABLE, NOWHERE, BT_UNSTABLE_DW_USTACK},
 };
 
 static const struct {
 	const char *from, *to;
 } renamed[] = {
-	{"strlen",          "max_strlen"   },
-	{"no_cpp_demangle", "cpp_demangle" },
-	{"cat_bytes_max",   "max_cat_bytes"},
-	{"map_keys_max",    "max_map_keys" },
+	{"strlen", "max_strlen"},
+	{"no_cpp_demangle", "cpp_demangle"},
+	{"cat_bytes_max", "max_cat_bytes"},
+	{"map_keys_max", "max_map_keys"},
 };
 
 static const char *const dead[] = {"symbol_source",  "max_type_res_iterations",
@@ -299,6 +299,7 @@ static void defaults(struct program_options *opt)
 	opt->max_map_keys = opt->max_map_keys ? opt->max_map_keys : 4096;
 	opt->max_probes = opt->max_probes ? opt->max_probes : 1024;
 	opt->max_progs = opt->max_progs ? opt->max_progs : 1024;
+	opt->stack_limit = opt->stack_limit ? opt->stack_limit : 127;
 	opt->max_cat_bytes = opt->max_cat_bytes ? opt->max_cat_bytes : 10240;
 }
 

@@ -356,19 +356,19 @@ static const struct {
 	const char *suffix;
 	uint64_t max, scale;
 } number_suffixes[] = {
-	{"",    UINT64_MAX, 1             },
-	{"u",   UINT32_MAX, 1             },
-	{"ul",  UINT64_MAX, 1             },
-	{"ull", UINT64_MAX, 1             },
-	{"l",   INT64_MAX,  1             },
-	{"ll",  INT64_MAX,  1             },
-	{"ns",  UINT64_MAX, 1             },
-	{"us",  UINT64_MAX, 1000          },
-	{"ms",  UINT64_MAX, 1000000       },
-	{"s",   UINT64_MAX, 1000000000    },
-	{"m",   UINT64_MAX, 60000000000   },
-	{"h",   UINT64_MAX, 3600000000000 },
-	{"d",   UINT64_MAX, 86400000000000},
+	{"", UINT64_MAX, 1},
+	{"u", UINT32_MAX, 1},
+	{"ul", UINT64_MAX, 1},
+	{"ull", UINT64_MAX, 1},
+	{"l", INT64_MAX, 1},
+	{"ll", INT64_MAX, 1},
+	{"ns", UINT64_MAX, 1},
+	{"us", UINT64_MAX, 1000},
+	{"ms", UINT64_MAX, 1000000},
+	{"s", UINT64_MAX, 1000000000},
+	{"m", UINT64_MAX, 60000000000},
+	{"h", UINT64_MAX, 3600000000000},
+	{"d", UINT64_MAX, 86400000000000},
 };
 
 static const char *number_overflow(struct arena *a, const char *text, uint64_t max)

@@ -505,6 +505,8 @@ static void put_define(struct definer *d, struct bt_expr *e, const char *name, c
 			       .text = text,
 			       .len = strlen(text),
 			       .from = arena_memdup(a, &e->loc, sizeof(e->loc))};
+	if (!strcmp(name, text))
+		return; /* #define A A: headers do so for their enumerators */
 	for (unsigned i = 0; i < d->depth; i++) {
 		if (strcmp(d->stack[i], name))
 			continue;

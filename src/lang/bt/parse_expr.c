@@ -56,25 +56,12 @@ static const struct {
 	enum bt_op op;
 	int prec;
 } binops[] = {
-  /* the longer spelling first */
-	{"||", BT_LOR,  1 },
-        {"&&", BT_LAND, 2 },
-        {"==", BT_EQ,   6 },
-        {"!=", BT_NE,   6 },
-	{"<=", BT_LE,   7 },
-        {">=", BT_GE,   7 },
-        {"<<", BT_SHL,  8 },
-        {">>", BT_SHR,  8 },
-	{"|",  BT_OR,   3 },
-        {"^",  BT_XOR,  4 },
-        {"&",  BT_AND,  5 },
-        {"<",  BT_LT,   7 },
-	{">",  BT_GT,   7 },
-        {"+",  BT_ADD,  9 },
-        {"-",  BT_SUB,  9 },
-        {"*",  BT_MUL,  10},
-	{"/",  BT_DIV,  10},
-        {"%",  BT_MOD,  10},
+	/* the longer spelling first */
+	{"||", BT_LOR, 1}, {"&&", BT_LAND, 2}, {"==", BT_EQ, 6},  {"!=", BT_NE, 6},
+	{"<=", BT_LE, 7},  {">=", BT_GE, 7},   {"<<", BT_SHL, 8}, {">>", BT_SHR, 8},
+	{"|", BT_OR, 3},   {"^", BT_XOR, 4},   {"&", BT_AND, 5},  {"<", BT_LT, 7},
+	{">", BT_GT, 7},   {"+", BT_ADD, 9},   {"-", BT_SUB, 9},  {"*", BT_MUL, 10},
+	{"/", BT_DIV, 10}, {"%", BT_MOD, 10},
 };
 
 /* Index into binops of the operator at pos, -1 when there is none. */

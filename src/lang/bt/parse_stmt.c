@@ -225,18 +225,9 @@ static bool compound_op(struct bt_parser *p, enum bt_op *op)
 	static const struct {
 		const char *text;
 		enum bt_op op;
-	} ops[] = {
-		{"<<=", BT_SHL},
-                {">>=", BT_SHR},
-                {"+=",  BT_ADD},
-                {"-=",  BT_SUB},
-                {"*=",  BT_MUL},
-		{"/=",  BT_DIV},
-                {"%=",  BT_MOD},
-                {"&=",  BT_AND},
-                {"|=",  BT_OR },
-                {"^=",  BT_XOR}
-        };
+	} ops[] = {{"<<=", BT_SHL}, {">>=", BT_SHR}, {"+=", BT_ADD}, {"-=", BT_SUB},
+		   {"*=", BT_MUL},  {"/=", BT_DIV},  {"%=", BT_MOD}, {"&=", BT_AND},
+		   {"|=", BT_OR},   {"^=", BT_XOR}};
 	for (size_t i = 0; i < ARRAY_SIZE(ops); i++) {
 		uint32_t n = (uint32_t)strlen(ops[i].text);
 		if (p->len - p->pos < n || memcmp(p->src->text + p->pos, ops[i].text, n))

@@ -83,7 +83,6 @@ static struct bt_type_name *type_name(struct bt_parser *p, bool loud)
 		return NULL;
 	struct bt_type_name *t = arena_new(p->a, struct bt_type_name);
 	t->base = base;
-	t->loc = bt_loc(p, begin);
 	VEC(int64_t) suffix = {0};
 	for (;;) {
 		if (bt_match(p, '*'))
@@ -95,6 +94,7 @@ static struct bt_type_name *type_name(struct bt_parser *p, bool loud)
 		else
 			break;
 	}
+	t->loc = bt_loc(p, begin);
 	t->nsuffix = (unsigned)suffix.len;
 	t->suffix =
 		suffix.len ? arena_memdup(p->a, suffix.at, sizeof(*suffix.at) * suffix.len) : NULL;

@@ -244,12 +244,7 @@ static bool read_rawtracepoint(struct reader *r)
 static const struct {
 	const char *name;
 	uint64_t ns; /* 0: a frequency */
-} units[] = {
-	{"s",  1000000000},
-        {"ms", 1000000   },
-        {"us", 1000      },
-        {"hz", 0         }
-};
+} units[] = {{"s", 1000000000}, {"ms", 1000000}, {"us", 1000}, {"hz", 0}};
 
 static bool set_period(struct reader *r, const char *unit, uint64_t n)
 {
@@ -384,26 +379,26 @@ static bool read_iter(struct reader *r)
 }
 
 static const struct provider providers[] = {
-	{"kprobe",        {"k"},              PK_KPROBE,        read_kprobe,        'k'},
-	{"kretprobe",     {"kr"},             PK_KRETPROBE,     read_kprobe,        0  },
-	{"uprobe",        {"u"},              PK_UPROBE,        read_uprobe,        'u'},
-	{"uretprobe",     {"ur"},             PK_URETPROBE,     read_uprobe,        0  },
-	{"usdt",          {"U"},              PK_USDT,          read_usdt,          'u'},
-	{"begin",         {0},                PK_BEGIN,         read_begin,         0  },
-	{"end",           {0},                PK_END,           read_begin,         0  },
-	{"self",          {0},                PK_SELF,          read_self,          0  },
-	{"test",          {0},                PK_TEST,          read_test,          0  },
-	{"bench",         {0},                PK_BENCH,         read_test,          0  },
-	{"tracepoint",    {"t"},              PK_TRACEPOINT,    read_tracepoint,    'k'},
-	{"profile",       {"p"},              PK_PROFILE,       read_timer,         0  },
-	{"interval",      {"i"},              PK_INTERVAL,      read_timer,         0  },
-	{"software",      {"s"},              PK_SOFTWARE,      read_perf,          'k'},
-	{"hardware",      {"h"},              PK_HARDWARE,      read_perf,          'k'},
-	{"watchpoint",    {"w"},              PK_WATCHPOINT,    read_watchpoint,    0  },
-	{"fentry",        {"f", "kfunc"},     PK_FENTRY,        read_fentry,        'k'},
-	{"fexit",         {"fr", "kretfunc"}, PK_FEXIT,         read_fentry,        0  },
-	{"iter",          {"it"},             PK_ITER,          read_iter,          'k'},
-	{"rawtracepoint", {"rt"},             PK_RAWTRACEPOINT, read_rawtracepoint, 'k'},
+	{"kprobe", {"k"}, PK_KPROBE, read_kprobe, 'k'},
+	{"kretprobe", {"kr"}, PK_KRETPROBE, read_kprobe, 0},
+	{"uprobe", {"u"}, PK_UPROBE, read_uprobe, 'u'},
+	{"uretprobe", {"ur"}, PK_URETPROBE, read_uprobe, 0},
+	{"usdt", {"U"}, PK_USDT, read_usdt, 'u'},
+	{"begin", {0}, PK_BEGIN, read_begin, 0},
+	{"end", {0}, PK_END, read_begin, 0},
+	{"self", {0}, PK_SELF, read_self, 0},
+	{"test", {0}, PK_TEST, read_test, 0},
+	{"bench", {0}, PK_BENCH, read_test, 0},
+	{"tracepoint", {"t"}, PK_TRACEPOINT, read_tracepoint, 'k'},
+	{"profile", {"p"}, PK_PROFILE, read_timer, 0},
+	{"interval", {"i"}, PK_INTERVAL, read_timer, 0},
+	{"software", {"s"}, PK_SOFTWARE, read_perf, 'k'},
+	{"hardware", {"h"}, PK_HARDWARE, read_perf, 'k'},
+	{"watchpoint", {"w"}, PK_WATCHPOINT, read_watchpoint, 0},
+	{"fentry", {"f", "kfunc"}, PK_FENTRY, read_fentry, 'k'},
+	{"fexit", {"fr", "kretfunc"}, PK_FEXIT, read_fentry, 0},
+	{"iter", {"it"}, PK_ITER, read_iter, 'k'},
+	{"rawtracepoint", {"rt"}, PK_RAWTRACEPOINT, read_rawtracepoint, 'k'},
 };
 
 static const struct provider *provider_by_name(const char *name)

@@ -110,11 +110,8 @@ static const struct {
 	const char *name;
 	bool is_lru, is_percpu;
 } map_kinds[] = {
-	{"hash",          false, false},
-        {"lruhash",       true,  false},
-        {"percpuhash",    false, true },
-	{"percpulruhash", true,  true },
-        {"percpuarray",   false, true },
+	{"hash", false, false},        {"lruhash", true, false},     {"percpuhash", false, true},
+	{"percpulruhash", true, true}, {"percpuarray", false, true},
 };
 
 static int map_kind(const char *name)
@@ -151,7 +148,7 @@ static bool assume_values(struct bt_sema *s)
 	bool any = false;
 	for (size_t i = 0; i < s->prog->var.len; i++) {
 		struct var *v = s->prog->var.at[i];
-		if (v->value || !bt_var_info(v)->is_used)
+		if (v->value || !bt_var_info(v)->is_used || bt_var_info(v)->is_refused)
 			continue;
 		v->value = &type_int8;
 		bt_var_info(v)->is_assumed = any = true;
@@ -167,7 +164,7 @@ static void check_declared(struct bt_sema *s, struct var *v, const struct bt_map
 	}
 	bool agg = type_is_agg(v->value), percpu = map_kinds[map_kind(m->kind)].is_percpu;
 	if (agg != percpu)
-		bt_err(s, m->loc,
+		bt_err(s, bt_var_info(v)->loc,
 		       "Incompatible map types. Type from declaration: %s. Type from value/key type: %s",
 		       m->kind, agg ? "percpuhash" : "hash");
 }
@@ -235,6 +232,7 @@ static void into_map(struct bt_sema *s, struct bt_stmt *st, struct type *t)
 {
 	struct var *v = st->expr->var;
 	if (!bt_is_storable(t, v->value, true)) {
+		bt_var_info(v)->is_refused = true;
 		not_for_map(s, st, t);
 		return;
 	}

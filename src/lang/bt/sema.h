@@ -33,7 +33,9 @@ struct bt_var_info {
 	enum { BT_SHAPE_UNKNOWN, BT_SHAPE_SCALAR, BT_SHAPE_KEYED } shape;
 	struct bt_map_decl *decl;
 	struct type *agg_arg; /* joined type of what is fed to sum(), min()... */
+	struct loc loc;	      /* of its first use */
 	bool is_used;	      /* in code that runs */
+	bool is_refused;      /* it was given what it cannot hold */
 	bool is_assumed;      /* nothing says what it holds: an integer */
 };
 struct bt_var_info *bt_var_info(struct var *v);

@@ -178,6 +178,8 @@ struct type *bt_sema_map(struct bt_sema *s, struct bt_expr *e)
 	struct bt_var_info *info = bt_var_info(v);
 	e->is_lvalue = true;
 	info->is_used = true;
+	if (!info->loc.src)
+		info->loc = e->name_loc;
 	if (!check_shape(s, e, v))
 		return NULL;
 	if (e->nkid) {

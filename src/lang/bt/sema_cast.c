@@ -85,11 +85,11 @@ static bool check_array_cast(struct bt_sema *s, struct bt_expr *e, struct type *
 	bool number = bt_is_integer(to->elem) || to->elem->kind == TYPE_BOOL;
 	if (!number)
 		return no_cast(s, e, from, to);
-	if (!to->count) {
+	if (!to->count && !e->cast_type->count && !to->elem->size) {
 		bt_err(s, e->loc, "Could not determine size of the array");
 		return false;
 	}
-	if (from->size % to->elem->size && bt_is_integer(from)) {
+	if (!e->cast_type->count && from->size % to->elem->size && bt_is_integer(from)) {
 		bt_err(s, e->loc,
 		       "Cannot determine array size: the element size is incompatible with "
 		       "the cast integer size");
@@ -127,7 +127,7 @@ static bool check_cast(struct bt_sema *s, struct bt_expr *e, struct type *from, 
 		bt_err(s, e->loc, "Cannot cast from \"%s\" type", bt_spell(s, from));
 		return false;
 	}
-	if (bt_type_same(from, to)) {
+	if (bt_type_same(from, to) || (bt_is_flexible(from) && type_equal(from, to))) {
 		bt_warn(s, e->loc, "Unnecessary cast: expression is already of type %s",
 			bt_spell(s, from));
 		return true;

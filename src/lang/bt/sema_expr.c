@@ -136,6 +136,10 @@ static struct type *composite(struct bt_sema *s, struct bt_expr *e)
 void bt_sema_cond(struct bt_sema *s, struct bt_expr *e, struct loc whole)
 {
 	struct type *t = bt_sema_expr(s, e);
+	if (bt_is_constant(e) && !e->nkid && e->kind != BT_BOOL) {
+		bt_make_bool(e, bt_is_true(e));
+		t = bt_sema_expr(s, e);
+	}
 	if (t && !bt_is_integer(t) && t->kind != TYPE_PTR && t->kind != TYPE_BOOL &&
 	    !bt_is_readable_agg(t))
 		bt_err(s, whole, "Invalid condition: %s", bt_kind_word(t));

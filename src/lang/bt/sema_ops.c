@@ -212,12 +212,21 @@ static struct type *dereference(struct bt_sema *s, struct bt_expr *e, struct typ
 static struct type *address(struct bt_sema *s, struct bt_expr *e)
 {
 	struct bt_expr *of = e->kid[0];
-	struct type *t = bt_sema_expr(s, of);
-	if (!t) {
-		if (of->kind == BT_VAR)
+	struct type *t;
+	if (of->kind == BT_VAR) {
+		t = of->type = of->local ? of->local->type : NULL;
+		if (!t && of->local)
 			bt_err(s, e->loc, "No type available for variable %s", of->text);
-		return NULL;
+	} else if (!of->nkid) { /* of a map: not a use of it without keys */
+		of->var = bt_sema_var(s, of->text);
+		t = of->type = of->var->value;
+		if (!t)
+			bt_err(s, of->loc, "Undefined map: %s", of->text);
+	} else {
+		t = bt_sema_expr(s, of);
 	}
+	if (!t)
+		return NULL;
 	e->as = AS_KERNEL; /* the stack and maps are the kernel's */
 	if (e->type && e->type->kind == TYPE_PTR && e->type->elem == t)
 		return e->type;

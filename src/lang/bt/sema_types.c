@@ -271,34 +271,34 @@ static const struct {
 	uint32_t size;
 	bool is_signed;
 } builtin_types[] = {
-	{"void",          TYPE_NONE,        0,			       false},
-	{"bool",          TYPE_BOOL,        1,			       false},
-	{"int8",          TYPE_INT,         1,			       true },
-	{"int16",         TYPE_INT,         2,			       true },
-	{"int32",         TYPE_INT,         4,			       true },
-	{"int64",         TYPE_INT,         8,			       true },
-	{"uint8",         TYPE_INT,         1,			       false},
-	{"uint16",        TYPE_INT,         2,                               false},
-	{"uint32",        TYPE_INT,         4,                               false},
-	{"uint64",        TYPE_INT,         8,                               false},
-	{"min_t",         TYPE_MIN,         0,			       true },
-	{"max_t",         TYPE_MAX,         0,			       true },
-	{"sum_t",         TYPE_SUM,         0,			       true },
-	{"avg_t",         TYPE_AVG,         0,			       true },
-	{"stats_t",       TYPE_STATS,       0,                               true },
-	{"count_t",       TYPE_COUNT,       0,                               false},
-	{"umin_t",        TYPE_MIN,         0,                               false},
-	{"umax_t",        TYPE_MAX,         0,                               false},
-	{"usum_t",        TYPE_SUM,         0,                               false},
-	{"uavg_t",        TYPE_AVG,         0,                               false},
-	{"ustats_t",      TYPE_STATS,       0,                               false},
-	{"timestamp",     TYPE_TIMESTAMP,   sizeof(struct timestamp_wire),   false},
-	{"macaddr_t",     TYPE_MAC,         6,                               false},
+	{"void", TYPE_NONE, 0, false},
+	{"bool", TYPE_BOOL, 1, false},
+	{"int8", TYPE_INT, 1, true},
+	{"int16", TYPE_INT, 2, true},
+	{"int32", TYPE_INT, 4, true},
+	{"int64", TYPE_INT, 8, true},
+	{"uint8", TYPE_INT, 1, false},
+	{"uint16", TYPE_INT, 2, false},
+	{"uint32", TYPE_INT, 4, false},
+	{"uint64", TYPE_INT, 8, false},
+	{"min_t", TYPE_MIN, 0, true},
+	{"max_t", TYPE_MAX, 0, true},
+	{"sum_t", TYPE_SUM, 0, true},
+	{"avg_t", TYPE_AVG, 0, true},
+	{"stats_t", TYPE_STATS, 0, true},
+	{"count_t", TYPE_COUNT, 0, false},
+	{"umin_t", TYPE_MIN, 0, false},
+	{"umax_t", TYPE_MAX, 0, false},
+	{"usum_t", TYPE_SUM, 0, false},
+	{"uavg_t", TYPE_AVG, 0, false},
+	{"ustats_t", TYPE_STATS, 0, false},
+	{"timestamp", TYPE_TIMESTAMP, sizeof(struct timestamp_wire), false},
+	{"macaddr_t", TYPE_MAC, 6, false},
 	{"cgroup_path_t", TYPE_CGROUP_PATH, sizeof(struct cgroup_path_wire), false},
-	{"string",        TYPE_STR,         0,                               false},
-	{"buffer",        TYPE_BUF,         0,                               false},
-	{"inet",          TYPE_INET,        sizeof(struct inet_wire),        false},
-	{"username_t",    TYPE_USERNAME,    8,                               false},
+	{"string", TYPE_STR, 0, false},
+	{"buffer", TYPE_BUF, 0, false},
+	{"inet", TYPE_INET, sizeof(struct inet_wire), false},
+	{"username_t", TYPE_USERNAME, 8, false},
 };
 
 static struct type *builtin_type(struct bt_sema *s, const char *name)
@@ -330,7 +330,9 @@ static struct type *named_type(struct bt_sema *s, const char *name, struct loc l
 	struct type *t = builtin_type(s, name);
 	if (!t)
 		t = bt_type_by_name(s->in, s->cdefs, name);
-	if (!t)
+	if (!t && str_has_prefix(name, "enum "))
+		bt_err(s, loc, "Unknown enum: %s", name + 5);
+	else if (!t)
 		bt_err(s, loc, "Cannot resolve unknown type \"%s\"", name);
 	return t;
 }
@@ -358,11 +360,13 @@ static struct type *typeof_expr(struct bt_sema *s, struct bt_expr *e)
 		s->in_meta--;
 		return t;
 	}
-	if (e->kind == BT_MAP && !e->nkid &&
-	    bt_var_info(bt_sema_var(s, e->text))->shape == BT_SHAPE_KEYED)
-		t = bt_sema_var(s, e->text)->key;
-	else
+	if (e->kind == BT_MAP && !e->nkid) {
+		struct var *v = bt_sema_var(s, e->text);
+		bt_var_info(v)->is_used = true;
+		t = bt_var_info(v)->shape == BT_SHAPE_KEYED ? v->key : v->value;
+	} else {
 		t = bt_sema_expr(s, e);
+	}
 	s->in_meta--;
 	return t;
 }
