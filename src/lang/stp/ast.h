@@ -29,6 +29,7 @@ struct stp_reader {
 	struct source *src;
 	bool is_tapset;
 	struct strtab macros; /* @define: struct stp_macro */
+	bool has_library;     /* the macros of pp.c's library were added */
 	bool *arg_used; /* one a script argument */
 };
 /* lex.c: the next token at *pos of src->text; `$1 @1 $#` come back as TOK_IDENT / TOK_OP. */
@@ -103,6 +104,7 @@ struct stp_func {
 	struct stp_cell ret;
 	bool returns_value;
 	struct stp_stmt *body;
+	const char *embedded; /* C code instead of a body */
 	struct stp_scope scope;
 	int64_t priority;
 	const struct stp_native *native;
@@ -247,6 +249,7 @@ struct stp_file {
 	struct stp_func *func;
 	struct stp_probe *probe; /* probes and aliases in order */
 	struct stp_item *item;	 /* the order of everything, for dump */
+	const char *embedded;	 /* C code at top level, NULL */
 };
 
 /* parse.c: what could be read; diagnostics of each broken item are in in->diags. */

@@ -329,7 +329,10 @@ static void dump_func(const struct stp_func *f, struct buf *out)
 	if (f->priority)
 		buf_printf(out, ":%lld", (long long)f->priority);
 	buf_putc(out, '\n');
-	stp_dump_stmt(f->body, out);
+	if (f->embedded)
+		buf_printf(out, "%%{%s%%}", f->embedded);
+	else
+		stp_dump_stmt(f->body, out);
 	buf_putc(out, '\n');
 }
 
@@ -337,6 +340,8 @@ void stp_dump_file(const struct stp_file *f, struct buf *out)
 {
 	buf_puts(out, "# parse tree dump\n");
 	buf_printf(out, "# file %s\n", f->name);
+	if (f->embedded)
+		buf_printf(out, "%%{%s%%}\n", f->embedded);
 	for (const struct stp_item *i = f->item; i; i = i->next)
 		if (i->global)
 			dump_global(i->global, out);

@@ -108,7 +108,8 @@ static struct stp_stmt *assemble(struct stp_comp *c, const struct context *x)
 static const char *spell_chain(struct stp_comp *c, const struct context *x)
 {
 	struct buf b = {0};
-	for (size_t i = x->chain.len; i-- > 0;)
+	/* the innermost is the probe itself */
+	for (size_t i = x->chain.len > 1 ? x->chain.len - 1 : x->chain.len; i-- > 0;)
 		buf_printf(&b, " <- %s", x->chain.at[i]);
 	const char *s = arena_strdup(c->a, buf_str(&b));
 	buf_free(&b);

@@ -145,7 +145,10 @@ static struct stp_point *parse_point_rest(struct parser *p, struct stp_point *pr
 			for (struct stp_point *y = alt; y; y = y->next) {
 				if (++count > 10000)
 					stp_parse_error(p, stp_peek(p), "too many alternatives in probe point");
-				points_add(&out, point_append(p, x, y->comp, y->ncomp));
+				struct stp_point *both = point_append(p, x, y->comp, y->ncomp);
+				both->optional |= y->optional;
+				both->sufficient |= y->sufficient;
+				points_add(&out, both);
 			}
 	} else {
 		struct stp_point_comp c = parse_component(p);
@@ -164,18 +167,16 @@ static struct stp_point *parse_point(struct parser *p, bool nested)
 	struct stp_point *list = parse_point_rest(p, start);
 	bool optional = false, sufficient = false;
 	struct stp_expr *cond = NULL;
-	if (!nested) {
-		optional = stp_accept_op(p, "?");
-		sufficient = !optional && stp_accept_op(p, "!");
-		if (stp_accept_keyword(p, "if")) {
-			stp_expect_op(p, "(");
-			cond = stp_parse_expr(p);
-			stp_expect_op(p, ")");
-		}
+	optional = stp_accept_op(p, "?");
+	sufficient = !optional && stp_accept_op(p, "!");
+	if (!nested && stp_accept_keyword(p, "if")) {
+		stp_expect_op(p, "(");
+		cond = stp_parse_expr(p);
+		stp_expect_op(p, ")");
 	}
 	for (struct stp_point *x = list; x; x = x->next) {
-		x->optional = optional;
-		x->sufficient = sufficient;
+		x->optional |= optional;
+		x->sufficient |= sufficient;
 		x->cond = cond;
 		x->loc = x->comp[0].loc;
 	}
@@ -240,9 +241,6 @@ static void check_unique(struct parser *p, const struct stp_tok *name)
 	for (const struct stp_global *g = p->file->global; g; g = g->next)
 		if (str_eq(g->name, name->text))
 			stp_parse_error(p, name, "duplicate global name");
-	for (const struct stp_func *f = p->file->func; f; f = f->next)
-		if (str_eq(f->name, name->text))
-			stp_parse_error(p, name, "duplicate function name");
 }
 
 static void parse_global(struct parser *p, bool is_private)
@@ -318,15 +316,20 @@ static void parse_params(struct parser *p, struct stp_func *f)
 		stp_parse_error(p, stp_peek(p), "too many parameters");
 }
 
+/* C code is read so that the rest of the script is checked; using it is an error of pass 2. */
+static const struct stp_tok *embedded_code(struct parser *p)
+{
+	if (!p->r->in->guru)
+		stp_parse_error(p, stp_peek(p), "embedded code in unprivileged script; need stap -g");
+	return stp_next(p);
+}
+
 static void parse_function(struct parser *p, bool is_private)
 {
 	const struct stp_tok *t = stp_peek(p);
 	/* the words for types are good names */
 	if (!stp_accept_keyword(p, "string") && !stp_accept_keyword(p, "long"))
 		t = stp_expect_ident(p);
-	for (const struct stp_global *g = p->file->global; g; g = g->next)
-		if (str_eq(g->name, t->text))
-			stp_parse_error(p, t, "duplicate function name");
 	struct stp_func *f = arena_new(p->a, struct stp_func);
 	*f = (struct stp_func){.name = t->text, .loc = t->loc, .is_private = is_private, .is_tapset = p->r->is_tapset};
 	if (stp_accept_op(p, ":")) {
@@ -340,11 +343,14 @@ static void parse_function(struct parser *p, bool is_private)
 			stp_parse_error(p, stp_peek(p), "function priority must be a positive integer");
 		f->priority = prio->num;
 	}
-	if (stp_peek(p)->kind == TOK_EMBED)
-		stp_parse_error(p, stp_peek(p), p->r->in->guru ? "embedded C code cannot run as BPF" : "embedded code in unprivileged script; need stap -g");
-	p->in_function = true;
-	f->body = stp_parse_block(p);
-	p->in_function = false;
+	if (stp_peek(p)->kind == TOK_EMBED) {
+		f->embedded = embedded_code(p)->text;
+		f->returns_value = true;
+	} else {
+		p->in_function = true;
+		f->body = stp_parse_block(p);
+		p->in_function = false;
+	}
 	*p->func_tail = f;
 	p->func_tail = &f->next;
 	add_item(p, (struct stp_item){.func = f});
@@ -369,7 +375,7 @@ static void parse_item(struct parser *p)
 	} else if (stp_accept_keyword(p, "function")) {
 		parse_function(p, false);
 	} else if (t->kind == TOK_EMBED) {
-		stp_parse_error(p, t, p->r->in->guru ? "embedded C code cannot run as BPF" : "embedded code in unprivileged script; need stap -g");
+		p->file->embedded = embedded_code(p)->text;
 	} else {
 		stp_parse_error(p, t, "expected 'probe', 'global', 'private', 'function', or '%{'");
 	}

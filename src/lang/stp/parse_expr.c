@@ -310,7 +310,7 @@ static struct stp_expr *print_call(struct parser *p, struct stp_expr *e)
 		else if (e->delimited)
 			stp_parse_error(p, stp_peek(p), "expected ','");
 	}
-	while (!stp_at_op(p, ")") || (!e->nkid && !e->formatted)) {
+	while (!stp_at_op(p, ")") || (e->delimited && !e->nkid)) {
 		stp_add_kid(p->a, e, stp_parse_expr(p));
 		if (e->nkid > STP_MAXARGS)
 			stp_parse_error(p, stp_peek(p), "print operator has too many arguments");
@@ -376,7 +376,11 @@ static struct stp_expr *symbol(struct parser *p)
 static struct stp_expr *embedded(struct parser *p)
 {
 	const struct stp_tok *t = stp_peek(p);
-	stp_parse_error(p, t, p->r->in->guru ? "embedded C code cannot run as BPF" : "embedded expression code in unprivileged script; need stap -g");
+	if (!p->r->in->guru)
+		stp_parse_error(p, t, "embedded expression code in unprivileged script; need stap -g");
+	struct stp_expr *e = stp_new_expr(p->a, SE_EMBED, stp_next(p)->loc);
+	e->text = t->text;
+	return e;
 }
 
 static struct stp_expr *simple_value(struct parser *p)

@@ -311,6 +311,40 @@ static void call_macro(struct pp *pp, const struct stp_macro *m, struct loc loc)
 	push_frame(pp, m->body, m->nbody, e);
 }
 
+/*
+ * Macros that every script can use, written in SystemTap's own notation.  They are read on the first use of a
+ * name that nobody has defined.
+ */
+static const char library[] =
+	"@define choose_defined(a, b) %( (@defined(@a) ? @a : @b) %)\n"
+	"@define task(p) %( @cast(@p, \"task_struct\") %)\n"
+	"@define mm(p) %( @cast(@p, \"mm_struct\") %)\n"
+	"@define MAXSTRINGLEN %( 512 %)\n"
+	"@define ulong_cast(x) %( (@x) %)\n"
+	"@define uint_cast(x) %( ((@x) & 0xffffffff) %)\n"
+	"@define this1 %( __this1 %)\n@define this2 %( __this2 %)\n@define this3 %( __this3 %)\n@define this4 %( __this4 %)\n"
+	"@define this5 %( __this5 %)\n@define this6 %( __this6 %)\n@define this7 %( __this7 %)\n@define this8 %( __this8 %)\n";
+
+static void read_define(struct pp *pp);
+
+static const struct stp_macro *find_macro(struct pp *pp, const char *name)
+{
+	struct stp_reader *r = pp->r;
+	const struct stp_macro *m = strtab_get(&r->macros, name);
+	if (m || r->has_library)
+		return m;
+	r->has_library = true;
+	struct source *src = arena_new(pp->a, struct source);
+	*src = (struct source){.name = "library.stpm", .text = library, .len = strlen(library)};
+	struct stp_reader lib = {.in = r->in, .src = src, .is_tapset = true, .macros = r->macros, .has_library = true};
+	struct pp inner = {.r = &lib, .a = pp->a};
+	for (struct stp_tok t = next_raw(&inner); t.kind != TOK_EOF; t = next_raw(&inner))
+		read_define(&inner);
+	vec_free(&inner.frame);
+	r->macros = lib.macros;
+	return strtab_get(&r->macros, name);
+}
+
 /* The next token after macros. */
 static struct stp_tok next_expanded(struct pp *pp)
 {
@@ -332,7 +366,7 @@ static struct stp_tok next_expanded(struct pp *pp)
 			pp->dead |= pp->frame.len > 2 * MAX_FRAMES;
 			continue;
 		}
-		const struct stp_macro *m = strtab_get(&pp->r->macros, t.text);
+		const struct stp_macro *m = find_macro(pp, t.text);
 		if (!m)
 			return t;
 		call_macro(pp, m, t.loc);

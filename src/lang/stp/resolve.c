@@ -194,6 +194,8 @@ static void resolve_call(struct resolver *r, struct stp_expr *e)
 		return;
 	}
 	e->func = f;
+	if (f->embedded)
+		stp_error(c, e->loc, "function '%s' is embedded C code, which cannot run as BPF", f->name);
 	if (f->reachable)
 		return;
 	f->reachable = true;

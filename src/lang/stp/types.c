@@ -277,8 +277,8 @@ static enum stp_type infer_kind(struct typer *t, struct stp_expr *e, enum stp_ty
 {
 	switch (e->kind) {
 	case SE_NUM:
-	case SE_PROBEWRITE:
-	case SE_EMBED: return ST_LONG;
+	case SE_PROBEWRITE: return ST_LONG;
+	case SE_EMBED: stp_error(t->c, e->loc, "embedded C code cannot run as BPF"); return ST_LONG;
 	case SE_PERF: stp_error(t->c, e->loc, "@perf is not supported yet"); return ST_LONG;
 	case SE_STR: return ST_STRING;
 	case SE_SYM:
