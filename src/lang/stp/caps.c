@@ -22,9 +22,10 @@ static uint32_t clip(uint32_t n)
 
 static void grow(struct sizer *z, struct stp_cell *cell, uint32_t n)
 {
+	n = clip(n);
 	if (cell->type != ST_STRING || n <= cell->cap)
 		return;
-	cell->cap = z->round > PATIENCE ? STP_MAXSTRING : clip(n);
+	cell->cap = z->round > PATIENCE ? STP_MAXSTRING : n;
 	z->c->changed = true;
 }
 
