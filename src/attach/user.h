@@ -52,6 +52,9 @@ struct err *user_helper(struct bpf_vm *vm, void *arg, int32_t id, const uint64_t
 bool user_get(void *dst, uint64_t addr, size_t n);
 bool user_put(uint64_t addr, const void *src, size_t n);
 
+/* user_format.c: bpf_snprintf() */
+int64_t user_snprintf(const uint64_t v[5]);
+
 /* user_map.c: elements of maps.  Addresses as the handler sees them, 0: none; negative: -errno. */
 void user_flush(struct user_run *u, bool all);
 uint64_t user_map_lookup(struct user_run *u, struct kmap *k, uint64_t key, unsigned cpu);

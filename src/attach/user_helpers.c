@@ -200,22 +200,38 @@ static int64_t h_read_kernel(struct user_run *u, const uint64_t v[5])
 	return ret;
 }
 
-/* Up to size bytes with the NUL, which is always written; returns bytes with the NUL. */
+/* Up to size bytes with the NUL, which is always written; returns bytes with the NUL.  Read in pieces that
+ * do not cross a page, as the next one may not be there. */
 static int64_t h_read_kernel_str(struct user_run *u, const uint64_t v[5])
 {
-	uint64_t n = 0;
-	char c = 1;
+	enum { PIECE = 256 };
+	uint64_t done = 0, max = MIN(v[1], (uint64_t)MAX_RECORD);
+	char piece[PIECE];
 
-	while (n < v[1] && n < MAX_RECORD && c) {
-		if (!user_get(&c, v[2] + n, 1))
+	while (done < max) {
+		uint64_t from = v[2] + done;
+		size_t n = MIN((size_t)(max - done), PIECE - (size_t)(from % PIECE));
+		const char *nul;
+
+		if (!user_get(piece, from, n))
 			return -EFAULT;
-		if (n + 1 == v[1])
-			c = 0;
-		if (!user_put(v[0] + n, &c, 1))
+		nul = memchr(piece, 0, n);
+		if (nul)
+			n = (size_t)(nul - piece) + 1;
+		else if (done + n == max)
+			piece[n - 1] = '\0';
+		if (!user_put(v[0] + done, piece, n))
 			return -EFAULT;
-		n++;
+		done += n;
+		if (nul)
+			break;
 	}
-	return (int64_t)n;
+	return (int64_t)done;
+}
+
+static int64_t h_snprintf(struct user_run *u, const uint64_t v[5])
+{
+	return user_snprintf(v);
 }
 
 static int64_t h_fault(struct user_run *u, const uint64_t v[5])
@@ -362,6 +378,7 @@ static const struct {
 	{BPF_FUNC_probe_read_user_str,    h_fault           },
 	{BPF_FUNC_copy_from_user,         h_fault           },
 	{BPF_FUNC_strncmp,                h_strncmp         },
+	{BPF_FUNC_snprintf,               h_snprintf        },
 	{BPF_FUNC_ktime_get_ns,           h_ktime           },
 	{BPF_FUNC_ktime_get_coarse_ns,    h_ktime           },
 	{BPF_FUNC_ktime_get_boot_ns,      h_ktime_boot      },
