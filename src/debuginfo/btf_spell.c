@@ -114,7 +114,7 @@ static void spell_params(struct speller *s, const struct btf_type *proto, unsign
 	const struct btf_param_record *p = (const void *)(proto + 1);
 	uint32_t n = btf_vlen(proto);
 	buf_putc(s->out, '(');
-	if (!n || (n == 1 && !p[0].type))
+	if (n == 1 && !p[0].type)
 		buf_puts(s->out, "void");
 	else
 		for (uint32_t i = 0; i < n && !full(s); i++) {
@@ -220,63 +220,79 @@ static void new_line(struct speller *s, unsigned level)
 	buf_fill(s->out, '\t', level);
 }
 
+static uint32_t align_of(struct speller *s, uint32_t id, unsigned depth);
+
+/* Alignment in bytes.  A struct whose members are not where they would fall by themselves is
+ * packed. */
+static uint32_t struct_align(struct speller *s, const struct btf_type *t, unsigned depth,
+			     bool *packed)
+{
+	const struct btf_member *m = (const void *)(t + 1);
+	uint32_t max = 1;
+	*packed = false;
+	for (uint32_t i = 0; i < btf_vlen(t) && s->work++ < MAX_WORK; i++) {
+		struct btf_place place = btf_member_place(s->b, t, i);
+		uint32_t align = align_of(s, m[i].type, depth + 1);
+		*packed |= !place.width && place.bit % (align * 8);
+		max = MAX(max, align);
+	}
+	*packed |= t->size % max != 0;
+	return *packed ? 1 : max;
+}
+
 static uint32_t align_of(struct speller *s, uint32_t id, unsigned depth)
 {
 	const struct btf_type *t = btf_record(s->b, id);
+	bool packed;
 	if (!t || depth > BTF_MAX_DEPTH)
 		return 1;
-	uint32_t kind = btf_kind(t), align = 1;
+	uint32_t kind = btf_kind(t);
 	if (btf_is_modifier(kind))
 		return align_of(s, t->type, depth + 1);
 	if (kind == BTF_KIND_ARRAY)
 		return align_of(s, ((const struct btf_array *)(t + 1))->type, depth + 1);
-	if (kind != BTF_KIND_STRUCT && kind != BTF_KIND_UNION)
-		return MAX(MIN(btf_size(s->b, id), 16u), 1u);
-	const struct btf_member *m = (const void *)(t + 1);
-	for (uint32_t i = 0; i < btf_vlen(t) && depth < 8 && s->work++ < MAX_WORK; i++)
-		if (!btf_member_place(s->b, t, i).width)
-			align = MAX(align, align_of(s, m[i].type, depth + 1));
-	return align;
+	if (kind == BTF_KIND_STRUCT || kind == BTF_KIND_UNION)
+		return struct_align(s, t, depth + 1, &packed);
+	return MAX(MIN(btf_size(s->b, id), 16u), 1u);
 }
 
-/* Unnamed bit-fields for bits that no member covers and natural alignment does not explain. */
-static void spell_hole(struct speller *s, uint32_t from, uint32_t to, unsigned level)
+/*
+ * Unnamed bit-fields for bits that no member covers.  A compiler starts a bit-field of a wide type
+ * on that type's boundary by itself, so the way there is left out unless bit-fields lie on both
+ * sides of the hole, or nothing of the wide type would follow; `long: 0` only aligns.
+ */
+static void spell_hole(struct speller *s, uint32_t from, uint32_t to, bool in_bits, unsigned level)
 {
 	static const struct {
 		const char *name;
 		uint32_t bits;
-	} words[] = {
-		{"long",  64},
-                {"int",   32},
-                {"short", 16},
-                {"char",  8 }
-        };
-	while (from < to && !full(s)) {
-		unsigned i = 0;
-		while (i < 3 && (from % words[i].bits || to - from < words[i].bits))
-			i++;
-		uint32_t n = MIN(words[i].bits - from % words[i].bits, to - from);
+	} word[] = {{"long", 64}, {"int", 32}, {"short", 16}, {"char", 8}};
+	unsigned w = 0;
+	while (w < 3 && ALIGN_UP(from, word[w].bits) > to)
+		w++;
+	uint32_t start = ALIGN_UP(from, word[w].bits);
+	if (start > to)
+		start = from;
+	if (start > from && (in_bits || to - start <= start - from)) {
 		new_line(s, level);
-		buf_printf(s->out, "%s: %u;", words[i].name, n);
-		from += n;
+		buf_printf(s->out, "%s: %u;", word[w].name, in_bits ? start - from : 0);
+	}
+	for (uint32_t n; start < to && !full(s); start += n) {
+		unsigned k = w;
+		n = MIN(to - start, word[w].bits);
+		if (n < word[w].bits)
+			for (k = 3; word[k].bits < n;)
+				k--;
+		new_line(s, level);
+		buf_printf(s->out, "%s: %u;", word[k].name, n);
 	}
 }
 
 static bool is_packed(struct speller *s, uint32_t id)
 {
-	const struct btf_type *t = btf_record(s->b, id);
-	const struct btf_member *m = (const void *)(t + 1);
-	uint32_t max = 1;
-	for (uint32_t i = 0; i < btf_vlen(t); i++) {
-		struct btf_place place = btf_member_place(s->b, t, i);
-		uint32_t align = align_of(s, m[i].type, 0);
-		if (place.width)
-			continue;
-		if (place.bit % (align * 8))
-			return true;
-		max = MAX(max, align);
-	}
-	return t->size % max;
+	bool packed;
+	struct_align(s, btf_record(s->b, id), 0, &packed);
+	return packed;
 }
 
 static void spell_members(struct speller *s, uint32_t id, unsigned level)
@@ -285,21 +301,23 @@ static void spell_members(struct speller *s, uint32_t id, unsigned level)
 	const struct btf_member *m = (const void *)(t + 1);
 	bool is_union = btf_kind(t) == BTF_KIND_UNION, packed = is_packed(s, id);
 	uint32_t at = 0, biggest = 1;
+	bool after_bits = false;
 	for (uint32_t i = 0; i < btf_vlen(t) && !full(s); i++) {
 		struct btf_place place = btf_member_place(s->b, t, i);
 		uint32_t align = packed ? 1 : align_of(s, m[i].type, 0);
 		if (!is_union && !(!place.width && ALIGN_UP(at, align * 8) == place.bit))
-			spell_hole(s, at, place.bit, level);
+			spell_hole(s, at, place.bit, after_bits && place.width, level);
 		new_line(s, level);
 		spell(s, m[i].type, btf_string(s->b, m[i].name_off), level);
 		if (place.width)
 			buf_printf(s->out, ": %u", place.width);
 		buf_putc(s->out, ';');
 		at = place.bit + (place.width ? place.width : btf_size(s->b, m[i].type) * 8);
+		after_bits = place.width;
 		biggest = MAX(biggest, align);
 	}
 	if (!is_union && ALIGN_UP(at, biggest * 8) < t->size * 8)
-		spell_hole(s, at, t->size * 8, level);
+		spell_hole(s, at, t->size * 8, false, level);
 }
 
 static void spell_enumerators(struct speller *s, const struct btf_type *t, unsigned level)

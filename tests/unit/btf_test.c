@@ -294,7 +294,7 @@ static void test_fixture(void)
 		"\tint (*handlers[2])(int, void *);\n\tint (*table)[5];\n\tu8 rest[0];\n};\n");
 	check_spelling(
 		b, "bits",
-		"struct bits {\n\tu32 low: 3;\n\ts32 middle: 7;\n\tu32 high: 22;\n\tint: 32;\n"
+		"struct bits {\n\tu32 low: 3;\n\ts32 middle: 7;\n\tu32 high: 22;\n\tlong: 32;\n"
 		"\tu64 wide: 40;\n\tu8 tail;\n};\n");
 	check_spelling(b, "packed",
 		       "struct packed {\n\tu8 first;\n\tu32 second;\n\tu16 third: 5;\n"
