@@ -236,7 +236,14 @@ static const char *member_name(const struct bt_expr *e)
 static struct type *sema_container_of(struct bt_sema *s, struct bt_expr *e)
 {
 	struct type *p = bt_arg(s, e, 0);
-	struct type *t = e->type_name ? bt_resolve_type(s, e->type_name) : NULL;
+	struct bt_type_name *tn = e->type_name;
+	if (!tn && e->nkid > 1 && e->kid[1]->kind == BT_TYPEOF)
+		tn = e->kid[1]->type_name
+			     ? e->kid[1]->type_name
+			     : &(struct bt_type_name){
+				       .loc = e->kid[1]->loc,
+				       .typeof_expr = e->kid[1]->nkid ? e->kid[1]->kid[0] : NULL};
+	struct type *t = tn ? bt_resolve_type(s, tn) : NULL;
 	const char *name = member_name(e);
 	uint32_t offset = 0;
 	if (!t || !name)
