@@ -180,13 +180,6 @@ void kit_agg_update(struct kit *k, struct var *v, ir_ref key, ir_ref n, struct l
 /* --- time series
  * -------------------------------------------------------------------------------------------- */
 
-enum tseries_how {
-	TS_LAST,
-	TS_AVG,
-	TS_MAX,
-	TS_MIN
-};
-
 struct tseries {
 	struct var *v;
 	ir_ref key, n, epoch;
@@ -208,13 +201,15 @@ static void tseries_hit(struct kit *k, ir_ref p, void *arg)
 	ir_store(B(k), p, offsetof(struct tseries_wire, epoch), 8, s->epoch);
 	ir_jmp(B(k), end);
 	ir_at(B(k), same);
-	if (how == TS_AVG) {
+	if (how == TSERIES_AVG) {
 		add_at(k, p, offsetof(struct tseries_wire, value), s->n);
 		add_at(k, p, offsetof(struct tseries_wire, meta), C(k, 1));
-	} else if (how == TS_LAST) {
+	} else if (how == TSERIES_SUM) {
+		add_at(k, p, offsetof(struct tseries_wire, value), s->n);
+	} else if (how == TSERIES_LAST) {
 		ir_store(B(k), p, offsetof(struct tseries_wire, value), 8, s->n);
 	} else {
-		keep_better(k, p, offsetof(struct tseries_wire, value), s->n, how == TS_MAX,
+		keep_better(k, p, offsetof(struct tseries_wire, value), s->n, how == TSERIES_MAX,
 			    s->v->value->is_signed);
 	}
 	ir_jmp(B(k), end);

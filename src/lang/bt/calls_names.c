@@ -37,8 +37,8 @@ static const struct names {
 	const char *unknown;
 	bool is_absolute; /* -ENOENT and ENOENT are the same */
 } all_names[] = {
-	{"strerror",     NERRORS,              error_name,   "Unknown error",   true },
-	{"signal_name",  NSIGNALS,             signal_name,  "Unknown signal",  false},
+	{"strerror", NERRORS, error_name, "Unknown error", true},
+	{"signal_name", NSIGNALS, signal_name, "N/A", false},
 	{"syscall_name", ARRAY_SIZE(syscalls), syscall_name, "Unknown syscall", false},
 };
 
@@ -92,7 +92,7 @@ static ir_ref lower_name(struct bt_lower *l, struct bt_expr *e)
 
 const struct bt_call bt_calls_names[] = {
 	{"strerror", 1, 1, 0, sema_name, lower_name},
-	{"signal_name",         1, 1, 0, sema_name, lower_name},
+	{"signal_name", 1, 1, 0, sema_name, lower_name},
 	{"syscall_name", 1, 1, 0, sema_name, lower_name},
-	{0         },
+	{0},
 };

@@ -37,10 +37,22 @@ struct action *bt_lower_action(struct bt_lower *l, struct bt_expr *e, enum actio
 /* --- printf and its family
  * --------------------------------------------------------------------------------------- */
 
+/* Formats stay in user space: they may be longer than strings may. */
+static bool format_literal(struct bt_sema *s, struct bt_expr *e, const char **fmt)
+{
+	struct bt_expr *a = e->kid[0];
+	if (a->kind != BT_STRING)
+		return bt_want_str_literal(s, e, 0, fmt);
+	if (!a->type)
+		a->type = type_str(s->in->arena, a->len + 1);
+	*fmt = a->text;
+	return true;
+}
+
 static struct type *sema_format(struct bt_sema *s, struct bt_expr *e)
 {
 	const char *fmt;
-	bool ok = bt_want_str_literal(s, e, 0, &fmt);
+	bool ok = format_literal(s, e, &fmt);
 	for (unsigned i = 1; i < e->nkid; i++)
 		bt_arg(s, e, i);
 	if (ok && s->final)
@@ -61,13 +73,11 @@ static ir_ref lower_printf(struct bt_lower *l, struct bt_expr *e)
 	static const struct {
 		const char *name;
 		enum action_kind kind;
-	} kinds[] = {
-		{"printf", ACT_PRINTF},
-		{"errorf", ACT_ERRORF},
-		{"warnf",  ACT_WARNF },
-		{"system", ACT_SYSTEM},
-		{"cat",    ACT_CAT   }
-        };
+	} kinds[] = {{"printf", ACT_PRINTF},
+		     {"errorf", ACT_ERRORF},
+		     {"warnf", ACT_WARNF},
+		     {"system", ACT_SYSTEM},
+		     {"cat", ACT_CAT}};
 	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (!strcmp(kinds[i].name, e->call->name))
 			bt_lower_action(l, e, kinds[i].kind, format_of(e), 1);
@@ -259,7 +269,8 @@ static ir_ref lower_join(struct bt_lower *l, struct bt_expr *e)
 	ir_ref at = bt_place_addr(l, &vec);
 	struct action *act = program_action(l->kit.prog, ACT_JOIN, e->loc);
 	act->fmt = sep;
-	kit_send_strings(&l->kit, act, at, (enum addr_space)vec.as, JOIN_STRINGS, JOIN_BYTES, e->loc);
+	kit_send_strings(&l->kit, act, at, (enum addr_space)vec.as, JOIN_STRINGS, JOIN_BYTES,
+			 e->loc);
 	return 0;
 }
 
@@ -350,23 +361,23 @@ static struct type *sema_later(struct bt_sema *s, struct bt_expr *e)
 }
 
 const struct bt_call bt_calls_output[] = {
-	{"printf",				    1, MAX_ARGS, BT_F_VOID | BT_F_LITERAL_FMT, sema_format, lower_printf},
-	{"errorf",				   1, MAX_ARGS, BT_F_VOID | BT_F_LITERAL_FMT, sema_format, lower_printf},
-	{"warnf",				1, MAX_ARGS, BT_F_VOID | BT_F_LITERAL_FMT, sema_format, lower_printf},
-	{"system",					   1, MAX_ARGS, BT_F_VOID | BT_F_LITERAL_FMT | BT_F_UNSAFE, sema_format,
+	{"printf", 1, MAX_ARGS, BT_F_VOID | BT_F_LITERAL_FMT, sema_format, lower_printf},
+	{"errorf", 1, MAX_ARGS, BT_F_VOID | BT_F_LITERAL_FMT, sema_format, lower_printf},
+	{"warnf", 1, MAX_ARGS, BT_F_VOID | BT_F_LITERAL_FMT, sema_format, lower_printf},
+	{"system", 1, MAX_ARGS, BT_F_VOID | BT_F_LITERAL_FMT | BT_F_UNSAFE, sema_format,
 	 lower_printf},
-	{"cat",        1, MAX_ARGS, BT_F_VOID | BT_F_LITERAL_FMT, sema_format, lower_printf},
-	{"debugf",               1, MAX_ARGS, BT_F_VOID | BT_F_LITERAL_FMT, sema_debugf, lower_debugf},
-	{"print",			       1, 3, BT_F_VOID, sema_print, lower_print},
-	{"clear",				     1, 1, BT_F_VOID, sema_map_only, lower_clear},
-	{"zero",				   1, 1, BT_F_VOID, sema_map_only, lower_clear},
-	{"join",				1, 2, BT_F_VOID, sema_join, lower_join},
-	{"exit",					   0, 1, BT_F_VOID, sema_exit, lower_exit},
-	{"assert",2, 2, BT_F_VOID, sema_assert, lower_assert},
+	{"cat", 1, MAX_ARGS, BT_F_VOID | BT_F_LITERAL_FMT, sema_format, lower_printf},
+	{"debugf", 1, MAX_ARGS, BT_F_VOID | BT_F_LITERAL_FMT, sema_debugf, lower_debugf},
+	{"print", 1, 3, BT_F_VOID, sema_print, lower_print},
+	{"clear", 1, 1, BT_F_VOID, sema_map_only, lower_clear},
+	{"zero", 1, 1, BT_F_VOID, sema_map_only, lower_clear},
+	{"join", 1, 2, BT_F_VOID, sema_join, lower_join},
+	{"exit", 0, 1, BT_F_VOID, sema_exit, lower_exit},
+	{"assert", 2, 2, BT_F_VOID, sema_assert, lower_assert},
 	{"fail", 1, MAX_ARGS, BT_F_VOID, sema_fail, lower_nothing},
-	{"static_assert",				2, 2, BT_F_VOID, sema_static_assert, lower_nothing},
-	{"skboutput",				       4, 4, 0, sema_later, lower_nothing},
-	{"override",				   1, 1, BT_F_VOID, sema_later, lower_nothing},
-	{"unwatch",				1, 1, BT_F_VOID, sema_later, lower_nothing},
-	{0					  },
+	{"static_assert", 2, 2, BT_F_VOID, sema_static_assert, lower_nothing},
+	{"skboutput", 4, 4, 0, sema_later, lower_nothing},
+	{"override", 1, 1, BT_F_VOID, sema_later, lower_nothing},
+	{"unwatch", 1, 1, BT_F_VOID, sema_later, lower_nothing},
+	{0},
 };

@@ -80,11 +80,16 @@ ir_ref bt_lower_str_call(struct bt_lower *l, struct bt_expr *e, ir_ref *len_ret)
 		ir_ref want = bt_lower_expr(l, e->kid[1]), most = ir_const(b, cap);
 		limit = ir_select(b, ir_bin(b, IR_ULE, want, most), want, most);
 	}
-	ir_ref dst = kit_mem(k, cap);
-	ir_ref got = kit_str_read(k, dst, cap, bt_place_addr(l, &from), limit, kit_as(k, from.as),
+	/* one byte more than fits: a string that fills its type has no NUL, and prints as cut */
+	uint32_t room = limit ? cap : cap + 1;
+	ir_ref dst = kit_mem(k, room);
+	ir_ref got = kit_str_read(k, dst, room, bt_place_addr(l, &from), limit, kit_as(k, from.as),
 				  e->loc);
-	if (len_ret)
-		*len_ret = ir_select(b, ir_bini(b, IR_SLT, got, 1), ir_const(b, 1), got);
+	if (len_ret) {
+		ir_ref most = ir_const(b, cap);
+		got = ir_select(b, ir_bini(b, IR_SLT, got, 1), ir_const(b, 1), got);
+		*len_ret = ir_select(b, ir_bin(b, IR_ULE, got, most), got, most);
+	}
 	return dst;
 }
 
@@ -394,17 +399,17 @@ static struct type *sema_default_length(struct bt_sema *s, struct bt_expr *e)
 }
 
 const struct bt_call bt_calls_string[] = {
-	{"str",      1, 2, 0, sema_str, lower_str},
-	{"buf",         1, 2, 0, sema_buf, lower_buf},
-	{"path",  1, 2, 0, sema_path, lower_path},
-	{"assert_str",          1, 1, BT_F_VOID, sema_assert_str, lower_nothing},
+	{"str", 1, 2, 0, sema_str, lower_str},
+	{"buf", 1, 2, 0, sema_buf, lower_buf},
+	{"path", 1, 2, 0, sema_path, lower_path},
+	{"assert_str", 1, 1, BT_F_VOID, sema_assert_str, lower_nothing},
 	{"strlen", 1, 1, 0, sema_strlen, lower_strlen},
-	{"strcap",         1, 1, 0, sema_strcap, lower_strlen},
+	{"strcap", 1, 1, 0, sema_strcap, lower_strlen},
 	{"strstr", 2, 2, 0, sema_find, lower_find},
-	{"strcontains",     2, 2, 0, sema_find, lower_find},
-	{"str_concat",         2, 2, 0, sema_concat, lower_concat},
+	{"strcontains", 2, 2, 0, sema_find, lower_find},
+	{"str_concat", 2, 2, 0, sema_concat, lower_concat},
 	{"strncmp", 3, 3, 0, sema_strncmp, lower_strncmp},
-	{"memcmp",          3, 3, 0, sema_memcmp, lower_memcmp},
-	{"default_str_length",0, 0, 0, sema_default_length, lower_nothing},
+	{"memcmp", 3, 3, 0, sema_memcmp, lower_memcmp},
+	{"default_str_length", 0, 0, 0, sema_default_length, lower_nothing},
 	{0},
 };

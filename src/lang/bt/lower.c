@@ -221,6 +221,32 @@ static void lower_probe(struct bt_lower *l, struct bt_probe *p)
  * ---------------------------------------------------------------------------------------------------------
  */
 
+/* Families whose handlers run in interrupts: elements cannot be allocated as they are used, more
+ * than a few at once, so that the maps they write have theirs from the start. */
+static bool runs_in_interrupt(enum probe_kind k)
+{
+	return k == PK_PROFILE || k == PK_INTERVAL || k == PK_SOFTWARE || k == PK_HARDWARE ||
+	       k == PK_WATCHPOINT;
+}
+
+static bool preallocate_map(struct bt_walk *w, struct bt_expr *e)
+{
+	const size_t most = 64 << 20;
+	struct map *m = e->kind == BT_MAP && e->var && e->var->value ? e->var->map : NULL;
+	bool writes = m && (e->nkid || e->var->value->kind == TYPE_TSERIES);
+	if (writes && (size_t)m->nentries * (m->key_size + m->value_size) < most)
+		m->no_prealloc = false;
+	return true;
+}
+
+static void preallocate(struct bt_lower *l)
+{
+	struct bt_walk w = {.expr = preallocate_map};
+	for (struct bt_probe *p = l->script->probe; p; p = p->next)
+		if (p->matched.list.len && runs_in_interrupt(p->matched.list.at[0]->kind))
+			bt_walk_block(&w, p->body);
+}
+
 /* Maps that are declared and never used do not exist. */
 static void define_vars(struct bt_lower *l)
 {
@@ -304,6 +330,7 @@ bool bt_lower(struct bt_sema *s)
 	l.kit.helper_errors = s->in->opt.helper_errors;
 	check_options(&l);
 	define_vars(&l);
+	preallocate(&l);
 	for (struct bt_probe *p = s->script->probe; p; p = p->next)
 		lower_probe(&l, p);
 	vec_free(&l.locals);

@@ -33,6 +33,7 @@ struct bt_place {
 	bool is_ctx; /* in the probe's context: loads from it are direct, at constant offsets */
 	const struct field *bits; /* a bit-field at addr + off - bits->offset */
 	uint32_t bits_offset;
+	uint32_t chars; /* an array of so many chars that is seen as a string; 0: none */
 };
 
 /* lower.c: makes prog->fn and prog->probe from the checked script. */

@@ -29,6 +29,13 @@ static struct bt_place pointee(struct bt_lower *l, struct bt_expr *e)
 	return p;
 }
 
+/* What a C array of chars is when its value is a string. */
+static void note_chars(struct bt_place *p, const struct bt_expr *e, const struct type *c_type)
+{
+	if (e->type && e->type->kind == TYPE_STR && c_type && c_type->kind == TYPE_ARRAY)
+		p->chars = c_type->count;
+}
+
 /* --- fields
  * -------------------------------------------------------------------------------------------------------
  */
@@ -71,6 +78,7 @@ static struct bt_place arg_place(struct bt_lower *l, struct bt_expr *e)
 	p.off = offset;
 	p.bits = f && f->bit_width ? f : NULL;
 	p.bits_offset = offset;
+	note_chars(&p, e, f ? f->type : NULL);
 	return p;
 }
 
@@ -84,6 +92,8 @@ static struct bt_place field_place(struct bt_lower *l, struct bt_expr *e)
 	p.bits = e->field && e->field->bit_width ? e->field : NULL;
 	p.bits_offset = e->field_offset;
 	p.off += e->field_offset;
+	p.chars = 0;
+	note_chars(&p, e, e->field ? e->field->type : NULL);
 	return p;
 }
 
@@ -125,6 +135,8 @@ static struct bt_place index_place(struct bt_lower *l, struct bt_expr *e)
 	uint32_t size = elem_size(l, of->type);
 	bool is_ptr = of->type->kind == TYPE_PTR;
 	struct bt_place p = is_ptr ? pointee(l, of) : bt_lower_place(l, of);
+	p.chars = 0;
+	note_chars(&p, e, of->type->elem);
 	int64_t i;
 	if (bt_const_int(e->kid[1], &i)) {
 		p.off += i * size;
@@ -158,9 +170,11 @@ struct bt_place bt_lower_place(struct bt_lower *l, struct bt_expr *e)
 		p.off += e->kid[0]->type->field[e->num].offset;
 		return p;
 	case BT_UNOP:
-		if (e->op == BT_DEREF)
-			return pointee(l, e->kid[0]);
-		break;
+		if (e->op != BT_DEREF)
+			break;
+		p = pointee(l, e->kid[0]);
+		note_chars(&p, e, e->kid[0]->type->elem);
+		return p;
 	case BT_VAR: return at(bt_local_addr(l, e->local), AS_BPF);
 	default: break;
 	}
@@ -214,6 +228,25 @@ static ir_ref read_scalar(struct bt_lower *l, const struct bt_place *p, const st
 			       kit_as(&l->kit, p->as), loc);
 }
 
+/* A string value: chars up to a NUL or the array's end, zero-padded.  All may be used, with no NUL.
+ */
+static ir_ref read_chars(struct bt_lower *l, const struct bt_place *p, const struct type *t,
+			 struct loc loc)
+{
+	uint32_t n = p->chars ? p->chars : t->size;
+	ir_ref src = bt_place_addr(l, p), dst;
+	if (p->as == AS_BPF) {
+		if (n >= t->size)
+			return src;
+		dst = kit_mem(&l->kit, t->size);
+		kit_str_copy(&l->kit, dst, t->size, src, n);
+		return dst;
+	}
+	dst = kit_mem(&l->kit, MAX(n + 1, t->size));
+	kit_str_read(&l->kit, dst, MAX(n + 1, t->size), src, 0, kit_as(&l->kit, p->as), loc);
+	return dst;
+}
+
 void bt_place_read_to(struct bt_lower *l, const struct bt_place *p, struct type *t, ir_ref dst,
 		      struct loc loc)
 {
@@ -226,10 +259,10 @@ void bt_place_read_to(struct bt_lower *l, const struct bt_place *p, struct type 
 	uint32_t n = type_mem_size(t);
 	if (!n)
 		return;
-	if (p->as == AS_BPF)
+	if (t->kind == TYPE_STR)
+		kit_copy(k, dst, read_chars(l, p, t, loc), n);
+	else if (p->as == AS_BPF)
 		kit_copy(k, dst, src, n);
-	else if (t->kind == TYPE_STR)
-		kit_str_read(k, dst, n, src, 0, kit_as(k, p->as), loc);
 	else
 		kit_read(k, dst, n, src, kit_as(k, p->as), loc);
 }
@@ -238,6 +271,8 @@ ir_ref bt_place_read(struct bt_lower *l, const struct bt_place *p, struct type *
 {
 	if (bt_in_register(t))
 		return read_scalar(l, p, t, loc);
+	if (t->kind == TYPE_STR)
+		return read_chars(l, p, t, loc);
 	if (p->as == AS_BPF)
 		return bt_place_addr(l, p);
 	ir_ref dst = kit_mem(&l->kit, type_mem_size(t));
