@@ -5,12 +5,8 @@
 static const struct {
 	const char *bpftrace, *stage;
 } aliases[] = {
-	{"ast",         "ast"     },
-        {"types",       "types"   },
-        {"codegen",     "ir:none" },
-	{"codegen-opt", "ir"      },
-        {"dis",         "bpf"     },
-        {"verifier",    "verifier"},
+	{"ast", "ast"},        {"types", "types"}, {"codegen", "ir:none"},
+	{"codegen-opt", "ir"}, {"dis", "bpf"},     {"verifier", "verifier"},
 };
 
 static bool in_list(const char *list, const char *word)

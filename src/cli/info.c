@@ -27,34 +27,34 @@ static const char *yes(bool b)
 static void kernel(const struct features *f)
 {
 	const struct fact helpers[] = {
-		{"dpath",              yes(f->d_path)       },
-		{"get_tai_ns",         yes(f->ktime_tai)    },
-		{"get_func_ip",        yes(f->get_func_ip)  },
+		{"dpath", yes(f->d_path)},
+		{"get_tai_ns", yes(f->ktime_tai)},
+		{"get_func_ip", yes(f->get_func_ip)},
 		{"lookup_percpu_elem", yes(f->lookup_percpu)},
-		{"loop",               yes(f->bpf_loop)     },
-		{"Loop support",       yes(f->bpf_loop)     },
-		{"probe_read_kernel",  "yes"                },
-		{"send_signal",        yes(f->send_signal)  },
-		{"get_ktime_ns",       yes(f->ktime_boot)   },
-		{"jiffies64",          yes(f->jiffies64)    },
-		{"skboutput",          "no"                 },
-		{"get_boot_ns",        yes(f->ktime_boot)   },
+		{"loop", yes(f->bpf_loop)},
+		{"Loop support", yes(f->bpf_loop)},
+		{"probe_read_kernel", "yes"},
+		{"send_signal", yes(f->send_signal)},
+		{"get_ktime_ns", yes(f->ktime_boot)},
+		{"jiffies64", yes(f->jiffies64)},
+		{"skboutput", "no"},
+		{"get_boot_ns", yes(f->ktime_boot)},
 	};
 	const struct fact features[] = {
-		{"Instruction limit", "1000000"          },
-		{"btf",               yes(f->btf_vmlinux)},
-		{"module btf",        yes(f->btf_vmlinux)},
-		{"uprobe refcount",   "yes"              },
+		{"Instruction limit", "1000000"},
+		{"btf", yes(f->btf_vmlinux)},
+		{"module btf", yes(f->btf_vmlinux)},
+		{"uprobe refcount", "yes"},
 	};
 	const struct fact probes[] = {
-		{"kprobe",         yes(f->kprobe)        },
-		{"tracepoint",     "yes"                 },
-		{"kprobe_multi",   yes(f->kprobe_multi)  },
-		{"uprobe_multi",   yes(f->uprobe_multi)  },
+		{"kprobe", yes(f->kprobe)},
+		{"tracepoint", "yes"},
+		{"kprobe_multi", yes(f->kprobe_multi)},
+		{"uprobe_multi", yes(f->uprobe_multi)},
 		{"kprobe_session", yes(f->kprobe_session)},
-		{"iter",           yes(f->iter)          },
-		{"fentry",         yes(f->fentry)        },
-		{"perf_event",     "yes"                 },
+		{"iter", yes(f->iter)},
+		{"fentry", yes(f->fentry)},
+		{"perf_event", "yes"},
 	};
 	table("Kernel helpers", helpers, ARRAY_SIZE(helpers));
 	table("Kernel features", features, ARRAY_SIZE(features));

@@ -17,11 +17,7 @@ static void print_name(void *arg, const char *name, const char *const *lines, un
 static const struct {
 	const char *word;
 	enum btf_namespace ns;
-} type_words[] = {
-	{"struct ", BTF_NS_STRUCT},
-        {"union ",  BTF_NS_UNION },
-        {"enum ",   BTF_NS_ENUM  }
-};
+} type_words[] = {{"struct ", BTF_NS_STRUCT}, {"union ", BTF_NS_UNION}, {"enum ", BTF_NS_ENUM}};
 
 struct type_list {
 	struct btf *btf;

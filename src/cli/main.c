@@ -13,11 +13,11 @@ static const struct {
 	struct err *(*finish)(struct job *j, struct text_list *rest);
 	const char *version;
 } personalities[] = {
-	{"spile",    AS_SPILE,    &options_spile,    finish_spile,    "spile v" SPILE_VERSION},
+	{"spile", AS_SPILE, &options_spile, finish_spile, "spile v" SPILE_VERSION},
 	{"bpftrace", AS_BPFTRACE, &options_bpftrace, finish_bpftrace,
-	 "bpftrace v0.27.1 (spile v" SPILE_VERSION ")"                                       },
-	{"stap",     AS_STAP,     &options_stap,     finish_stap,
-	 "Systemtap translator/driver (version 5.2, spile v" SPILE_VERSION ")"               },
+	 "bpftrace v0.27.1 (spile v" SPILE_VERSION ")"},
+	{"stap", AS_STAP, &options_stap, finish_stap,
+	 "Systemtap translator/driver (version 5.2, spile v" SPILE_VERSION ")"},
 };
 
 static size_t personality_of(const char *program)

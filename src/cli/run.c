@@ -148,57 +148,71 @@ static void say_passes(const struct job *j, const struct script *s)
 		fprintf(stderr, "Pass 5: starting run.\n");
 }
 
-static int compile_and_trace(struct job *j, struct script *s)
+/* What only shows or checks ends before anything is loaded. */
+static bool is_only_shown(const struct job *j)
+{
+	return j->dump || j->codegen_only || (j->stop_after && j->stop_after < 4);
+}
+
+/* Everything is written, or the reader has gone (then the end is quiet). */
+static struct err *finish_output(struct exporter *x)
+{
+	x->buffering = OUTPUT_AUTO;
+	exporter_flush(x);
+	if (!x->is_closed || x->write_errno == EPIPE)
+		return NULL;
+	return err_new(x->write_errno, "output could not be written: %s", strerror(x->write_errno));
+}
+
+static struct err *trace_program(struct job *j, struct script *s, int *status)
 {
 	struct exporter *x = NULL;
-	int status = 0;
-	if (!script_compile(j, s, false))
-		return EXIT_USER;
+	struct err *e = make_exporter(j, s, &x), *late;
+	if (e)
+		return e;
+	say_passes(j, s);
+	e = trace(j, s, x, status);
+	late = finish_output(x);
+	exporter_destroy(x);
+	if (e)
+		err_free(late);
+	return e ? e : late;
+}
+
+static struct err *compile_and_trace(struct job *j, struct script *s, int *status)
+{
+	struct err *e = is_only_shown(j) ? NULL : attach_preflight(s->world);
+	*status = EXIT_USER;
+	if (e || !script_compile(j, s, false))
+		return e;
+	*status = EXIT_OK;
 	if (!s->prog)
-		return EXIT_OK; /* stap -p1, -p2 */
+		return NULL; /* stap -p1, -p2 */
 	script_optimize(j, s);
 	dump_program(j, s);
-	if (j->dump || j->codegen_only || (j->stop_after && j->stop_after < 4)) {
-		if (j->time)
-			phases_print(&s->phases, stderr);
-		return EXIT_OK;
-	}
-	struct err *e = attach_preflight(s->world);
+	if (!is_only_shown(j))
+		return trace_program(j, s, status);
+	if (j->time)
+		phases_print(&s->phases, stderr);
+	return NULL;
+}
+
+int run_script(struct job *j)
+{
+	struct script s = {0};
+	int status = EXIT_USER;
+	struct err *e = dump_check(j);
 	if (!e)
-		e = make_exporter(j, s, &x);
-	say_passes(j, s);
+		e = script_open(j, &s);
 	if (!e)
-		e = trace(j, s, x, &status);
-	if (x && x->is_closed && x->write_errno != EPIPE)
-		e = e ? e
-		      : err_new(x->write_errno, "output could not be written: %s",
-				strerror(x->write_errno));
-	exporter_destroy(x);
+		e = compile_and_trace(j, &s, &status);
 	if (e) {
 		print_error(j, e);
 		status = e->log ? EXIT_INTERNAL : EXIT_USER;
 		err_free(e);
 	}
-	if (s->lang == &lang_stp && status)
+	if (s.lang == &lang_stp && s.prog && status && !is_only_shown(j))
 		fprintf(stderr, "Pass 5: run failed.  [man error::pass5]\n");
-	return status;
-}
-
-int run_script(struct job *j)
-{
-	struct script s;
-	struct err *e = dump_check(j);
-	int status = EXIT_USER;
-	if (!e)
-		e = script_open(j, &s);
-	else
-		s = (struct script){0};
-	if (!e)
-		status = compile_and_trace(j, &s);
-	if (e) {
-		print_error(j, e);
-		err_free(e);
-	}
 	if (s.arena)
 		script_close(&s);
 	return status;

@@ -56,9 +56,9 @@ static void remove_features(struct features *f, const char *list)
 		const char *name;
 		size_t offset;
 	} known[] = {
-		{"kprobe_multi",   offsetof(struct features, kprobe_multi)  },
+		{"kprobe_multi", offsetof(struct features, kprobe_multi)},
 		{"kprobe_session", offsetof(struct features, kprobe_session)},
-		{"uprobe_multi",   offsetof(struct features, uprobe_multi)  },
+		{"uprobe_multi", offsetof(struct features, uprobe_multi)},
 	};
 	for (size_t i = 0; list && i < ARRAY_SIZE(known); i++)
 		if (strstr(list, known[i].name))
@@ -166,6 +166,22 @@ static void print_failed_pass(const struct script *s)
 			      : "Pass 2: analysis failed.  [man error::pass2]\n");
 }
 
+/* What this machine lacks may be why a script did not compile: one line each that says what to do.
+ */
+static void explain_world(struct script *s)
+{
+	struct err *e = NULL;
+	if (!s->world->tracefs)
+		fprintf(stderr, "HINT: tracefs is not mounted, no tracepoint can be found: "
+				"mount -t tracefs tracefs /sys/kernel/tracing\n");
+	if (!world_btf(s->world, &e))
+		fprintf(stderr,
+			"HINT: the kernel's types are unknown (%s): they come from BTF "
+			"(CONFIG_DEBUG_INFO_BTF), or from a file that BPFTRACE_BTF names\n",
+			e ? e->msg : "no BTF");
+	err_free(e);
+}
+
 bool script_compile(struct job *j, struct script *s, bool is_listing)
 {
 	struct buf ast = {0}, types = {0};
@@ -199,6 +215,8 @@ bool script_compile(struct job *j, struct script *s, bool is_listing)
 	bool ok = s->prog && !s->diags.errors;
 	bool stopped = j->stop_after && j->stop_after < 3 && !s->diags.errors;
 	print_diags(j, s, ok || stopped);
+	if (!ok && !stopped)
+		explain_world(s);
 	if (!ok && !stopped && s->lang == &lang_stp)
 		print_failed_pass(s);
 	return ok || stopped;
