@@ -53,20 +53,18 @@ RT u64 rt_str_len(const u8 *s, u64 cap)
 	return i;
 }
 
-/* Offset of needle in s, or -1.  An empty needle is found at 0. */
-RT s64 rt_str_find(const u8 *s, u64 cap, const u8 *needle, u64 ncap)
+/* Does needle stand at offset i of s?  An empty needle stands everywhere. */
+RT u64 rt_str_at(const u8 *s, u64 cap, const u8 *needle, u64 ncap, u64 i)
 {
-	for (u32 i = 0; i < cap && i < 4096; i++) {
-		u32 j = 0;
-		for (; j < ncap && needle[j]; j++)
-			if (i + j >= cap || s[i + j] != needle[j])
-				break;
-		if (j >= ncap || !needle[j])
-			return i;
-		if (!s[i])
+	for (u32 j = 0; j < ncap && j < 4096; j++) {
+		if (!needle[j])
 			break;
+		u64 at = i + j;
+		KEEP(at); /* the value that is compared is the one that is used */
+		if (at >= cap || s[at] != needle[j])
+			return 0;
 	}
-	return -1;
+	return 1;
 }
 
 /* dst[i] += src[i] */

@@ -9,6 +9,9 @@
 #include <linux/types.h>
 #define RT
 #endif
+/* The compiler must not derive another copy of x from before this point. */
+#define KEEP(x) __asm__ volatile("" : "+r"(x))
+
 typedef __u64 u64;
 typedef __s64 s64;
 typedef __u32 u32;

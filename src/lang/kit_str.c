@@ -107,9 +107,33 @@ ir_ref kit_str_len(struct kit *k, ir_ref a, uint32_t cap)
 	return ir_rt(B(k), "rt_str_len", a, C(k, cap));
 }
 
+struct find {
+	struct kit_local *hay, *needle, *found;
+	uint32_t hay_cap, needle_cap;
+};
+
+/* One place of the haystack: the needle starts here, or the text ends here, or go on. */
+static void find_at(struct kit *k, ir_ref i, void *arg)
+{
+	struct find *f = arg;
+	ir_ref hay = ir_load(B(k), kit_local_addr(k, f->hay), 0, 8, false);
+	ir_ref needle = ir_load(B(k), kit_local_addr(k, f->needle), 0, 8, false);
+	ir_ref is = ir_rt(B(k), "rt_str_at", hay, C(k, f->hay_cap), needle, C(k, f->needle_cap), i);
+	uint32_t end = kit_if(k, is);
+	ir_store(B(k), kit_local_addr(k, f->found), 0, 8, i);
+	kit_break(k);
+	kit_endif(k, end);
+}
+
 ir_ref kit_str_find(struct kit *k, ir_ref a, uint32_t acap, ir_ref needle, uint32_t ncap)
 {
-	return ir_rt(B(k), "rt_str_find", a, C(k, acap), needle, C(k, ncap));
+	struct find f = {kit_local(k, 8), kit_local(k, 8), kit_local(k, 8), acap, ncap};
+	ir_store(B(k), kit_local_addr(k, f.hay), 0, 8, a);
+	ir_store(B(k), kit_local_addr(k, f.needle), 0, 8, needle);
+	ir_store(B(k), kit_local_addr(k, f.found), 0, 8, C(k, -1));
+	ir_ref len = kit_str_len(k, a, acap);
+	kit_loop_range(k, C(k, 0), ir_bini(B(k), IR_ADD, len, 1), find_at, &f);
+	return ir_load(B(k), kit_local_addr(k, f.found), 0, 8, false);
 }
 
 /*
