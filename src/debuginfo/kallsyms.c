@@ -7,7 +7,6 @@
  * symbol.
  */
 #include "debuginfo/internal.h"
-#include "debuginfo/name_index.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +23,6 @@ struct kallsyms {
 	char *text; /* MAX_TEXT bytes of address space, NULL when there is nothing */
 	size_t len;
 	VEC(uint32_t) line; /* offsets of symbols, sorted by address; in file order among equals */
-	struct name_index names;
 	struct numtab made; /* struct ksym by offset + 1 */
 	struct arena *arena;
 };
@@ -55,10 +53,10 @@ static uint64_t addr_at(const struct kallsyms *k, size_t i)
 	return parse_addr(k->text + k->line.at[i], &end);
 }
 
-static const char *name_at(const struct kallsyms *k, size_t i, size_t *len, char *kind)
+/* Name and kind of the symbol whose line starts at s. */
+static const char *name_of(const char *s, size_t *len, char *kind)
 {
-	const char *s;
-	parse_addr(k->text + k->line.at[i], &s);
+	parse_addr(s, &s);
 	*kind = s[1];
 	s += 3;
 	size_t n = 0;
@@ -68,16 +66,16 @@ static const char *name_at(const struct kallsyms *k, size_t i, size_t *len, char
 	return s;
 }
 
-static const struct ksym *make(struct kallsyms *k, size_t i)
+static const struct ksym *make(struct kallsyms *k, const char *line)
 {
-	uint64_t key = (uint64_t)k->line.at[i] + 1;
+	uint64_t key = (uint64_t)(line - k->text) + 1;
 	struct ksym *sym = numtab_get(&k->made, key);
 	if (sym)
 		return sym;
 	sym = arena_new(k->arena, struct ksym);
 	size_t len;
-	const char *name = name_at(k, i, &len, &sym->kind);
-	sym->addr = addr_at(k, i);
+	const char *name = name_of(line, &len, &sym->kind), *end;
+	sym->addr = parse_addr(line, &end);
 	sym->name = arena_strndup(k->arena, name, len);
 	if (name[len] == '\t' && name[len + 1] == '[')
 		sym->module =
@@ -166,7 +164,6 @@ void kallsyms_close(struct kallsyms *k)
 	if (!k)
 		return;
 	vec_free(&k->line);
-	name_index_free(&k->names);
 	numtab_free(&k->made);
 	arena_destroy(k->arena);
 	if (k->text)
@@ -184,7 +181,7 @@ void kallsyms_each(struct kallsyms *k, const char *kinds,
 	for (size_t i = 0; i < k->line.len; i++) {
 		size_t len;
 		char kind;
-		const char *name = name_at(k, i, &len, &kind), *module = NULL;
+		const char *name = name_of(k->text + k->line.at[i], &len, &kind), *module = NULL;
 		if (!strchr(kinds, kind))
 			continue;
 		buf_clear(&text);
@@ -219,29 +216,29 @@ const struct ksym *kallsyms_by_addr(struct kallsyms *k, uint64_t addr)
 		first--;
 	for (size_t i = first; i < low; i++) {
 		char kind;
-		name_at(k, i, &len, &kind);
+		name_of(k->text + k->line.at[i], &len, &kind);
 		if (strchr("tTwW", kind))
-			return make(k, i);
+			return make(k, k->text + k->line.at[i]);
 	}
-	return make(k, first);
+	return make(k, k->text + k->line.at[first]);
 }
 
+/* Searching the text takes a few milliseconds, an index over all names three times as long: few are
+ * asked. */
 const struct ksym *kallsyms_by_name(struct kallsyms *k, const char *name)
 {
-	size_t len;
-	char kind;
-	if (!k->names.mask) {
-		name_index_init(&k->names, k->line.len, (uint32_t)k->line.len);
-		for (size_t i = 0; i < k->line.len; i++) {
-			const char *s = name_at(k, i, &len, &kind);
-			name_index_add(&k->names, name_hash(s, len), (uint32_t)i + 1);
-		}
-	}
-	uint32_t hash = name_hash(name, strlen(name)), pos = hash, i;
-	while ((i = name_index_next(&k->names, hash, &pos))) {
-		const char *s = name_at(k, i - 1, &len, &kind);
-		if (len == strlen(name) && !memcmp(s, name, len))
-			return make(k, i - 1);
+	size_t n = strlen(name) + 1;
+	_cleanup_free_ char *word = xasprintf(" %s", name);
+	const char *from = k->text, *stop = k->text + k->len, *hit;
+	while (from && (hit = memmem(from, (size_t)(stop - from), word, n))) {
+		from = hit + 1;
+		const char *line = memrchr(k->text, '\n', (size_t)(hit - k->text)), *end;
+		line = line ? line + 1 : k->text;
+		parse_addr(line, &end);
+		char after = hit[n];
+		if (end > line && end + 2 == hit && end[0] == ' ' &&
+		    (after == '\n' || after == '\t' || !after))
+			return make(k, line);
 	}
 	return NULL;
 }
