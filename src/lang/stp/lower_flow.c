@@ -91,11 +91,11 @@ static void want_pending(struct stp_lower *l)
 
 /* --- errors ---------------------------------------------------------------------------------------------------- */
 
-/* " near operator '/' at FILE:LINE:COLUMN", with % doubled: it becomes part of a format. */
-static const char *near_text(struct stp_lower *l, const char *msg, struct loc loc)
+/* A format and " near operator '/' at FILE:LINE:COLUMN", whose % are doubled. */
+static const char *near_text(struct stp_lower *l, const char *fmt, struct loc loc)
 {
 	struct buf b = {0}, plain = {0};
-	buf_puts(&plain, msg);
+	buf_puts(&b, fmt);
 	if (loc.src) {
 		buf_puts(&plain, " near ");
 		stp_tok_describe(loc, &plain);
