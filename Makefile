@@ -1,10 +1,12 @@
 # The one door: everything here ends in meson and ninja.  HACKING.md says what each target is for.
 MESON ?= meson
 NINJA ?= ninja
-FUZZ_SECONDS ?= 60
 Q = @
 
-.PHONY: all deps demo test test-unit test-live test-asan test-fuzz static bench install clean
+FUZZ_SECONDS ?= 60
+export FUZZ_SECONDS
+
+.PHONY: all deps demo test test-unit test-live test-tools test-asan test-fuzz static bench install clean
 
 all: build/build.ninja
 	$(Q)$(NINJA) -C build --quiet
@@ -25,25 +27,10 @@ demo:
 
 test:
 	$(Q)tools/deps build test
-	$(Q)$(MAKE) --no-print-directory test-unit test-live test-asan test-fuzz
+	$(Q)tests/run
 
-test-unit: all
-	$(Q)$(MESON) test -C build --no-rebuild --print-errorlogs
-
-test-live: all
-	$(Q)tests/live/run --spile build/spile
-
-# The same tests under the address and undefined-behaviour sanitizers.
-test-asan:
-	$(Q)[ -f build/asan/build.ninja ] || $(MESON) setup build/asan . -Db_sanitize=address,undefined -Db_lundef=false >/dev/null
-	$(Q)$(NINJA) -C build/asan --quiet
-	$(Q)ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 $(MESON) test -C build/asan --no-rebuild --print-errorlogs
-
-test-fuzz:
-	$(Q)[ -f build/fuzz/build.ninja ] || CC=clang $(MESON) setup build/fuzz . -Dfuzz=true -Db_sanitize=address,undefined \
-		-Db_lundef=false >/dev/null
-	$(Q)$(NINJA) -C build/fuzz --quiet
-	$(Q)tests/fuzz/run $(FUZZ_SECONDS) build/fuzz
+test-unit test-live test-tools test-asan test-fuzz: test-%:
+	$(Q)tests/run $*
 
 static:
 	$(Q)tools/deps build static
