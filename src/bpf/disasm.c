@@ -8,12 +8,7 @@ static const char *const jmp_ops[16] = {"",    "==", ">", ">=", "&",  "!=", "s>"
 static const struct {
 	uint8_t bytes;
 	const char *type, *signed_type;
-} sizes[4] = {
-	{4, "u32", "s32"},
-        {2, "u16", "s16"},
-        {1, "u8",  "s8" },
-        {8, "u64", "s64"}
-};
+} sizes[4] = {{4, "u32", "s32"}, {2, "u16", "s16"}, {1, "u8", "s8"}, {8, "u64", "s64"}};
 
 enum {
 	MODE_MEMSX = 0x80
@@ -47,7 +42,8 @@ static void alu(const struct bpf_insn *x, struct buf *out)
 		buf_printf(out, "%c%d %s%s ", r, x->dst_reg, is_signed ? "s" : "",
 			   alu_ops[op >> 4] ? alu_ops[op >> 4] : "?");
 		if (BPF_SRC(x->code) == BPF_K)
-			number(out, x->imm);
+			number(out,
+			       r == 'w' && x->imm < -4096 ? (int64_t)(uint32_t)x->imm : x->imm);
 		else if (op == BPF_MOV && x->off)
 			buf_printf(out, "(s%d)%c%d", x->off, r, x->src_reg);
 		else

@@ -3,6 +3,14 @@
 
 struct jump {
 	uint32_t insn, block;
+	uint32_t via; /* instruction of an island that goes on to the block; 0: straight there */
+};
+
+/* Offsets of jumps have 16 bits.  A jump that waits for its target this long gets an island on the
+ * way. */
+enum {
+	REACH = 30000,
+	ISLAND_FOR = 15000
 };
 
 struct emit {
@@ -10,7 +18,9 @@ struct emit {
 	VEC(struct jump) jump;
 	VEC(uint32_t) order;   /* blocks that are emitted */
 	bool *kept;            /* by block */
-	uint32_t *start;       /* instruction of a block */
+	uint32_t *start;       /* instruction of a block + 1, 0: not emitted yet */
+	uint32_t *island;      /* by block: instruction of its newest island */
+	size_t waiting;        /* jumps before this one have reached their blocks */
 	bool *phi_store;       /* block stores a phi when it begins */
 	uint32_t split;        /* cursor into f->split */
 	uint32_t next_taken;   /* cursor into f->taken */
@@ -380,6 +390,14 @@ static void emit_sel(struct emit *e, const struct mi *m, uint32_t pos)
 		e->f->code.len--; /* both are the same */
 }
 
+static void emit_cneg(struct emit *e, const struct mi *m, uint32_t pos)
+{
+	unsigned dst = dst_reg(e, m, pos);
+	get(e, dst, operand(e, m, 0, pos));
+	jcc(e, m->code, m, m->use[1] == m->use[0] ? dst : reg_operand(e, m, 1, pos), 0, 1);
+	out(e, BPF_ALU64 | BPF_NEG, dst, 0, 0, 0);
+}
+
 static void emit_load(struct emit *e, const struct mi *m, uint32_t pos)
 {
 	enum {
@@ -449,11 +467,9 @@ static void emit_call(struct emit *e, const struct mi *m, uint32_t pos)
 	static const struct {
 		uint8_t src;
 		enum fix_kind kind;
-	} how[IR_NOPS] = {
-		[IR_KFUNC] = {BPF_PSEUDO_KFUNC_CALL, FIX_KFUNC},
-		[IR_CALL] = {BPF_PSEUDO_CALL,       FIX_CALL },
-		[IR_RT] = {BPF_PSEUDO_CALL,       FIX_RT   }
-        };
+	} how[IR_NOPS] = {[IR_KFUNC] = {BPF_PSEUDO_KFUNC_CALL, FIX_KFUNC},
+			  [IR_CALL] = {BPF_PSEUDO_CALL, FIX_CALL},
+			  [IR_RT] = {BPF_PSEUDO_CALL, FIX_RT}};
 	struct moves ms = {.busy = busy_at(e, pos)};
 	for (int k = 0; k < 5; k++)
 		if (m->use[k]) {
@@ -525,6 +541,7 @@ static void emit_insn(struct emit *e, const struct mi *m, uint32_t pos)
 	case MI_END: emit_unary(e, m, pos); break;
 	case MI_ALU: emit_alu(e, m, pos); break;
 	case MI_SEL: emit_sel(e, m, pos); break;
+	case MI_CNEG: emit_cneg(e, m, pos); break;
 	case MI_LOAD: emit_load(e, m, pos); break;
 	case MI_STORE: emit_store(e, m, pos); break;
 	case MI_ATOMIC:
@@ -593,7 +610,41 @@ static uint8_t inverse(uint8_t cc)
 
 static void jump_to(struct emit *e, uint32_t block)
 {
-	vec_push(&e->jump, (struct jump){here(e), block});
+	vec_push(&e->jump, (struct jump){here(e), block, 0});
+}
+
+static bool arrived(const struct emit *e, const struct jump *j)
+{
+	return j->via || e->start[j->block];
+}
+
+/* A row of jumps, passed over by what falls into it: one for each target that old jumps wait for.
+ */
+static void emit_island(struct emit *e)
+{
+	uint32_t first = here(e);
+	size_t n = e->jump.len;
+	out(e, BPF_JMP | BPF_JA, 0, 0, 0, 0);
+	for (size_t i = e->waiting; i < n && e->jump.at[i].insn + ISLAND_FOR < first; i++) {
+		struct jump j = e->jump.at[i];
+		if (arrived(e, &j))
+			continue;
+		if (e->island[j.block] <= first) {
+			e->island[j.block] = here(e);
+			jump_to(e, j.block);
+			out(e, BPF_JMP | BPF_JA, 0, 0, 0, 0);
+		}
+		e->jump.at[i].via = e->island[j.block];
+	}
+	e->f->code.at[first].off = (int16_t)(here(e) - first - 1);
+}
+
+static void reach_out(struct emit *e)
+{
+	while (e->waiting < e->jump.len && arrived(e, &e->jump.at[e->waiting]))
+		e->waiting++;
+	if (e->waiting < e->jump.len && e->jump.at[e->waiting].insn + REACH < here(e))
+		emit_island(e);
 }
 
 static void leave_to(struct emit *e, uint32_t t, uint32_t next)
@@ -672,7 +723,8 @@ static void emit_block(struct emit *e, uint32_t block, uint32_t next)
 	struct mfn *f = e->f;
 	const struct mblock *b = &f->block.at[block];
 	const struct mi *branch = last_jcc(e, block);
-	e->start[block] = here(e);
+	reach_out(e);
+	e->start[block] = here(e) + 1;
 	e->loc = (struct loc){0};
 	if (b->moves_start)
 		list_moves(e, b->moves_start, busy_at(e, b->from));
@@ -682,6 +734,7 @@ static void emit_block(struct emit *e, uint32_t block, uint32_t next)
 			store_at_def(e, r, b->from);
 	for (uint32_t i = b->first; i < b->first + b->n; i++) {
 		const struct mi *m = &f->mi.at[i];
+		reach_out(e);
 		while (e->split < f->split.len && f->split.at[e->split].at < 4 * i)
 			e->split++; /* of blocks that are not emitted */
 		if (m->op != MI_JCC) {
@@ -702,7 +755,8 @@ static void emit_block(struct emit *e, uint32_t block, uint32_t next)
 static struct err *patch_jumps(struct emit *e)
 {
 	vec_each(j, &e->jump) {
-		int64_t off = (int64_t)e->start[j->block] - j->insn - 1;
+		uint32_t to = j->via ? j->via : e->start[j->block] - 1;
+		int64_t off = (int64_t)to - j->insn - 1;
 		if (off != (int16_t)off)
 			return err_new(
 				0, "%s: the program is too large: a jump over %lld instructions",
@@ -719,6 +773,7 @@ static void prepare(struct emit *e)
 	e->kept = arena_alloc(f->arena, n);
 	e->phi_store = arena_alloc(f->arena, n);
 	e->start = arena_array(f->arena, uint32_t, n);
+	e->island = arena_array(f->arena, uint32_t, n);
 	for (vreg v = 1; v < f->nv; v++)
 		if (f->v[v].is_phi && f->v[v].store_at_def && f->sorted[f->v[v].pieces].reg >= 0)
 			e->phi_store[f->v[v].def_block] = true;

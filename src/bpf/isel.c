@@ -11,14 +11,15 @@
 #include <limits.h>
 
 const uint8_t mi_roles[MI_NOPS][5] = {
-	[MI_ALU] = {USE_ANY,             USE_REG | USE_LATE},
-	[MI_SEL] = {USE_ANY,             USE_REG | USE_LATE, USE_REG | USE_LATE, USE_ANY | USE_LATE},
+	[MI_ALU] = {USE_ANY, USE_REG | USE_LATE},
+	[MI_SEL] = {USE_ANY, USE_REG | USE_LATE, USE_REG | USE_LATE, USE_ANY | USE_LATE},
+	[MI_CNEG] = {USE_ANY, USE_REG | USE_LATE},
 	[MI_LOAD] = {USE_REG},
-	[MI_STORE] = {USE_REG,                   USE_REG                  },
-	[MI_ATOMIC] = {USE_REG,                   USE_REG                              },
-	[MI_FETCH] = {USE_ANY,                   USE_REG | USE_LATE            },
-	[MI_CMPXCHG] = {USE_ANY,                   USE_REG, USE_REG},
-	[MI_JCC] = {USE_REG,            USE_REG                  },
+	[MI_STORE] = {USE_REG, USE_REG},
+	[MI_ATOMIC] = {USE_REG, USE_REG},
+	[MI_FETCH] = {USE_ANY, USE_REG | USE_LATE},
+	[MI_CMPXCHG] = {USE_ANY, USE_REG, USE_REG},
+	[MI_JCC] = {USE_REG, USE_REG},
 };
 
 enum {
@@ -312,13 +313,11 @@ static uint8_t swapped(uint8_t cc)
 /* 0: has no inverse (JSET). */
 static uint8_t inverse(uint8_t cc)
 {
-	static const uint8_t pair[][2] = {
-		{BPF_JEQ,  BPF_JNE },
-		{BPF_JLT,  BPF_JGE },
-		{BPF_JLE,  BPF_JGT },
-		{BPF_JSLT, BPF_JSGE},
-		{BPF_JSLE, BPF_JSGT}
-        };
+	static const uint8_t pair[][2] = {{BPF_JEQ, BPF_JNE},
+					  {BPF_JLT, BPF_JGE},
+					  {BPF_JLE, BPF_JGT},
+					  {BPF_JSLT, BPF_JSGE},
+					  {BPF_JSLE, BPF_JSGT}};
 	for (size_t i = 0; i < ARRAY_SIZE(pair); i++)
 		for (int k = 0; k < 2; k++)
 			if (pair[i][k] == cc)
@@ -406,17 +405,15 @@ static void sel_cond(struct sel *s, vreg dst, struct cond c, vreg x, vreg y)
 		y = t;
 		c.cc = inverse(c.cc);
 	}
-	push(s, (struct mi){
-			MI_SEL, .code = c.cc, .has_imm = c.has_imm, .imm = c.imm, .dst = dst,
-			.use = {x, c.a, c.b, y}
-        });
+	push(s, (struct mi){MI_SEL, .code = c.cc, .has_imm = c.has_imm, .imm = c.imm, .dst = dst,
+			    .use = {x, c.a, c.b, y}});
 }
 
-/* dst = a cc 0 ? x : y */
-static void sel_zero(struct sel *s, vreg dst, vreg a, uint8_t cc, vreg x, vreg y)
+/* dst = sign cc 0 ? x : -x */
+static void negate_unless(struct sel *s, vreg dst, vreg sign, uint8_t cc, vreg x)
 {
-	struct cond c = {.cc = cc, .has_imm = true, .a = reg(s, a)};
-	sel_cond(s, dst, c, x, y);
+	push(s, (struct mi){MI_CNEG, .code = cc, .has_imm = true, .dst = dst,
+			    .use = {any(s, x), reg(s, sign)}});
 }
 
 /* --- arithmetic
@@ -435,9 +432,8 @@ static bool commutes(uint8_t op)
 
 static vreg magnitude(struct sel *s, vreg a)
 {
-	vreg n = tmp_new(s), m = tmp_new(s);
-	push(s, (struct mi){MI_NEG, .dst = n, .use = {any(s, a)}});
-	sel_zero(s, m, a, BPF_JSGE, any(s, a), n);
+	vreg m = tmp_new(s), r = reg(s, a);
+	negate_unless(s, m, r, BPF_JSGE, r);
 	return m;
 }
 
@@ -471,10 +467,7 @@ static void signed_division(struct sel *s, vreg dst, const struct ir_insn *i)
 	vreg sign = a;
 	if (!mod && !b)
 		sign = alu_tmp(s, BPF_XOR, a, i->arg[1]);
-	vreg n = tmp_new(s);
-	push(s, (struct mi){MI_NEG, .dst = n, .use = {q}});
-	bool negative = !mod && c < 0;
-	sel_zero(s, dst, sign, BPF_JSGE, negative ? n : q, negative ? q : n);
+	negate_unless(s, dst, sign, !mod && c < 0 ? BPF_JSLT : BPF_JSGE, q);
 }
 
 /* Constant divisors, masks and counts that have a cheaper or a legal form. */
@@ -652,10 +645,8 @@ static unsigned known_align(const struct mfn *f, ir_ref p)
 static void bulk(struct sel *s, ir_ref dst, ir_ref src, int64_t n)
 {
 	s->nbase = 0;
-	push(s, (struct mi){
-			MI_CALL, .call = IR_HELPER, .imm = BPF_FUNC_probe_read_kernel,
-			.use = {any(s, dst), konst(s, n), src ? any(s, src) : konst(s, 0)}
-        });
+	push(s, (struct mi){MI_CALL, .call = IR_HELPER, .imm = BPF_FUNC_probe_read_kernel,
+			    .use = {any(s, dst), konst(s, n), src ? any(s, src) : konst(s, 0)}});
 }
 
 static void copy(struct sel *s, const struct ir_insn *i)
@@ -720,10 +711,8 @@ static void call(struct sel *s, vreg dst, const struct ir_insn *i)
 static void branch(struct sel *s, struct mblock *b, const struct ir_insn *i)
 {
 	struct cond c = cond_of(s, i->arg[0]);
-	push(s,
-	     (struct mi){
-		     MI_JCC, .code = c.cc, .has_imm = c.has_imm, .imm = c.imm, .use = {c.a, c.b}
-        });
+	push(s, (struct mi){MI_JCC, .code = c.cc, .has_imm = c.has_imm, .imm = c.imm,
+			    .use = {c.a, c.b}});
 	if (c.flip) {
 		uint32_t t = b->succ[0];
 		b->succ[0] = b->succ[1];

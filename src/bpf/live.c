@@ -87,6 +87,7 @@ static void prefer(struct mfn *f, const struct mi *m)
 	case MI_END:
 	case MI_MOVSX:
 	case MI_SEL:
+	case MI_CNEG:
 	case MI_FETCH:
 		v[m->dst].tied = m->use[0];
 		if (v[m->dst].pref >= 0)
@@ -125,7 +126,7 @@ static void scan_insn(struct build *b, uint32_t block, uint32_t at)
 	if (m->op == MI_CMPXCHG)
 		vec_push(&f->r0, pos);
 	bool null_check = m->has_imm && !m->imm && (m->code == BPF_JEQ || m->code == BPF_JNE);
-	if (m->op == MI_SEL || (m->op == MI_JCC && !null_check))
+	if (m->op == MI_SEL || m->op == MI_CNEG || (m->op == MI_JCC && !null_check))
 		for (int k = 0; k < 3; k++)
 			f->v[m->use[k]].compared = true;
 }

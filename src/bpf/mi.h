@@ -38,6 +38,7 @@ enum mi_op {
 	MI_END,    /* dst = use0 with `size` bytes reversed */
 	MI_MOVSX,  /* dst = use0 sign-extended from `size` bytes (cpu v4) */
 	MI_SEL,    /* dst = use1 `code` (use2 or imm) ? use0 : use3 */
+	MI_CNEG,   /* dst = use1 `code` imm ? use0 : -use0 */
 	MI_LOAD,   /* dst = size bytes at use0 or slot, + off */
 	MI_STORE,  /* size bytes at use0 or slot, + off = use1 or imm */
 	MI_ATOMIC, /* same place `imm`= use1, no result */

@@ -153,10 +153,10 @@ static void drop_stores(struct mfn *f, uint32_t *list)
 }
 
 /*
- * A value never changes: one store at its definition makes all later ones unnecessary.  But when a branch
- * proves bounds for it, the register that was compared knows them and the slot does not (before 6.9 spilled
- * scalars have no id, and unbounded ones are forgotten): such a value is stored again each time it leaves its
- * register.
+ * A value never changes: one store at its definition makes all later ones unnecessary.  But when a
+ * branch proves bounds for it, the register that was compared knows them and the slot does not
+ * (before 6.9 spilled scalars have no id, and unbounded ones are forgotten): such a value is stored
+ * again each time it leaves its register.
  */
 static void place_stores(struct mfn *f)
 {
@@ -170,8 +170,9 @@ static void place_stores(struct mfn *f)
 	for (vreg v = 1; v < f->nv; v++) {
 		struct vinfo *vi = &f->v[v];
 		if (vi->spill)
-			vi->store_at_def = !vi->compared && (f->sorted[vi->pieces].reg < 0 ||
-							     cost[v] > weight(&f->block.at[vi->def_block]));
+			vi->store_at_def =
+				!vi->compared && (f->sorted[vi->pieces].reg < 0 ||
+						  cost[v] > weight(&f->block.at[vi->def_block]));
 	}
 	vec_each(b, &f->block) {
 		drop_stores(f, &b->moves_start);

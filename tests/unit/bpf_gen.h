@@ -439,11 +439,9 @@ static inline bool kernel_run(int prog_fd, int map_fd, const uint64_t *in, uint8
 		.map_fd = (uint32_t)map_fd, .key = (uintptr_t)&key, .value = (uintptr_t)out};
 	if (sys_bpf(BPF_MAP_UPDATE_ELEM, &set))
 		return false;
-	union bpf_attr t = {
-		.test = {.prog_fd = (uint32_t)prog_fd,
-			 .ctx_in = (uintptr_t)in,
-			 .ctx_size_in = 8 * GEN_IN}
-        };
+	union bpf_attr t = {.test = {.prog_fd = (uint32_t)prog_fd,
+				     .ctx_in = (uintptr_t)in,
+				     .ctx_size_in = 8 * GEN_IN}};
 	if (sys_bpf(BPF_PROG_TEST_RUN, &t))
 		return false;
 	union bpf_attr get = {
