@@ -177,7 +177,7 @@ static void add_sites(struct expansion *x, const char *path)
 	size_t n;
 	const struct usdt_site *site = elf_usdt(f, &n);
 	for (size_t i = 0; i < n; i++)
-		if (glob_match(s->provider ? s->provider : "*", site[i].provider) &&
+		if (glob_match(s->provider && *s->provider ? s->provider : "*", site[i].provider) &&
 		    glob_match(s->func ? s->func : "*", site[i].name))
 			vec_push(&hits, &site[i]);
 	if (hits.len)

@@ -285,6 +285,8 @@ static void test_messages(void)
 		{"begin { clear(); }", "clear() requires one argument (0 provided)"},
 		{"begin { printf(\"%d\"); }", "not enough arguments for format string (0 supplied, 1 expected)"},
 		{"begin { printf(\"%d\", 1, 2); }", "too many arguments for format string (2 supplied, 1 expected)"},
+		{"begin { printf(\"%*d\", 1); }", "not enough arguments for format string (1 supplied, 2 expected)"},
+		{"begin { printf(\"%*d\", \"a\", 1); }", "unsupported format specifier for type 'string[2]': d"},
 		{"begin { printf(\"%d\", \"a\"); }", "unsupported format specifier for type 'string[2]': d"},
 		{"begin { printf(\"%f\", 1); }", "unsupported format specifier: f"},
 		{"begin { printf(1); }", "printf() expects a string literal (int provided)"},

@@ -13,8 +13,8 @@
 
 struct directive {
 	const char *begin, *end;
-	char conv[4]; /* "d", "rx"... */
-	bool is_signed, left, zero;
+	char conv[4];   /* "d", "rx"... */
+	unsigned stars; /* widths and precisions that are arguments */
 };
 
 static const char *skip_number(const char *p)
@@ -31,15 +31,15 @@ static const char *read_directive(const char *p, struct directive *d)
 {
 	*d = (struct directive){.begin = p++};
 	for (const char *flag = "-+ #0"; *flag; flag++) {
-		if (*p != *flag)
-			continue;
-		d->left |= *flag == '-';
-		d->zero |= *flag == '0';
-		p++;
+		if (*p == *flag)
+			p++;
 	}
+	d->stars += *p == '*';
 	p = skip_number(p);
-	if (*p == '.' && (p[1] == '*' || isdigit((unsigned char)p[1])))
+	if (*p == '.' && (p[1] == '*' || isdigit((unsigned char)p[1]))) {
+		d->stars += p[1] == '*';
 		p = skip_number(p + 1);
+	}
 	while (*p && strchr("hlLjzt", *p))
 		p++;
 	unsigned n = 0;
@@ -88,38 +88,42 @@ static bool takes(const char *conv, const struct type *t)
 	return bt_is_int(t) || t->kind == TYPE_BOOL || t->kind == TYPE_PTR;
 }
 
+/* One argument against the conversion that prints it. */
+static bool check_arg(struct bt_sema *s, struct bt_expr *e, struct type *t, const char *conv)
+{
+	if (!t)
+		return false;
+	if (t->kind == TYPE_NONE) {
+		bt_err(s, e->loc, "unable to print none type for specifier: %s", conv);
+	} else if (strlen(conv) == 1 && !strchr("diuoxXcrsp", conv[0])) {
+		bt_err(s, e->loc, "unsupported format specifier: %s", conv);
+	} else if (!takes(conv, t)) {
+		bt_err(s, e->loc, "unsupported format specifier for type '%s': %s", bt_spell(s, t),
+		       conv);
+	} else {
+		return true;
+	}
+	return false;
+}
+
 bool bt_format_check(struct bt_sema *s, struct bt_expr *e, const char *fmt, unsigned first)
 {
 	struct directive d;
 	unsigned want = 0, have = e->nkid - first;
 	for (const char *p = fmt; (p = next_directive(p, &d));)
-		want++;
+		want += 1 + d.stars;
 	if (have != want) {
 		bt_err(s, e->loc, "%s arguments for format string (%u supplied, %u expected)",
 		       have < want ? "not enough" : "too many", have, want);
 		return false;
 	}
-	const char *p = fmt;
-	for (unsigned i = 0; i < want && (p = next_directive(p, &d)); i++) {
-		struct type *t = e->kid[first + i]->type;
-		if (!t)
+	struct bt_expr **arg = e->kid + first;
+	for (const char *p = fmt; (p = next_directive(p, &d)); arg++) {
+		for (; d.stars; d.stars--, arg++)
+			if (!check_arg(s, e, (*arg)->type, "d"))
+				return false;
+		if (!check_arg(s, e, (*arg)->type, d.conv))
 			return false;
-		if (t->kind == TYPE_NONE) {
-			bt_err(s, e->loc, "unable to print none type for specifier: %s", d.conv);
-			return false;
-		}
-		if (strlen(d.conv) == 1 && !strchr("diuoxXcrsp", d.conv[0])) {
-			bt_err(s, e->loc, "unsupported format specifier: %s", d.conv);
-			return false;
-		}
-		if (!takes(d.conv, t)) {
-			struct buf b = {0};
-			type_spell(t, &b);
-			bt_err(s, e->loc, "unsupported format specifier for type '%s': %s",
-			       buf_str(&b), d.conv);
-			buf_free(&b);
-			return false;
-		}
 	}
 	return true;
 }
