@@ -129,13 +129,15 @@ struct script {
 	struct source source;
 	const struct lang *lang;
 	struct diags diags;
-	struct program *prog;	  /* NULL: it did not compile */
+	struct program *prog;     /* NULL: it did not compile */
 	struct traced_cmd *child; /* of -c, waiting; NULL: none */
 	struct phases phases;
 };
 struct err *script_open(struct job *j, struct script *s); /* reads the text, opens the world */
 /* Compiles and prints every diagnostic; false after errors. */
 bool script_compile(struct job *j, struct script *s, bool is_listing);
+struct lang_input script_input(const struct job *j, struct script *s);
+void script_print_diags(const struct job *j, struct script *s, bool ok);
 void script_optimize(struct job *j, struct script *s);
 void script_close(struct script *s);
 void print_error(const struct job *j, const struct err *e);
@@ -148,5 +150,6 @@ void dump_program(const struct job *j, struct script *s);
 
 int run_script(struct job *j);
 int list_probes(struct job *j);
+int list_functions(struct job *j); /* stap --dump-functions */
 int print_info(struct job *j);
 int verb_ir(char **argv);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "cli/cli.h"
+#include "lang/stp/stp.h"
 
 /* Lines come indented. */
 static void print_name(void *arg, const char *name, const char *const *lines, unsigned n)
@@ -141,30 +142,62 @@ static unsigned list_program(struct job *j, struct script *s)
 	return n;
 }
 
-/* stap -l PATTERN: the probe points that a script of just that pattern would have. */
-static void make_pattern_script(struct job *j)
+/* --- SystemTap -------------------------------------------------------------------- */
+
+static int list_stap(struct job *j, struct script *s)
 {
-	static char text[4096];
-	snprintf(text, sizeof(text), "probe %s { }", j->pattern);
-	j->script = text;
+	struct lang_input in = script_input(j, s);
+	struct buf b = {0};
+	bool found = stp_list(&in, j->pattern, j->verbose > 0, &b);
+	fwrite(buf_str(&b), 1, b.len, stdout);
+	buf_free(&b);
+	if (!found && s->diags.errors)
+		script_print_diags(j, s, false);
+	return found ? EXIT_OK : EXIT_USER;
 }
 
-int list_probes(struct job *j)
+static int list_script(struct job *j, struct script *s)
+{
+	if (!script_compile(j, s, true) || !s->prog)
+		return EXIT_USER;
+	list_program(j, s);
+	return EXIT_OK;
+}
+
+/* Opens the world (and the script, when there is one) and lists by `fn`. */
+static int list_with(struct job *j, int (*fn)(struct job *j, struct script *s))
 {
 	struct script s;
 	int status = EXIT_USER;
-	if (j->as == AS_STAP && j->pattern)
-		make_pattern_script(j);
 	struct err *e = script_open(j, &s);
 	if (e) {
 		print_error(j, e);
 		err_free(e);
-	} else if (!s.source.text) {
-		status = list_pattern(j, &s);
-	} else if (script_compile(j, &s, true) && s.prog) {
-		unsigned n = list_program(j, &s);
-		status = n || j->as != AS_STAP ? EXIT_OK : EXIT_USER;
+	} else {
+		status = fn(j, &s);
 	}
 	script_close(&s);
 	return status;
+}
+
+static int dump_functions(struct job *j, struct script *s)
+{
+	struct lang_input in = script_input(j, s);
+	struct buf b = {0};
+	stp_dump_functions(&in, &b);
+	fwrite(buf_str(&b), 1, b.len, stdout);
+	buf_free(&b);
+	return EXIT_OK;
+}
+
+int list_functions(struct job *j)
+{
+	return list_with(j, dump_functions);
+}
+
+int list_probes(struct job *j)
+{
+	return list_with(j, j->script || j->file ? list_script
+			    : j->as == AS_STAP   ? list_stap
+						 : list_pattern);
 }

@@ -51,6 +51,8 @@ static int dispatch(struct job *j)
 {
 	if (j->info)
 		return print_info(j);
+	if (j->dump_functions)
+		return list_functions(j);
 	if (j->list)
 		return list_probes(j);
 	return run_script(j);

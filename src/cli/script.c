@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "lang/stp/stp.h"
 
 void print_error(const struct job *j, const struct err *e)
 {
@@ -96,6 +97,7 @@ struct err *script_open(struct job *j, struct script *s)
 		e = read_text(j, s);
 	if (e)
 		return e;
+	s->lang = j->lang;
 	if (s->source.text)
 		tell_language(j, s);
 	e = open_world(j, s);
@@ -139,7 +141,18 @@ static struct program_options default_options(const struct job *j, const struct 
 	};
 }
 
-static void print_diags(const struct job *j, struct script *s, bool ok)
+/* How stap ends when a pass found errors. */
+static void print_failed_pass(const struct script *s)
+{
+	bool parse = false;
+	for (size_t i = 0; i < s->diags.list.len; i++)
+		parse |= stp_is_parse_error(&s->diags.list.at[i]);
+	fputs(parse ? "Pass 1: parse failed.  [man error::pass1]\n"
+		    : "Pass 2: analysis failed.  [man error::pass2]\n",
+	      stderr);
+}
+
+void script_print_diags(const struct job *j, struct script *s, bool ok)
 {
 	/* of a script that compiled, bpftrace says its warnings on stdout */
 	FILE *to = ok && j->as == AS_BPFTRACE ? stdout : stderr;
@@ -154,16 +167,8 @@ static void print_diags(const struct job *j, struct script *s, bool ok)
 			buf_free(&b);
 		}
 	fflush(to);
-}
-
-/* How stap ends when a pass found errors. */
-static void print_failed_pass(const struct script *s)
-{
-	bool parse = false;
-	for (size_t i = 0; i < s->diags.list.len; i++)
-		parse |= strstr(s->diags.list.at[i].msg, "parse error") != NULL;
-	fprintf(stderr, parse ? "Pass 1: parse failed.  [man error::pass1]\n"
-			      : "Pass 2: analysis failed.  [man error::pass2]\n");
+	if (!ok && s->lang == &lang_stp)
+		print_failed_pass(s);
 }
 
 /* What this machine lacks may be why a script did not compile: one line each that says what to do.
@@ -182,10 +187,9 @@ static void explain_world(struct script *s)
 	err_free(e);
 }
 
-bool script_compile(struct job *j, struct script *s, bool is_listing)
+struct lang_input script_input(const struct job *j, struct script *s)
 {
-	struct buf ast = {0}, types = {0};
-	struct lang_input in = {
+	return (struct lang_input){
 		.src = &s->source,
 		.arena = s->arena,
 		.diags = &s->diags,
@@ -196,28 +200,36 @@ bool script_compile(struct job *j, struct script *s, bool is_listing)
 		.include_dirs = j->include_dirs.list.at,
 		.ninclude_dirs = (unsigned)j->include_dirs.list.len,
 		.stop_after = j->stop_after,
-		.dump_ast = dump_wanted(j, "ast") || j->stop_after == 1 ? &ast : NULL,
-		.dump_types = dump_wanted(j, "types") || j->stop_after == 2 ? &types : NULL,
 		.guru = j->unsafe,
-		.is_listing = is_listing,
 		.defines = j->defines.list.at,
 		.ndefines = (unsigned)j->defines.list.len,
 	};
+}
+
+static void print_dump(struct buf *b)
+{
+	fwrite(buf_str(b), 1, b->len, stdout);
+	fflush(stdout);
+	buf_free(b);
+}
+
+bool script_compile(struct job *j, struct script *s, bool is_listing)
+{
+	struct buf ast = {0}, types = {0};
+	struct lang_input in = script_input(j, s);
+	in.is_listing = is_listing;
+	in.dump_ast = dump_wanted(j, "ast") || j->stop_after == 1 ? &ast : NULL;
+	in.dump_types = dump_wanted(j, "types") || j->stop_after == 2 ? &types : NULL;
 	s->prog = s->lang->compile(&in);
 	if (s->prog)
 		program_finish(s->prog);
 	phases_end(&s->phases, "compile");
-	fwrite(buf_str(&ast), 1, ast.len, stdout);
-	fwrite(buf_str(&types), 1, types.len, stdout);
-	fflush(stdout);
-	buf_free(&ast);
-	buf_free(&types);
-	bool ok = s->prog && !s->diags.errors;
+	print_dump(&ast);
+	print_dump(&types);
 	bool stopped = j->stop_after && j->stop_after < 3 && !s->diags.errors;
-	print_diags(j, s, ok || stopped);
-	if (!ok && !stopped)
+	bool ok = (s->prog || stopped) && !s->diags.errors;
+	script_print_diags(j, s, ok);
+	if (!ok)
 		explain_world(s);
-	if (!ok && !stopped && s->lang == &lang_stp)
-		print_failed_pass(s);
-	return ok || stopped;
+	return ok;
 }

@@ -6,7 +6,9 @@
  */
 #include "output/parts.h"
 
-enum { MAX_WIDTH = 1 << 16 }; /* of one field */
+enum {
+	MAX_WIDTH = 1 << 16
+}; /* of one field */
 
 struct args {
 	const struct value *at;

@@ -320,7 +320,8 @@ void format_key(struct exporter *x, const struct value *key, struct buf *out)
 void format_join(struct exporter *x, const char *separator, const struct value *args, unsigned n,
 		 struct buf *out)
 {
-	const char *p = n > 1 ? (const char *)args[1].data : NULL, *end = p ? p + args[1].size : NULL;
+	const char *p = n > 1 ? (const char *)args[1].data : NULL,
+		   *end = p ? p + args[1].size : NULL;
 	for (bool first = true; p && p < end; first = false) {
 		size_t len = strnlen(p, (size_t)(end - p));
 		if (!first)

@@ -80,6 +80,8 @@ static void strings(void)
 	CHECK_STR(FMT("%d", num(&type_bool, 1)), "1");
 	CHECK_STR(FMT("%gr", i64(0xcc0)), "GFP_KERNEL");
 	CHECK_STR(FMT("%gr", i64(0)), "0");
+	CHECK_STR(FMT("%gr", i64(0x100cca)), "GFP_HIGHUSER_MOVABLE");
+	CHECK_STR(FMT("%gr", i64(0x2a00)), "GFP_NOWAIT|0x200");
 }
 
 static void values(void)
@@ -99,11 +101,7 @@ static void values(void)
 	CHECK_STR(FMT("%s", tuple(2, parts, names)), "{ .a = 1, .b = [1,-2,3] }");
 	struct type empty = {.kind = TYPE_STRUCT};
 	CHECK_STR(FMT("%s", bytes(&empty, "", 0)), "{}");
-	struct inet_wire v4 =
-				 {
-					 AF_INET, {127, 0, 0, 1}
-        },
-			 v6 = {AF_INET6, {[15] = 1}};
+	struct inet_wire v4 = {AF_INET, {127, 0, 0, 1}}, v6 = {AF_INET6, {[15] = 1}};
 	struct type inet = {.kind = TYPE_INET, .size = 20};
 	CHECK_STR(FMT("%s %s", bytes(&inet, &v4, 20), bytes(&inet, &v6, 20)), "127.0.0.1 ::1");
 	CHECK_STR(FMT("%s", bytes(&type_mac, "\x01\x8a\xff\0\x10\x20", 6)), "01:8A:FF:00:10:20");
@@ -114,13 +112,11 @@ static void values(void)
 static void bit_fields(void)
 {
 	struct field f[] = {
-		{.name = "a",     .type = &type_uint32, .bit_offset = 0, .bit_width = 3},
-		{.name = "b",               .type = &type_int32,                         .bit_offset = 3,       .bit_width = 4},
-		{.name = NULL, .type = NULL,                     .offset = 4                  },
+		{.name = "a", .type = &type_uint32, .bit_offset = 0, .bit_width = 3},
+		{.name = "b", .type = &type_int32, .bit_offset = 3, .bit_width = 4},
+		{.name = NULL, .type = NULL, .offset = 4},
 	};
-	struct field inner[] = {
-		{.name = "c", .type = &type_uint16}
-        };
+	struct field inner[] = {{.name = "c", .type = &type_uint16}};
 	struct type anon = {.kind = TYPE_UNION, .size = 2, .nfield = 1, .field = inner};
 	f[2].type = &anon;
 	struct type t = {.kind = TYPE_STRUCT, .size = 8, .nfield = 3, .field = f};
@@ -157,10 +153,8 @@ static void stacks(void)
 	format_frames(&f, STACK_BPFTRACE, true, &b);
 	CHECK_STR(buf_str(&b), "\n        [inlined] in@a.c:9\n        out+4@a.c:12\n");
 	buf_clear(&b);
-	f.frame.at[0] = (struct frame){
-		.has_build_id = true, .build_id = {0xab, 1},
-                     .module_offset = 5
-        };
+	f.frame.at[0] =
+		(struct frame){.has_build_id = true, .build_id = {0xab, 1}, .module_offset = 5};
 	format_frames(&f, STACK_BUILD_ID, true, &b);
 	CHECK_STR(buf_str(&b), "\nab01000000000000000000000000000000000000 0x05\n0\n");
 	buf_free(&b);

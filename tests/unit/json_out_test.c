@@ -114,10 +114,7 @@ static void blocks(void)
 		"{\"min\": 100, \"count\": 1}]}}}\n"
 		"{\"type\": \"hist\", \"data\": {\"@z\": []}}\n");
 	const int64_t arg[3] = {100000000, 2, TSERIES_AVG};
-	struct tseries_wire w[2] = {
-		{18, 2, 5},
-                {0}
-        };
+	struct tseries_wire w[2] = {{18, 2, 5}, {0}};
 	VAR("@t", {none, bytes(type_agg(arena, TYPE_TSERIES, true, arg), w, sizeof(w))});
 	CHECK_STR(written(),
 		  "{\"type\": \"tseries\", \"data\": {\"@t\": [{\"interval_start\":\"1970-01-01 "

@@ -183,12 +183,12 @@ static inline void print_var(const char *name, const struct row *rows, unsigned 
 		  sizeof((struct row[]){__VA_ARGS__}) / sizeof(struct row), 0, 0, true)
 
 static inline void send_event(enum action_kind kind, const char *fmt, unsigned n,
-			const struct value *args)
+			      const struct value *args)
 {
 	struct action *a = program_action(prog, kind, (struct loc){0});
 	a->fmt = fmt;
 	x->ops->event(x, a, args, n, NULL, 0);
 }
-#define SEND(kind, fmt, ...)                                                          \
+#define SEND(kind, fmt, ...)                                                                \
 	send_event(kind, fmt, sizeof((struct value[]){__VA_ARGS__}) / sizeof(struct value), \
-	     (struct value[]){__VA_ARGS__})
+		   (struct value[]){__VA_ARGS__})

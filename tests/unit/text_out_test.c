@@ -98,11 +98,7 @@ static void keyed(void)
 	VAR("@t", {i64(2), stats(TYPE_STATS, 1, 9)}, {i64(1), stats(TYPE_STATS, 2, 10)});
 	CHECK_STR(written(), "@t[1]: { .count = 2, .average = 5, .total = 10 }\n"
 			     "@t[2]: { .count = 1, .average = 9, .total = 9 }\n");
-	struct row rows[] = {
-		{i64(1), count(40)},
-                {i64(2), count(20)},
-                {i64(3), count(60)}
-        };
+	struct row rows[] = {{i64(1), count(40)}, {i64(2), count(20)}, {i64(3), count(60)}};
 	print_var("@", rows, 3, 2, 20, false);
 	CHECK_STR(written(), "@[1]: 2\n@[3]: 3\n");
 	VAR("@n", {i64(5), TUPLE(i64(1), i64(1))}, {i64(-1), TUPLE(i64(2), i64(2))});
@@ -179,12 +175,7 @@ static struct value series(unsigned n, int64_t interval, const struct tseries_wi
 
 static void time_series(void)
 {
-	struct tseries_wire zigzag[3] =
-		{
-			{-5, 1, 3},
-                        {5,  1, 1},
-                        {0,  1, 2}
-        },
+	struct tseries_wire zigzag[3] = {{-5, 1, 3}, {5, 1, 1}, {0, 1, 2}},
 			    gap[3] = {{9, 1, 3}, {0}, {9, 1, 5}};
 	VAR("@", {none, series(3, 100000000, zigzag)});
 	CHECK_STR(written(),
