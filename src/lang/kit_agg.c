@@ -94,9 +94,11 @@ static void stat_update(struct kit *k, const struct var *v, ir_ref p, ir_ref n)
 		ir_rt(B(k), "rt_stat_variance", p, n);
 	add_at(k, p, offsetof(struct stat_wire, count), C(k, 1));
 	if (v->stat_ops & STAT_HIST_LOG)
-		bucket_update(k, p, ir_rt(B(k), "rt_stap_hist_log", n), buckets, sizeof(struct stat_wire));
+		bucket_update(k, p, ir_rt(B(k), "rt_stap_hist_log", n), buckets,
+			      sizeof(struct stat_wire));
 	else if (v->stat_ops & STAT_HIST_LINEAR)
-		bucket_update(k, p, linear_bucket(k, n, t->arg, buckets), buckets, sizeof(struct stat_wire));
+		bucket_update(k, p, linear_bucket(k, n, t->arg, buckets), buckets,
+			      sizeof(struct stat_wire));
 }
 
 static void update_at(struct kit *k, const struct var *v, ir_ref p, ir_ref n)

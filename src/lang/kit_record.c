@@ -164,11 +164,12 @@ void kit_send(struct kit *k, struct action *act, const struct kit_value *v, unsi
 }
 
 /*
- * One string after the other goes right behind the last one; the vector's end leaves for the block that sends. There is one
- * path through each step, so the verifier's work grows with `max`, not with its power.
+ * One string after the other goes right behind the last one; the vector's end leaves for the block
+ * that sends. There is one path through each step, so the verifier's work grows with `max`, not
+ * with its power.
  */
-void kit_send_strings(struct kit *k, struct action *act, ir_ref vec, enum addr_space as, unsigned max,
-		      uint32_t cap, struct loc loc)
+void kit_send_strings(struct kit *k, struct action *act, ir_ref vec, enum addr_space as,
+		      unsigned max, uint32_t cap, struct loc loc)
 {
 	const struct kit_value v[] = {
 		{.type = &type_uint64},

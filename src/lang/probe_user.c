@@ -141,14 +141,37 @@ static void expand_file(struct expansion *x, const char *path)
 	}
 }
 
+/*
+ * Since glibc 2.34 these libraries are empty shells and their functions live in libc.so.6, which
+ * stands beside them. A script that names one still means its functions.
+ */
+static void expand_in_libc(struct expansion *x, const char *path)
+{
+	static const char *const shells[] = {"libpthread", "libdl", "librt", "libutil", "libanl"};
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	for (size_t i = 0; i < ARRAY_SIZE(shells); i++) {
+		size_t n = strlen(shells[i]);
+		if (strncmp(name, shells[i], n) || (name[n] != '.' && name[n] != '-'))
+			continue;
+		char *libc = arena_printf(x->arena, "%.*slibc.so.6", (int)(name - path), path);
+		if (!access(libc, R_OK))
+			expand_file(x, libc);
+	}
+}
+
 void expand_uprobe(struct expansion *x)
 {
 	struct str_list paths = {0};
 	if (x->spec->kind == PK_URETPROBE && x->spec->offset)
 		expansion_error(x, "uretprobes can not be attached to a function offset");
 	else if (resolve(x, &paths))
-		vec_each(path, &paths.list)
+		vec_each(path, &paths.list) {
+			size_t before = x->ret->list.len;
 			expand_file(x, *path);
+			if (x->ret->list.len == before && x->spec->func &&
+			    !is_pattern(x->spec->func))
+				expand_in_libc(x, *path);
+		}
 	vec_free(&paths.list);
 }
 

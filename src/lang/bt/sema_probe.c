@@ -70,6 +70,33 @@ static void match_points(struct bt_sema *s, struct bt_probe *p)
 	}
 }
 
+static bool note_probe_name(struct bt_walk *w, struct bt_expr *e)
+{
+	bool *uses = w->arg;
+	*uses = *uses || ((e->kind == BT_IDENT || e->kind == BT_BUILTIN || e->kind == BT_CALL) &&
+			  !strcmp(e->text, "probe"));
+	return !*uses;
+}
+
+/* Programs that the probe becomes: one for all its places where a multi link can hold them, else
+ * one each. */
+static size_t programs_of(struct bt_sema *s, struct bt_probe *p)
+{
+	const struct features *f = &s->in->world->features;
+	bool uses_name = false;
+	struct bt_walk w = {.expr = note_probe_name, .arg = &uses_name};
+	bt_walk_expr(&w, p->predicate);
+	bt_walk_block(&w, p->body);
+	vec_each(it, &p->matched.list) {
+		enum probe_kind k = (*it)->kind;
+		bool is_user = k == PK_UPROBE || k == PK_URETPROBE,
+		     is_kernel = k == PK_KPROBE || k == PK_KRETPROBE;
+		if (uses_name || !((is_user && f->uprobe_multi) || (is_kernel && f->kprobe_multi)))
+			return p->matched.list.len;
+	}
+	return 1;
+}
+
 static bool too_many(struct bt_sema *s, struct bt_probe *p, size_t total)
 {
 	if (total <= s->in->opt.max_probes)
@@ -213,7 +240,7 @@ bool bt_match_probes(struct bt_sema *s)
 	for (struct bt_probe **at = &s->script->probe; *at;) {
 		struct bt_probe *p = *at;
 		match_points(s, p);
-		total += p->matched.list.len;
+		total += programs_of(s, p);
 		if (too_many(s, p, total))
 			return false;
 		if (p->matched.list.len) {
