@@ -68,45 +68,6 @@ struct type *bt_arg(struct bt_sema *s, struct bt_expr *e, unsigned i)
 	return i < e->nkid ? bt_sema_expr(s, e->kid[i]) : NULL;
 }
 
-const char *bt_type_word(const struct type *t)
-{
-	static const char *const words[] = {
-		[TYPE_NONE] = "none",
-		[TYPE_INT] = "int",
-		[TYPE_BOOL] = "bool",
-		[TYPE_ENUM] = "int",
-		[TYPE_PTR] = "pointer",
-		[TYPE_STR] = "string",
-		[TYPE_BUF] = "buffer",
-		[TYPE_ARRAY] = "array",
-		[TYPE_STRUCT] = "c_type",
-		[TYPE_UNION] = "c_type",
-		[TYPE_TUPLE] = "tuple",
-		[TYPE_RECORD] = "record",
-		[TYPE_FLOAT] = "float",
-		[TYPE_KSTACK] = "kstack",
-		[TYPE_USTACK] = "ustack",
-		[TYPE_KSYM] = "ksym_t",
-		[TYPE_USYM] = "usym_t",
-		[TYPE_INET] = "inet",
-		[TYPE_MAC] = "mac_address",
-		[TYPE_TIMESTAMP] = "timestamp",
-		[TYPE_CGROUP_PATH] = "cgroup_path_t",
-		[TYPE_USERNAME] = "username_t",
-		[TYPE_PROBE_NAME] = "string",
-		[TYPE_COUNT] = "count_t",
-		[TYPE_SUM] = "sum_t",
-		[TYPE_MIN] = "min_t",
-		[TYPE_MAX] = "max_t",
-		[TYPE_AVG] = "avg_t",
-		[TYPE_STATS] = "stats_t",
-		[TYPE_HIST] = "hist_t",
-		[TYPE_LHIST] = "lhist_t",
-		[TYPE_TSERIES] = "tseries_t",
-	};
-	return t && t->kind < ARRAY_SIZE(words) && words[t->kind] ? words[t->kind] : "none";
-}
-
 bool bt_is_int(const struct type *t)
 {
 	if (!t)
@@ -131,7 +92,7 @@ bool bt_want_int(struct bt_sema *s, struct bt_expr *e, unsigned i)
 	if (bt_is_int(t))
 		return true;
 	bt_err(s, e->loc, "%s() only supports int arguments (%s provided)", e->text,
-	       bt_type_word(t));
+	       bt_kind_word(t));
 	return false;
 }
 
@@ -142,7 +103,7 @@ bool bt_want_int_literal(struct bt_sema *s, struct bt_expr *e, unsigned i, int64
 		return false;
 	if (bt_is_int(t) && bt_const_int(e->kid[i], v_ret))
 		return true;
-	bt_err(s, e->loc, "%s() expects a int literal (%s provided)", e->text, bt_type_word(t));
+	bt_err(s, e->loc, "%s() expects a int literal (%s provided)", e->text, bt_kind_word(t));
 	return false;
 }
 
@@ -157,7 +118,7 @@ bool bt_want_str_literal(struct bt_sema *s, struct bt_expr *e, unsigned i, const
 		return true;
 	if (!t)
 		return false;
-	bt_err(s, e->loc, "%s() expects a string literal (%s provided)", e->text, bt_type_word(t));
+	bt_err(s, e->loc, "%s() expects a string literal (%s provided)", e->text, bt_kind_word(t));
 	if (is_param)
 		bt_err(s, a->loc, "Use str($%lu) to treat $%lu as a string", (unsigned long)n,
 		       (unsigned long)n);

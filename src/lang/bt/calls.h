@@ -16,8 +16,6 @@ extern const struct bt_call bt_calls_output[], bt_calls_string[], bt_calls_names
 
 /* Types argument i; NULL while unknown. */
 struct type *bt_arg(struct bt_sema *s, struct bt_expr *e, unsigned i);
-/* As messages name a kind of type: "int", "string", "pointer", "c_type"... */
-const char *bt_type_word(const struct type *t);
 /* Aggregations that can be read as a number count as integers. */
 bool bt_is_int(const struct type *t);
 /* Argument i must be an integer / of that kind; false after a diagnostic or while the type is

@@ -39,13 +39,11 @@ static struct type *sema_number_agg(struct bt_sema *s, struct bt_expr *e)
 	static const struct {
 		const char *name;
 		enum type_kind kind;
-	} kinds[] = {
-		{"sum",   TYPE_SUM  },
-		{"min",   TYPE_MIN  },
-		{"max",   TYPE_MAX  },
-		{"avg",   TYPE_AVG  },
-		{"stats", TYPE_STATS}
-        };
+	} kinds[] = {{"sum", TYPE_SUM},
+		     {"min", TYPE_MIN},
+		     {"max", TYPE_MAX},
+		     {"avg", TYPE_AVG},
+		     {"stats", TYPE_STATS}};
 	struct type *t;
 	if (!want_number(s, e, &t))
 		return NULL;
@@ -326,18 +324,18 @@ static ir_ref lower_len(struct bt_lower *l, struct bt_expr *e)
 }
 
 const struct bt_call bt_calls_map[] = {
-	{"count",          0, 0, BT_F_MAP_VALUE, sema_count, lower_agg},
-	{"sum",               1, 1, BT_F_MAP_VALUE, sema_number_agg, lower_agg},
-	{"min",      1, 1, BT_F_MAP_VALUE, sema_number_agg, lower_agg},
-	{"max",		1, 1, BT_F_MAP_VALUE, sema_number_agg, lower_agg},
+	{"count", 0, 0, BT_F_MAP_VALUE, sema_count, lower_agg},
+	{"sum", 1, 1, BT_F_MAP_VALUE, sema_number_agg, lower_agg},
+	{"min", 1, 1, BT_F_MAP_VALUE, sema_number_agg, lower_agg},
+	{"max", 1, 1, BT_F_MAP_VALUE, sema_number_agg, lower_agg},
 	{"avg", 1, 1, BT_F_MAP_VALUE, sema_number_agg, lower_agg},
-	{"stats",  1, 1, BT_F_MAP_VALUE, sema_number_agg, lower_agg},
-	{"hist",       1, 2, BT_F_MAP_VALUE, sema_hist, lower_agg},
-	{"lhist",            4, 4, BT_F_MAP_VALUE, sema_lhist, lower_agg},
-	{"tseries",               3, 4, BT_F_MAP_VALUE, sema_tseries, lower_agg},
+	{"stats", 1, 1, BT_F_MAP_VALUE, sema_number_agg, lower_agg},
+	{"hist", 1, 2, BT_F_MAP_VALUE, sema_hist, lower_agg},
+	{"lhist", 4, 4, BT_F_MAP_VALUE, sema_lhist, lower_agg},
+	{"tseries", 3, 4, BT_F_MAP_VALUE, sema_tseries, lower_agg},
 	{"has_key", 2, 2, 0, sema_has_key, lower_has_key},
-	{"find",                3, 3, 0, sema_find, lower_find},
-	{"delete",1, 2, BT_F_VOID_OK, sema_delete, lower_delete},
-	{"len",  1, 1, 0, sema_len, lower_len},
-	{0      },
+	{"find", 3, 3, 0, sema_find, lower_find},
+	{"delete", 1, 2, BT_F_VOID_OK, sema_delete, lower_delete},
+	{"len", 1, 1, 0, sema_len, lower_len},
+	{0},
 };

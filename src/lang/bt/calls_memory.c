@@ -132,7 +132,7 @@ static struct type *sema_space(struct bt_sema *s, struct bt_expr *e)
 		return NULL;
 	if (!bt_is_int(t) && t->kind != TYPE_PTR) {
 		bt_err(s, e->loc, "%s() only supports integer or pointer arguments (%s provided)",
-		       e->text, bt_type_word(t));
+		       e->text, bt_kind_word(t));
 		return NULL;
 	}
 	if (t->kind != TYPE_PTR || t->as == as)
@@ -267,13 +267,13 @@ static ir_ref lower_container_of(struct bt_lower *l, struct bt_expr *e)
 }
 
 const struct bt_call bt_calls_memory[] = {
-	{"kaddr",             1, 1, 0, sema_kaddr, lower_kaddr},
-	{"percpu_kaddr",                  1, 2, 0, sema_kaddr, lower_percpu_kaddr},
-	{"uaddr",         1, 1, 0, sema_uaddr, lower_uaddr},
-	{"kptr",		   1, 1, 0, sema_space, lower_first},
+	{"kaddr", 1, 1, 0, sema_kaddr, lower_kaddr},
+	{"percpu_kaddr", 1, 2, 0, sema_kaddr, lower_percpu_kaddr},
+	{"uaddr", 1, 1, 0, sema_uaddr, lower_uaddr},
+	{"kptr", 1, 1, 0, sema_space, lower_first},
 	{"uptr", 1, 1, 0, sema_space, lower_first},
-	{"reg",		  1, 1, 0, sema_reg, lower_reg},
+	{"reg", 1, 1, 0, sema_reg, lower_reg},
 	{"write_user", 3, 3, BT_F_VOID_OK, sema_write_user, lower_write_user},
-	{"container_of",             1, 3, 0, sema_container_of, lower_container_of},
-	{0		 },
+	{"container_of", 1, 3, 0, sema_container_of, lower_container_of},
+	{0},
 };

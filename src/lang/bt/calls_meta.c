@@ -33,13 +33,11 @@ static struct type *sema_type_test(struct bt_sema *s, struct bt_expr *e)
 	static const struct {
 		const char *name;
 		bool (*test)(const struct type *t);
-	} tests[] = {
-		{"is_str",              is_string  },
-		{"is_ptr",              is_pointer },
-		{"is_array",            is_an_array},
-		{"is_integer",          is_integer },
-		{"is_unsigned_integer", is_unsigned}
-        };
+	} tests[] = {{"is_str", is_string},
+		     {"is_ptr", is_pointer},
+		     {"is_array", is_an_array},
+		     {"is_integer", is_integer},
+		     {"is_unsigned_integer", is_unsigned}};
 	struct type *t = bt_arg(s, e, 0);
 	if (!t)
 		return &type_bool;
@@ -72,7 +70,7 @@ static struct type *sema_is_err(struct bt_sema *s, struct bt_expr *e)
 {
 	struct type *t = bt_arg(s, e, 0);
 	if (t && t->kind != TYPE_PTR && !bt_is_int(t))
-		bt_err(s, e->loc, "is_err() expects a pointer (%s provided)", bt_type_word(t));
+		bt_err(s, e->loc, "is_err() expects a pointer (%s provided)", bt_kind_word(t));
 	return &type_bool;
 }
 
@@ -233,16 +231,16 @@ static ir_ref lower_constant(struct bt_lower *l, struct bt_expr *e)
 }
 
 const struct bt_call bt_calls_meta[] = {
-	{"is_str",        1, 1, 0, sema_type_test, lower_constant},
-	{"is_ptr",              1, 1, 0, sema_type_test, lower_constant},
+	{"is_str", 1, 1, 0, sema_type_test, lower_constant},
+	{"is_ptr", 1, 1, 0, sema_type_test, lower_constant},
 	{"is_array", 1, 1, 0, sema_type_test, lower_constant},
-	{"is_integer",               1, 1, 0, sema_type_test, lower_constant},
+	{"is_integer", 1, 1, 0, sema_type_test, lower_constant},
 	{"is_unsigned_integer", 1, 1, 0, sema_type_test, lower_constant},
-	{"is_literal",              1, 1, 0, sema_is_literal, lower_constant},
+	{"is_literal", 1, 1, 0, sema_is_literal, lower_constant},
 	{"is_scalar", 1, 1, 0, sema_is_scalar, lower_constant},
-	{"is_err",      1, 1, 0, sema_is_err, lower_is_err},
-	{"kfunc_exist",              1, 1, 0, sema_kfunc, lower_constant},
+	{"is_err", 1, 1, 0, sema_is_err, lower_is_err},
+	{"kfunc_exist", 1, 1, 0, sema_kfunc, lower_constant},
 	{"kfunc_allowed", 1, 1, 0, sema_kfunc, lower_constant},
-	{"getopt",               1, 3, 0, sema_getopt, lower_constant},
+	{"getopt", 1, 3, 0, sema_getopt, lower_constant},
 	{0},
 };

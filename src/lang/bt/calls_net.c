@@ -20,7 +20,7 @@ static struct type *sema_ntop(struct bt_sema *s, struct bt_expr *e)
 	bool bytes = t->kind == TYPE_STR || t->kind == TYPE_ARRAY;
 	if (!bt_is_int(t) && !bytes)
 		bt_err(s, e->loc, "ntop() expects an integer or array argument, got %s",
-		       bt_type_word(t));
+		       bt_kind_word(t));
 	if (bytes && t->size != 4 && t->size != 16)
 		bt_err(s, e->loc, "ntop() argument must be 4 or 16 bytes in size");
 	return &inet;
@@ -110,7 +110,7 @@ static struct type *sema_macaddr(struct bt_sema *s, struct bt_expr *e)
 	if (!bt_is_int(t) && !bytes && t->kind != TYPE_PTR)
 		bt_err(s, e->loc,
 		       "macaddr() only supports array or pointer arguments (%s provided)",
-		       bt_type_word(t));
+		       bt_kind_word(t));
 	if (e->kid[0]->kind == BT_STRING)
 		bt_err(s, e->loc, "macaddr() does not support literal string arguments");
 	if (bytes && t->size < MAC_BYTES)
@@ -139,7 +139,7 @@ static struct type *sema_bswap(struct bt_sema *s, struct bt_expr *e)
 		return NULL;
 	if (bt_is_int(t))
 		return type_int(MIN(MAX(t->size, 1u), 8u), false);
-	bt_err(s, e->loc, "bswap() only supports integer arguments (%s provided)", bt_type_word(t));
+	bt_err(s, e->loc, "bswap() only supports integer arguments (%s provided)", bt_kind_word(t));
 	return NULL;
 }
 
@@ -159,7 +159,7 @@ static struct type *sema_cookie(struct bt_sema *s, struct bt_expr *e)
 	if (t->kind != TYPE_PTR || !t->elem || t->elem->kind != TYPE_STRUCT)
 		bt_err(s, e->loc,
 		       "socket_cookie() only supports 'struct sock *' as the argument (%s provided)",
-		       bt_type_word(t));
+		       bt_kind_word(t));
 	else if (!str_eq(t->elem->name, "sock"))
 		bt_err(s, e->loc,
 		       "socket_cookie() only supports 'struct sock *' as the argument ('struct %s *' provided)",
@@ -173,10 +173,10 @@ static ir_ref lower_cookie(struct bt_lower *l, struct bt_expr *e)
 }
 
 const struct bt_call bt_calls_net[] = {
-	{"ntop",     1, 2, 0, sema_ntop, lower_ntop},
-	{"pton",         1, 1, 0, sema_pton, lower_pton},
+	{"ntop", 1, 2, 0, sema_ntop, lower_ntop},
+	{"pton", 1, 1, 0, sema_pton, lower_pton},
 	{"macaddr", 1, 1, 0, sema_macaddr, lower_macaddr},
-	{"bswap",          1, 1, 0, sema_bswap, lower_bswap},
+	{"bswap", 1, 1, 0, sema_bswap, lower_bswap},
 	{"socket_cookie", 1, 1, 0, sema_cookie, lower_cookie},
-	{0        },
+	{0},
 };

@@ -253,7 +253,7 @@ static struct type *sema_join(struct bt_sema *s, struct bt_expr *e)
 	struct type *t = bt_arg(s, e, 0);
 	if (t && !bt_is_int(t) && t->kind != TYPE_PTR && t->kind != TYPE_ARRAY)
 		bt_err(s, e->loc, "() only supports int or pointer arguments (%s provided)",
-		       bt_type_word(t));
+		       bt_kind_word(t));
 	if (e->nkid > 1)
 		bt_want_str_literal(s, e, 1, &sep);
 	return &type_none;

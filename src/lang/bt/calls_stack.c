@@ -7,12 +7,10 @@
 static const struct {
 	const char *name;
 	enum stack_mode mode;
-} modes[] = {
-	{"bpftrace", STACK_BPFTRACE},
-	{"perf",     STACK_PERF    },
-	{"raw",      STACK_RAW     },
-	{"build_id", STACK_BUILD_ID}
-};
+} modes[] = {{"bpftrace", STACK_BPFTRACE},
+	     {"perf", STACK_PERF},
+	     {"raw", STACK_RAW},
+	     {"build_id", STACK_BUILD_ID}};
 
 /* The mode that an identifier names; false: none. */
 static bool read_mode(const struct bt_expr *e, enum stack_mode *ret)
@@ -124,10 +122,10 @@ ir_ref bt_usym(struct bt_lower *l, ir_ref addr)
 }
 
 const struct bt_call bt_calls_stack[] = {
-	{"kstack",    0, 2, 0, sema_stack, lower_stack},
-	{"ustack",          0, 2, 0, sema_stack, lower_stack},
+	{"kstack", 0, 2, 0, sema_stack, lower_stack},
+	{"ustack", 0, 2, 0, sema_stack, lower_stack},
 	{"dw_ustack", 0, 2, 0, sema_dw_ustack, lower_stack},
-	{"ksym",           1, 1, 0, sema_sym, lower_ksym},
+	{"ksym", 1, 1, 0, sema_sym, lower_ksym},
 	{"usym", 1, 1, 0, sema_sym, lower_usym},
-	{0         },
+	{0},
 };

@@ -115,13 +115,13 @@ static struct type *sema_buf(struct bt_sema *s, struct bt_expr *e)
 	if (t && !bt_is_int(t) && t->kind != TYPE_STR && t->kind != TYPE_PTR &&
 	    t->kind != TYPE_ARRAY)
 		bt_err(s, e->loc, "buf() expects an integer, string, or array argument but saw %s",
-		       bt_type_word(t));
+		       bt_kind_word(t));
 	if (e->nkid == 1) {
 		if (t && t->kind == TYPE_ARRAY)
 			cap = MIN(t->size, max);
 		else if (t)
 			bt_err(s, e->loc, "buf() expects a length argument for non-array type %s",
-			       bt_type_word(t));
+			       bt_kind_word(t));
 	} else if (bt_want_int(s, e, 1) && bt_const_int(e->kid[1], &n)) {
 		if (n < 0)
 			bt_err(s, e->loc, "bufcannot use negative length (%ld)", (long)n);
@@ -185,7 +185,7 @@ static struct type *sema_path(struct bt_sema *s, struct bt_expr *e)
 		       "The path function can only be used with 'fentry', 'fexit', 'iter' probes");
 	if (t && t->kind != TYPE_PTR && t->kind != TYPE_STRUCT)
 		bt_err(s, e->loc, "path() only supports pointer or C type argument (%s provided)",
-		       bt_type_word(t));
+		       bt_kind_word(t));
 	n = MAX(1, MIN(n, (int64_t)s->in->opt.max_strlen));
 	return e->type && e->type->size == n ? e->type : type_str(s->in->arena, (uint32_t)n);
 }
@@ -325,7 +325,7 @@ static struct type *sema_strncmp(struct bt_sema *s, struct bt_expr *e)
 		struct type *t = bt_arg(s, e, i);
 		if (t && t->kind != TYPE_STR)
 			bt_err(s, e->loc, "strncmp() only supports string arguments (%s provided)",
-			       bt_type_word(t));
+			       bt_kind_word(t));
 	}
 	bt_arg(s, e, 2);
 	if (!bt_const_int(e->kid[2], &n) || n < 0)

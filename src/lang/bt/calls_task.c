@@ -63,10 +63,10 @@ static ir_ref lower_pid(struct bt_lower *l, struct bt_expr *e)
 static const struct relative {
 	const char *call, *path, *pid_path;
 } relatives[] = {
-	{"ppid",        NULL,           "real_parent.pid" },
-	{"pcomm",       "real_parent",  NULL              },
-	{"leader_tid",  NULL,           "group_leader.pid"},
-	{"leader_comm", "group_leader", NULL              },
+	{"ppid", NULL, "real_parent.pid"},
+	{"pcomm", "real_parent", NULL},
+	{"leader_tid", NULL, "group_leader.pid"},
+	{"leader_comm", "group_leader", NULL},
 };
 
 static const struct relative *relative_of(const char *name)
@@ -92,7 +92,7 @@ static struct type *sema_relative(struct bt_sema *s, struct bt_expr *e)
 	struct type *t = e->nkid ? bt_arg(s, e, 0) : NULL;
 	if (t && (t->kind != TYPE_PTR || !t->elem || !str_eq(t->elem->name, "task_struct")))
 		bt_err(s, e->loc, "%s() expects a pointer to struct task_struct (%s provided)",
-		       e->text, bt_type_word(t));
+		       e->text, bt_kind_word(t));
 	return r->pid_path ? &type_int32 : comm_type(s, e, COMM_BYTES);
 }
 
@@ -340,16 +340,16 @@ static ir_ref lower_nothing(struct bt_lower *l, struct bt_expr *e)
 }
 
 const struct bt_call bt_calls_task[] = {
-	{"pid",          0, 1, 0, sema_pid, lower_pid},
-	{"tid",             0, 1, 0, sema_pid, lower_pid},
-	{"ppid",      0, 1, 0, sema_relative, lower_relative},
-	{"pcomm",              0, 1, 0, sema_relative, lower_relative},
+	{"pid", 0, 1, 0, sema_pid, lower_pid},
+	{"tid", 0, 1, 0, sema_pid, lower_pid},
+	{"ppid", 0, 1, 0, sema_relative, lower_relative},
+	{"pcomm", 0, 1, 0, sema_relative, lower_relative},
 	{"leader_tid", 0, 1, 0, sema_relative, lower_relative},
-	{"leader_comm",             0, 1, 0, sema_relative, lower_relative},
-	{"comm",     0, 1, 0, sema_comm, lower_comm},
-	{"signal",         1, 1, BT_F_VOID, sema_signal, lower_signal},
-	{"signal_thread",             1, 1, BT_F_VOID, sema_signal, lower_signal},
+	{"leader_comm", 0, 1, 0, sema_relative, lower_relative},
+	{"comm", 0, 1, 0, sema_comm, lower_comm},
+	{"signal", 1, 1, BT_F_VOID, sema_signal, lower_signal},
+	{"signal_thread", 1, 1, BT_F_VOID, sema_signal, lower_signal},
 	{"cgroupid", 1, 1, 0, sema_cgroupid, lower_nothing},
-	{"cgroup_path",              1, 2, 0, sema_cgroup_path, lower_cgroup_path},
+	{"cgroup_path", 1, 2, 0, sema_cgroup_path, lower_cgroup_path},
 	{0},
 };

@@ -6,12 +6,10 @@ static bool read_clock(const struct bt_expr *e, enum ts_clock *ret)
 	static const struct {
 		const char *name;
 		enum ts_clock clock;
-	} names[] = {
-		{"monotonic", TS_MONOTONIC},
-		{"boot",      TS_BOOT     },
-		{"tai",       TS_TAI      },
-		{"sw_tai",    TS_SW_TAI   }
-        };
+	} names[] = {{"monotonic", TS_MONOTONIC},
+		     {"boot", TS_BOOT},
+		     {"tai", TS_TAI},
+		     {"sw_tai", TS_SW_TAI}};
 	for (unsigned i = 0; e->kind == BT_IDENT && i < ARRAY_SIZE(names); i++) {
 		if (!strcmp(names[i].name, e->text)) {
 			*ret = names[i].clock;
@@ -24,13 +22,15 @@ static bool read_clock(const struct bt_expr *e, enum ts_clock *ret)
 static struct type *sema_nsecs(struct bt_sema *s, struct bt_expr *e)
 {
 	enum ts_clock clock = TS_BOOT;
-	if (e->nkid && !read_clock(e->kid[0], &clock)) {
-		if (e->kid[0]->kind == BT_IDENT)
-			bt_err(s, e->kid[0]->loc, "Unknown identifier: '%s'", e->kid[0]->text);
-		else
+	struct bt_expr *a = e->nkid ? e->kid[0] : NULL;
+	if (a && !read_clock(a, &clock)) {
+		struct type *t = a->kind == BT_IDENT ? NULL : bt_arg(s, e, 0);
+		if (a->kind == BT_IDENT)
+			bt_err(s, a->loc, "Unknown identifier: '%s'", a->text);
+		else if (t)
 			bt_err(s, e->loc,
 			       "nsecs() only supports timestamp_mode arguments (%s provided)",
-			       bt_type_word(bt_arg(s, e, 0)));
+			       bt_kind_word(t));
 	}
 	const struct features *f = &s->in->world->features;
 	if (clock == TS_TAI && f->probed && !f->ktime_tai)
@@ -97,8 +97,8 @@ static ir_ref lower_time(struct bt_lower *l, struct bt_expr *e)
 }
 
 const struct bt_call bt_calls_time[] = {
-	{"nsecs",     0, 1, 0, sema_nsecs, lower_nsecs},
-	{"strftime",          2, 2, 0, sema_strftime, lower_strftime},
+	{"nsecs", 0, 1, 0, sema_nsecs, lower_nsecs},
+	{"strftime", 2, 2, 0, sema_strftime, lower_strftime},
 	{"time", 0, 1, BT_F_VOID, sema_time, lower_time},
-	{0	  },
+	{0},
 };
