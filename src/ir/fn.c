@@ -273,8 +273,8 @@ void ir_cfg(struct ir_fn *fn)
 
 	struct places at = {xcalloc(n, sizeof(uint32_t)), xcalloc(n, sizeof(uint32_t))};
 	for (uint32_t b = 1; b < n; b++) {
-		const uint32_t *was = old.at + start[b];
 		size_t nwas = start[b + 1] - start[b];
+		const uint32_t *was = nwas ? old.at + start[b] : NULL;
 		if (nwas && !same_preds(&fn->block.at[b], was, nwas))
 			reorder_phis(fn, b, was, nwas, &at);
 	}
