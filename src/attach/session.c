@@ -146,8 +146,8 @@ struct err *session_create(struct program *p, struct world *w, const struct sess
 	s->world = w;
 	s->opt = *o;
 	s->target_pidfd = -1;
-	if (!p->ncpus)
-		p->ncpus = w->ncpus ? w->ncpus : 1;
+	if (p->ncpus < w->ncpus)
+		BUG("a program for %u CPUs on %u", p->ncpus, w->ncpus);
 	e = create(s);
 	if (e) {
 		session_destroy(s);

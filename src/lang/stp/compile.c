@@ -248,6 +248,7 @@ static struct program *compile(struct lang_input *in)
 		return program_new(c->a, "stap");
 	warn_unused_args(c, used);
 	c->prog = program_new(c->a, "stap");
+	c->prog->ncpus = in->world->ncpus;
 	read_defines(c);
 	add_file(c, c->user);
 	set_globals(c);
