@@ -175,7 +175,7 @@ static void act_cat(struct run *r)
 	if (fd < 0) {
 		struct buf msg = {0};
 
-		buf_printf(&msg, "ERROR: failed to open file '%s': %s\n", path, strerror(errno));
+		buf_printf(&msg, "ERROR: failed to open file '%s' (%s)\n", path, strerror(errno));
 		exporter_flush(r->out);
 		if (write(r->out->err_fd, buf_str(&msg), msg.len) < 0)
 			r->is_ending = true;

@@ -352,8 +352,9 @@ static struct err *print_vars(struct run *r)
 		e = events_read_var(r->session, vars.at[i], &rows);
 		if (e)
 			break;
+		bool was_zeroed = numtab_get(&r->emptied, vars.at[i]->id) == &var_zeroed;
 		if (r->out->ops->var && !is_unset(r, vars.at[i], &rows))
-			r->out->ops->var(r->out, vars.at[i], &rows, 0, 0, true);
+			r->out->ops->var(r->out, vars.at[i], &rows, 0, 0, !was_zeroed);
 		map_rows_free(&rows);
 	}
 	vec_free(&vars);

@@ -141,7 +141,8 @@ static void format_string(struct exporter *x, const struct value *v, struct buf 
 	size_t n;
 	bool is_full = value_string(v, &s, &n);
 	buf_add(out, s, n);
-	if (is_full)
+	/* an array of char need not end in NUL: nothing was cut off */
+	if (is_full && v->type->kind == TYPE_STR)
 		buf_puts(out, trailer ? trailer : "..");
 }
 
