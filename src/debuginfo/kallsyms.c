@@ -229,8 +229,10 @@ const struct ksym *kallsyms_by_name(struct kallsyms *k, const char *name)
 {
 	size_t n = strlen(name) + 1;
 	_cleanup_free_ char *word = xasprintf(" %s", name);
+	if (!k->text)
+		return NULL;
 	const char *from = k->text, *stop = k->text + k->len, *hit;
-	while (from && (hit = memmem(from, (size_t)(stop - from), word, n))) {
+	while ((hit = memmem(from, (size_t)(stop - from), word, n))) {
 		from = hit + 1;
 		const char *line = memrchr(k->text, '\n', (size_t)(hit - k->text)), *end;
 		line = line ? line + 1 : k->text;
