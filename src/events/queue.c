@@ -8,7 +8,8 @@
 
 enum {
 	CHUNK_FIRST = 64 << 10,
-	CHUNK_MORE = 1 << 20
+	CHUNK_MORE = 1 << 20,
+	MAX_SPARE = 8
 };
 
 struct err *queue_init(struct queue *q, size_t limit)
@@ -20,14 +21,21 @@ struct err *queue_init(struct queue *q, size_t limit)
 	return NULL;
 }
 
+static void free_chunks(struct chunk *c)
+{
+	while (c) {
+		struct chunk *next = c->next;
+
+		free(c);
+		c = next;
+	}
+}
+
 void queue_destroy(struct queue *q)
 {
-	while (q->head) {
-		struct chunk *next = q->head->next;
-
-		free(q->head);
-		q->head = next;
-	}
+	free_chunks(q->head);
+	free_chunks(q->spare);
+	q->head = q->tail = q->spare = NULL;
 	if (q->wake_fd >= 0)
 		close(q->wake_fd);
 	q->wake_fd = -1;
@@ -39,16 +47,30 @@ void queue_begin(struct queue *q)
 	pthread_mutex_lock(&q->lock);
 }
 
+static struct chunk *chunk_new(struct queue *q, size_t need)
+{
+	size_t cap = MAX(need, (size_t)(q->tail ? CHUNK_MORE : CHUNK_FIRST));
+	struct chunk *c = q->spare;
+
+	if (c && c->cap >= need) {
+		q->spare = c->next;
+		q->nspare--;
+	} else {
+		c = xmalloc(sizeof(*c) + cap);
+		c->cap = cap;
+	}
+	c->used = 0;
+	c->next = NULL;
+	return c;
+}
+
 static struct chunk *chunk_for(struct queue *q, size_t need)
 {
-	size_t cap = q->tail ? CHUNK_MORE : CHUNK_FIRST;
 	struct chunk *c = q->tail;
 
 	if (c && c->cap - c->used >= need)
 		return c;
-	cap = MAX(cap, need);
-	c = xmalloc(sizeof(*c) + cap);
-	*c = (struct chunk){.cap = cap};
+	c = chunk_new(q, need);
 	if (q->tail)
 		q->tail->next = c;
 	else
@@ -113,11 +135,19 @@ struct chunk *queue_take(struct queue *q)
 	return c;
 }
 
-void queue_done(struct queue *q, size_t bytes)
+void queue_give_back(struct queue *q, struct chunk *c)
 {
 	pthread_mutex_lock(&q->lock);
-	q->bytes -= MIN(q->bytes, bytes);
+	q->bytes -= MIN(q->bytes, c->used);
+	if (c->cap == CHUNK_MORE && q->nspare < MAX_SPARE) {
+		c->used = 0;
+		c->next = q->spare;
+		q->spare = c;
+		q->nspare++;
+		c = NULL;
+	}
 	pthread_mutex_unlock(&q->lock);
+	free(c);
 }
 
 const struct entry *chunk_next(const struct chunk *c, const struct entry *at)

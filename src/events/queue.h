@@ -36,6 +36,8 @@ struct chunk {
 struct queue {
 	pthread_mutex_t lock;
 	struct chunk *head, *tail;
+	struct chunk *spare; /* a few that are kept: fresh memory costs page faults */
+	unsigned nspare;
 	size_t bytes, limit;
 	int wake_fd; /* readable when something came while the reader was idle */
 	bool reader_idle;
@@ -54,6 +56,6 @@ bool queue_has_room(struct queue *q);
 /* Reader: everything that is there, to be freed with chunks_free; NULL: nothing (wake_fd will
  * tell). */
 struct chunk *queue_take(struct queue *q);
-void queue_done(struct queue *q, size_t bytes); /* so much was worked off */
+void queue_give_back(struct queue *q, struct chunk *c); /* worked off */
 /* Entries of a chunk in order: start with NULL; NULL ends. */
 const struct entry *chunk_next(const struct chunk *c, const struct entry *at);

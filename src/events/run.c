@@ -12,7 +12,7 @@
 #include "events/run.h"
 #include "events/symbolize.h"
 
-static const uint64_t QUEUE_LIMIT = 512u << 20, TICK_NS = 100000000, MS = 1000000;
+static const uint64_t QUEUE_LIMIT = 256u << 20, TICK_NS = 100000000, MS = 1000000;
 
 static uint64_t now_ns(void)
 {
@@ -78,8 +78,7 @@ static bool run_queue(struct run *r)
 
 		for (const struct entry *e = chunk_next(c, NULL); e; e = chunk_next(c, e))
 			run_entry(r, e);
-		queue_done(&r->queue, c->used);
-		free(c);
+		queue_give_back(&r->queue, c);
 		c = next;
 	}
 	return any;
@@ -318,8 +317,8 @@ static int by_name(const void *x, const void *y)
 }
 
 /*
- * A scalar always has a value here, but bpftrace shows none that was cleared, nor an aggregation that
- * nothing was added to; one that zero() emptied it does show.
+ * A scalar always has a value here, but bpftrace shows none that was cleared, nor an aggregation
+ * that nothing was added to; one that zero() emptied it does show.
  */
 static bool is_unset(const struct run *r, const struct var *v, const struct map_rows *rows)
 {

@@ -342,8 +342,7 @@ void track_apply(struct track *t, struct usyms *u)
 
 		for (const struct entry *e = chunk_next(c, NULL); e; e = chunk_next(c, e))
 			apply(u, e);
-		queue_done(&t->queue, c->used);
-		free(c);
+		queue_give_back(&t->queue, c);
 		c = next;
 	}
 }

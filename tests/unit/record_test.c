@@ -205,8 +205,7 @@ static void test_queue(void)
 			if (i == next && en->size == 4 + i % 61)
 				next++;
 		}
-		queue_done(&q, c->used);
-		free(c);
+		queue_give_back(&q, c);
 		c = rest;
 	}
 	CHECK(next == N);
