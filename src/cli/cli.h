@@ -58,6 +58,7 @@ struct job {
 	const char *timeout; /* seconds, fractions allowed */
 	const char *debuginfo;
 	const char *no_feature;
+	const char *probe_filter; /* regular expression */
 	unsigned verbose;
 	bool quiet, warnings, no_warnings, unsafe, colour;
 	bool no_global_display; /* stap --no-global-var-display */
@@ -146,8 +147,9 @@ bool dump_wanted(const struct job *j, const char *stage);
 struct err *dump_check(const struct job *j); /* unknown stages */
 void dump_program(const struct job *j, struct script *s);
 
-/* --- run.c, list.c, info.c, ir.c -------------------------------------------------- */
+/* --- filter.c, run.c, list.c, info.c, ir.c -------------------------------------------------- */
 
+struct err *filter_probes(struct program *prog, const char *regex);
 int run_script(struct job *j);
 int list_probes(struct job *j);
 int list_functions(struct job *j); /* stap --dump-functions */

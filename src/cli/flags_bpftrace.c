@@ -128,7 +128,7 @@ static const struct option table[] = {
 	{0, "verify-llvm-ir", NULL, NULL, OPT_IGNORED},
 	{0, "emit-elf", "FILE", NULL, OPT_IGNORED},
 	{0, "emit-llvm", "FILE", NULL, OPT_IGNORED},
-	{0, "probe-filter", "REGEX", NULL, OPT_IGNORED},
+	{0, "probe-filter", "REGEX", "only probes whose name matches", OPT_TEXT, JOB_AT(probe_filter)},
 	{0, "test", NULL, NULL, OPT_MISSING},
 	{0, "bench", NULL, NULL, OPT_MISSING},
 	{0, "fmt", NULL, NULL, OPT_MISSING},

@@ -188,6 +188,9 @@ static struct err *compile_and_trace(struct job *j, struct script *s, int *statu
 	*status = EXIT_OK;
 	if (!s->prog)
 		return NULL; /* stap -p1, -p2 */
+	e = j->probe_filter ? filter_probes(s->prog, j->probe_filter) : NULL;
+	if (e)
+		return e;
 	script_optimize(j, s);
 	dump_program(j, s);
 	if (!is_only_shown(j))

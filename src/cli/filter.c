@@ -1,0 +1,40 @@
+/* filter.c - --probe-filter: only the probes whose name a regular expression matches. */
+#include <regex.h>
+
+#include "cli/cli.h"
+
+static bool is_kept(const regex_t *re, const char *name, enum probe_kind kind)
+{
+	return kind == PK_BEGIN || kind == PK_END || kind == PK_SELF ||
+	       regexec(re, name, 0, NULL, 0) == 0;
+}
+
+/* Keeps the points that match; false: none is left. */
+static bool filter_points(const regex_t *re, struct probe *p)
+{
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < p->npoints; i++)
+		if (is_kept(re, p->points[i]->name ? p->points[i]->name : p->name,
+			    p->points[i]->kind))
+			p->points[n++] = p->points[i];
+	p->npoints = n;
+	return n > 0;
+}
+
+struct err *filter_probes(struct program *prog, const char *regex)
+{
+	regex_t re;
+	size_t n = 0;
+	if (regcomp(&re, regex, REG_EXTENDED | REG_NOSUB))
+		return err_new(0, "Invalid --probe-filter regex '%s'", regex);
+	for (size_t i = 0; i < prog->probe.len; i++) {
+		struct probe *p = prog->probe.at[i];
+		if (!filter_points(&re, p))
+			continue;
+		p->id = (unsigned)n;
+		prog->probe.at[n++] = p;
+	}
+	prog->probe.len = n;
+	regfree(&re);
+	return n ? NULL : err_new(0, "No probes to attach");
+}
