@@ -328,7 +328,7 @@ static bool parse_map_name(struct parser *p, struct draft *d)
 
 static bool parse_function(struct parser *p, struct draft *d)
 {
-	const char *name;
+	const char *name = NULL;
 	struct loc at = here(p);
 	if (!expect_name(p, &name))
 		return false;
@@ -338,7 +338,7 @@ static bool parse_function(struct parser *p, struct draft *d)
 
 static bool parse_callee(struct parser *p, struct draft *d)
 {
-	const char *name;
+	const char *name = NULL;
 	struct loc at = here(p);
 	if (d->op == IR_CALL)
 		return parse_function(p, d);
