@@ -290,7 +290,7 @@ struct err *events_zero_var(struct session *s, const struct var *v)
 	struct elements e;
 	struct err *err;
 
-	if (!v->map || is_scalar(s->prog, v) || v->value->kind == TYPE_TSERIES)
+	if (!v->map || is_scalar(s->prog, v))
 		return events_clear_var(s, v);
 	err = read_elements(s, v->map, &e);
 	if (err)

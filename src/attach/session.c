@@ -19,18 +19,18 @@ static const struct {
 	struct err *(*attach)(struct place *pl);
 	bool newest_first;
 } families[] = {
-	[PROG_KPROBE] = {attach_kprobes,         true },
-	[PROG_KPROBE_MULTI] = {attach_kprobes,         true },
-	[PROG_UPROBE_MULTI] = {attach_uprobes,         true },
-	[PROG_TRACEPOINT] = {attach_tracepoints,     false},
+	[PROG_KPROBE] = {attach_kprobes, true},
+	[PROG_KPROBE_MULTI] = {attach_kprobes, true},
+	[PROG_UPROBE_MULTI] = {attach_uprobes, true},
+	[PROG_TRACEPOINT] = {attach_tracepoints, false},
 	[PROG_RAW_TP] = {attach_raw_tracepoints, false},
-	[PROG_RAW_TP_BTF] = {attach_tracing,         false},
-	[PROG_PERF_EVENT] = {attach_perf_events,     false},
-	[PROG_FENTRY] = {attach_tracing,         true },
-	[PROG_FEXIT] = {attach_tracing,         true },
-	[PROG_LSM] = {attach_tracing,         false},
-	[PROG_ITER] = {attach_iter,            false},
-	[PROG_USER] = {NULL,                   false},
+	[PROG_RAW_TP_BTF] = {attach_tracing, false},
+	[PROG_PERF_EVENT] = {attach_perf_events, false},
+	[PROG_FENTRY] = {attach_tracing, true},
+	[PROG_FEXIT] = {attach_tracing, true},
+	[PROG_LSM] = {attach_tracing, false},
+	[PROG_ITER] = {attach_iter, false},
+	[PROG_USER] = {NULL, false},
 };
 
 static enum probe_kind kind_of(const struct probe *p)
@@ -277,12 +277,35 @@ void session_detach(struct session *s)
 	s->timers.len = 0;
 }
 
-unsigned session_nattached(const struct session *s)
+/* A USDT probe of the script is one, however many sites the compiler made of it. */
+static unsigned new_usdt_names(const struct running *r, struct strtab *seen)
 {
 	unsigned n = 0;
 
-	for (size_t i = 0; i < s->prog->probe.len; i++)
-		n += s->running[i].nattached;
+	for (uint32_t i = 0; i < r->probe->npoints; i++) {
+		const char *name = r->probe->points[i]->name;
+		_cleanup_free_ char *key =
+			xasprintf("%u %s", r->probe->loc.begin, name ? name : "");
+
+		if (strtab_get(seen, key))
+			continue;
+		strtab_set(seen, key, seen);
+		n++;
+	}
+	return MIN(n, r->nattached);
+}
+
+unsigned session_nattached(const struct session *s)
+{
+	struct strtab seen = {0};
+	unsigned n = 0;
+
+	for (size_t i = 0; i < s->prog->probe.len; i++) {
+		const struct running *r = &s->running[i];
+
+		n += kind_of(r->probe) == PK_USDT ? new_usdt_names(r, &seen) : r->nattached;
+	}
+	strtab_free(&seen);
 	return n;
 }
 
