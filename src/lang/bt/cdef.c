@@ -113,6 +113,8 @@ static void find_later(struct type *t, struct arena *a)
 		return;
 	type_complete(found, a);
 	*t = *found;
+	if (!numtab_get(&p->c->incomplete, (uintptr_t)found))
+		numtab_set(&p->c->incomplete, (uintptr_t)t, NULL);
 }
 
 struct type *cdef_tag(struct creader *r, enum type_kind kind, const char *tag)
@@ -129,6 +131,8 @@ struct type *cdef_tag(struct creader *r, enum type_kind kind, const char *tag)
 	t->name = tag;
 	t->complete = find_later;
 	t->origin = p;
+	if (kind != TYPE_ENUM)
+		numtab_set(&r->c->incomplete, (uintptr_t)t, t);
 	return t;
 }
 
@@ -354,6 +358,8 @@ void bt_cdefs_free(struct bt_cdefs *c)
 {
 	if (!c)
 		return;
+	numtab_free(&c->incomplete);
+	numtab_free(&c->aligned);
 	strtab_free(&c->types);
 	strtab_free(&c->from_btf);
 	strtab_free(&c->macros);

@@ -11,6 +11,8 @@
 struct bt_cdefs {
 	struct strtab types;	   /* "struct foo", "enum bar", typedef names -> struct type */
 	struct strtab from_btf;	   /* same names, found in BTF */
+	struct numtab incomplete;  /* types of which only the name is known; being defined */
+	struct numtab aligned;	   /* struct type -> alignment, where attributes decide it */
 	struct strtab macros;	   /* name -> text, tokens with a blank between them */
 	struct strtab enumerators; /* name -> struct cdef_enumerator */
 	unsigned nfiles;	   /* read so far: bounded */

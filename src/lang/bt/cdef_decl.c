@@ -49,6 +49,7 @@ static bool constant(struct creader *r, const char *stop, int64_t *v)
 {
 	struct buf out = {0};
 	unsigned depth = 0;
+	uint32_t end = r->begin;
 	while (r->kind != CT_END) {
 		char c = r->src->text[r->begin];
 		if (!depth && r->kind == CT_PUNCT && strchr(stop, c))
@@ -58,7 +59,8 @@ static bool constant(struct creader *r, const char *stop, int64_t *v)
 		char *text = cdef_text(r);
 		if (r->kind == CT_NUMBER)
 			text[strcspn(text, "uUlL")] = 0;
-		buf_printf(&out, "%s ", text);
+		buf_printf(&out, "%s%s", r->begin != end ? " " : "", text);
+		end = r->begin + r->len;
 		cdef_next(r);
 	}
 	bool ok = cdef_eval(r, buf_str(&out), v);
@@ -107,8 +109,16 @@ struct layout {
 
 static uint32_t align_of(struct creader *r, struct type *t, const struct attrs *at)
 {
-	type_complete(t, r->in->arena);
-	return MAX(type_align(t), at->aligned);
+	struct type *elem = t;
+	while (elem->kind == TYPE_ARRAY)
+		elem = elem->elem;
+	type_complete(elem, r->in->arena);
+	if (numtab_get(&r->c->incomplete, (uintptr_t)elem))
+		cdef_fail(r, arena_printf(r->in->arena, "a member has the incomplete type '%s %s'",
+					  elem->kind == TYPE_UNION ? "union" : "struct",
+					  elem->name ? elem->name : ""));
+	uintptr_t own = (uintptr_t)numtab_get(&r->c->aligned, (uintptr_t)elem);
+	return MAX(own ? (uint32_t)own : type_align(elem), at->aligned);
 }
 
 static void add_field(struct layout *l, const char *name, struct type *t, uint32_t align)
@@ -197,7 +207,7 @@ static struct declarator declarator(struct creader *r, struct type *t, struct at
 		d = declarator(r, &type_none, at);
 		r->depth--;
 		cdef_take(r, ")");
-		if (cdef_is(r, "("))
+		while (cdef_is(r, "(") || cdef_is(r, "["))
 			skip_group(r);
 		return d;
 	}
@@ -266,8 +276,11 @@ static void body(struct creader *r, struct type *t, struct attrs *at)
 	}
 	cdef_take(r, "}");
 	attributes(r, at);
+	if (l.packed || at->aligned)
+		numtab_set(&r->c->aligned, (uintptr_t)t,
+			   (void *)(uintptr_t)MAX(l.align, at->aligned));
 	l.align = MAX(l.align, at->aligned);
-	t->complete = NULL;
+	numtab_set(&r->c->incomplete, (uintptr_t)t, NULL);
 	t->nfield = (uint32_t)l.fields.len;
 	t->field =
 		t->nfield ? arena_memdup(a, l.fields.at, sizeof(struct field) * t->nfield) : NULL;
@@ -340,6 +353,8 @@ static struct type *tagged(struct creader *r, struct attrs *at)
 	r->nbodies++;
 	if (tag)
 		strtab_set(&r->c->types, arena_printf(r->in->arena, "%s %s", word, tag), t);
+	if (kind != TYPE_ENUM)
+		numtab_set(&r->c->incomplete, (uintptr_t)t, t);
 	r->depth++;
 	if (kind == TYPE_ENUM)
 		enumerators(r, t);

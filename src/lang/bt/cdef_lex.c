@@ -200,19 +200,21 @@ static bool condition(struct creader *r)
 {
 	struct buf out = {0};
 	for (;;) {
+		uint32_t before = r->pos;
 		skip(r, true);
 		if (!on_line(r))
 			break;
+		if (r->pos != before)
+			buf_putc(&out, ' ');
 		scan(r);
 		if (!cdef_is(r, "defined")) {
 			put_token(r, &out);
-			buf_putc(&out, ' ');
 			continue;
 		}
 		skip(r, true);
 		bool paren = at(r, r->pos) == '(';
 		r->pos += paren;
-		buf_puts(&out, is_defined(r, word_on_line(r)) ? "1 " : "0 ");
+		buf_puts(&out, is_defined(r, word_on_line(r)) ? " 1 " : " 0 ");
 		skip(r, true);
 		r->pos += paren && at(r, r->pos) == ')';
 	}

@@ -176,6 +176,8 @@ static void stmt(struct dump *d, const struct bt_stmt *s, unsigned depth)
 	for (size_t i = 0; i < ARRAY_SIZE(part); i++)
 		if (part[i])
 			expr(d, part[i], depth + 1);
+	if (s->type_name && s->type_name->typeof_expr)
+		expr(d, s->type_name->typeof_expr, depth + 1);
 	if (s->body)
 		block(d, s->body, depth + 1);
 	if (s->other) {

@@ -133,7 +133,7 @@ static struct type *key_element(struct bt_sema *s, struct bt_expr *e, struct typ
 		bt_err(s, e->loc, "%s cannot be part of a map key", bt_spell(s, t));
 	else if (t->kind == TYPE_NONE)
 		bt_err(s, e->loc, "Invalid map key type: void");
-	else if (t->kind == TYPE_CTX || (t->kind == TYPE_STRUCT && t->is_ctx_based))
+	else if (t->kind == TYPE_CTX)
 		bt_err(s, e->loc, "context cannot be part of a map key");
 	else
 		return t;

@@ -70,68 +70,67 @@ static void match_points(struct bt_sema *s, struct bt_probe *p)
 	}
 }
 
-static bool note_probe_name(struct bt_walk *w, struct bt_expr *e)
-{
-	bool *uses = w->arg;
-	*uses = *uses || ((e->kind == BT_IDENT || e->kind == BT_BUILTIN || e->kind == BT_CALL) &&
-			  !strcmp(e->text, "probe"));
-	return !*uses;
-}
+static bool uses_name(struct bt_probe *p, const char *const *names);
 
-/* Programs that the probe becomes: one for all its places where a multi link can hold them, else
- * one each. */
+/* Programs that the probe becomes: one for all its places where a multi link can hold them, else one each. */
 static size_t programs_of(struct bt_sema *s, struct bt_probe *p)
 {
-	const struct features *f = &s->in->world->features;
-	bool uses_name = false;
-	struct bt_walk w = {.expr = note_probe_name, .arg = &uses_name};
-	bt_walk_expr(&w, p->predicate);
-	bt_walk_block(&w, p->body);
-	vec_each(it, &p->matched.list) {
-		enum probe_kind k = (*it)->kind;
-		bool is_user = k == PK_UPROBE || k == PK_URETPROBE,
-		     is_kernel = k == PK_KPROBE || k == PK_KRETPROBE;
-		if (uses_name || !((is_user && f->uprobe_multi) || (is_kernel && f->kprobe_multi)))
-			return p->matched.list.len;
-	}
-	return 1;
+	static const char *const probe_name[] = {"probe", NULL};
+	static const struct features none;
+	const struct features *f = s->in->world ? &s->in->world->features : &none;
+	size_t n = p->matched.list.len;
+	enum probe_kind kind = n ? p->matched.list.at[0]->kind : PK_COUNT;
+	bool user = kind == PK_UPROBE || kind == PK_URETPROBE, kernel = kind == PK_KPROBE || kind == PK_KRETPROBE;
+	bool multi = (user && f->uprobe_multi) || (kernel && f->kprobe_multi);
+	return multi && !uses_name(p, probe_name) ? MIN(n, (size_t)p->npoint) : n;
 }
 
 static bool too_many(struct bt_sema *s, struct bt_probe *p, size_t total)
 {
-	if (total <= s->in->opt.max_probes)
+	const struct program_options *opt = &s->in->opt;
+	uint32_t limit = MIN(opt->max_progs, opt->max_probes);
+	if (total <= limit)
 		return false;
-	struct diag *d =
-		bt_err_now(s, p->loc,
-			   "Your program is trying to generate more than %zu BPF programs, which "
-			   "exceeds the current limit of %u",
-			   total, s->in->opt.max_probes);
-	bt_hint(s, d,
-		"You can increase the limit through the BPFTRACE_MAX_BPF_PROGS environment variable.");
+	struct diag *d = bt_err_now(s, p->point[0].loc,
+				    "Your program is trying to generate more than %zu BPF programs, which "
+				    "exceeds the current limit of %u",
+				    total, limit);
+	bt_hint(s, d, "You can increase the limit through the %s environment variable.",
+		limit == opt->max_progs ? "BPFTRACE_MAX_BPF_PROGS" : "BPFTRACE_MAX_PROBES");
 	return true;
 }
 
 /* --- handlers -----------------------------------------------------------------------------------
  */
 
-static bool note_args(struct bt_walk *w, struct bt_expr *e)
+struct name_search {
+	const char *const *names;
+	bool found;
+};
+
+static bool note_name(struct bt_walk *w, struct bt_expr *e)
 {
-	bool *uses = w->arg;
-	bool name = e->kind == BT_IDENT || e->kind == BT_CALL;
-	if (name &&
-	    (!strcmp(e->text, "args") || !strcmp(e->text, "retval") || !strcmp(e->text, "ctx")))
-		*uses = true;
-	return !*uses;
+	struct name_search *search = w->arg;
+	bool is_name = e->kind == BT_IDENT || e->kind == BT_CALL;
+	for (const char *const *n = search->names; is_name && *n; n++)
+		search->found = search->found || !strcmp(e->text, *n);
+	return !search->found;
+}
+
+static bool uses_name(struct bt_probe *p, const char *const *names)
+{
+	struct name_search search = {.names = names};
+	struct bt_walk w = {.expr = note_name, .arg = &search};
+	bt_walk_expr(&w, p->predicate);
+	bt_walk_block(&w, p->body);
+	return search.found;
 }
 
 /* Does the handler look at what differs from place to place? */
 static bool uses_args(struct bt_probe *p)
 {
-	bool uses = false;
-	struct bt_walk w = {.expr = note_args, .arg = &uses};
-	bt_walk_expr(&w, p->predicate);
-	bt_walk_block(&w, p->body);
-	return uses;
+	static const char *const names[] = {"args", "retval", "ctx", "__builtin_retval", NULL};
+	return uses_name(p, names);
 }
 
 static bool same_record(const struct type *a, const struct type *b)
@@ -241,7 +240,7 @@ bool bt_match_probes(struct bt_sema *s)
 		struct bt_probe *p = *at;
 		match_points(s, p);
 		total += programs_of(s, p);
-		if (too_many(s, p, total))
+		if (p->npoint && too_many(s, p, total))
 			return false;
 		if (p->matched.list.len) {
 			at = &split(s, p)->next;
