@@ -72,7 +72,8 @@ static void match_points(struct bt_sema *s, struct bt_probe *p)
 
 static bool uses_name(struct bt_probe *p, const char *const *names);
 
-/* Programs that the probe becomes: one for all its places where a multi link can hold them, else one each. */
+/* Programs that the probe becomes: one for all its places where a multi link can hold them, else
+ * one each. */
 static size_t programs_of(struct bt_sema *s, struct bt_probe *p)
 {
 	static const char *const probe_name[] = {"probe", NULL};
@@ -80,7 +81,8 @@ static size_t programs_of(struct bt_sema *s, struct bt_probe *p)
 	const struct features *f = s->in->world ? &s->in->world->features : &none;
 	size_t n = p->matched.list.len;
 	enum probe_kind kind = n ? p->matched.list.at[0]->kind : PK_COUNT;
-	bool user = kind == PK_UPROBE || kind == PK_URETPROBE, kernel = kind == PK_KPROBE || kind == PK_KRETPROBE;
+	bool user = kind == PK_UPROBE || kind == PK_URETPROBE,
+	     kernel = kind == PK_KPROBE || kind == PK_KRETPROBE;
 	bool multi = (user && f->uprobe_multi) || (kernel && f->kprobe_multi);
 	return multi && !uses_name(p, probe_name) ? MIN(n, (size_t)p->npoint) : n;
 }
@@ -91,10 +93,11 @@ static bool too_many(struct bt_sema *s, struct bt_probe *p, size_t total)
 	uint32_t limit = MIN(opt->max_progs, opt->max_probes);
 	if (total <= limit)
 		return false;
-	struct diag *d = bt_err_now(s, p->point[0].loc,
-				    "Your program is trying to generate more than %zu BPF programs, which "
-				    "exceeds the current limit of %u",
-				    total, limit);
+	struct diag *d =
+		bt_err_now(s, p->point[0].loc,
+			   "Your program is trying to generate more than %zu BPF programs, which "
+			   "exceeds the current limit of %u",
+			   total, limit);
 	bt_hint(s, d, "You can increase the limit through the %s environment variable.",
 		limit == opt->max_progs ? "BPFTRACE_MAX_BPF_PROGS" : "BPFTRACE_MAX_PROBES");
 	return true;
