@@ -190,7 +190,8 @@ ir_ref ir_calln(struct ir_builder *b, enum ir_op op, int64_t imm, void *sym, uns
 	if (n > CALL_ARGS)
 		BUG("%s with %u arguments", ir_ops[op].name, n);
 	ir_ref copy[CALL_ARGS];
-	memcpy(copy, arg, n * sizeof(*copy));
+	if (n)
+		memcpy(copy, arg, n * sizeof(*copy));
 	return append(b,
 		      &(struct ir_insn){
 			      .op = (uint8_t)op, .imm = imm, .sym = sym, .nargs = n, .arg = copy});
