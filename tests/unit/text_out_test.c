@@ -18,7 +18,7 @@ static void events(void)
 	SEND(ACT_PRINT, NULL, TUPLE(i64(1), str(4, "x")));
 	SEND(ACT_PRINT_KEY, NULL, i64(1), i64(5));
 	SEND(ACT_JOIN, ",", i64(2), bytes_of(6, "ls\0-l\0"));
-	SEND(ACT_TIME, "%Y\n" + 2, i64(0));
+	SEND(ACT_TIME, &"%Y\n"[2], i64(0));
 	CHECK_STR(written(), "a=1\n(1, x)\n5\nls,-l\n\n");
 	struct action *a = program_action(prog, ACT_SYSTEM, (struct loc){0});
 	x->ops->event(x, a, NULL, 0, "no newline", 10);
