@@ -31,6 +31,12 @@ static void act_show(struct run *r)
 	show(r, NULL, 0);
 }
 
+static void act_warning(struct run *r)
+{
+	if (repeat_is_first(r, r->record.action, (int64_t)arg_number(&r->record, 0)))
+		act_show(r);
+}
+
 static void fail(struct run *r, struct err *e)
 {
 	if (!e)
@@ -206,8 +212,8 @@ static void (*const actions[])(struct run *r) = {
 	[ACT_CLEAR] = act_clear,         [ACT_ZERO] = act_zero,
 	[ACT_TIME] = act_show,           [ACT_EXIT] = act_exit,
 	[ACT_SYSTEM] = act_system,       [ACT_CAT] = act_cat,
-	[ACT_JOIN] = act_show,           [ACT_HELPER_ERROR] = act_show,
-	[ACT_RUNTIME_ERROR] = act_show,  [ACT_SKB] = act_show,
+	[ACT_JOIN] = act_show,           [ACT_HELPER_ERROR] = act_warning,
+	[ACT_RUNTIME_ERROR] = act_warning,  [ACT_SKB] = act_show,
 	[ACT_STP_PRINT] = act_show,      [ACT_STP_LOG] = act_show,
 	[ACT_STP_WARN] = act_show,       [ACT_STP_ERROR] = act_stp_error,
 	[ACT_STP_SYSTEM] = act_system,   [ACT_STP_PRINTK] = act_show,

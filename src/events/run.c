@@ -111,6 +111,7 @@ struct err *events_decode(struct program *p, const void *record, size_t n, struc
 	else
 		e = err_new(EBADMSG, "a record of %zu bytes does not fit its description", n);
 	record_free(&r.record);
+	vec_free(&r.repeats);
 	return e;
 }
 
@@ -203,6 +204,7 @@ static struct err *loop(struct run *r)
 		}
 		exporter_flush(r->out);
 		report_lost(r);
+		repeats_report(r, now_ns());
 		e = run_timers(r);
 		if (!e)
 			e = run_signals(r);
@@ -254,6 +256,7 @@ static void close_run(struct run *r)
 	track_close(&r->track);
 	record_free(&r->record);
 	numtab_free(&r->emptied);
+	vec_free(&r->repeats);
 	if (r->epoll_fd >= 0)
 		close(r->epoll_fd);
 	queue_destroy(&r->queue);
@@ -308,6 +311,7 @@ static struct err *finish(struct run *r)
 	e = session_run_end(r->session, r->has_failed);
 	drain_all(r);
 	report_lost(r);
+	repeats_report(r, 0);
 	return e;
 }
 

@@ -7,6 +7,13 @@
 #include "events/record.h"
 #include "output/output.h"
 
+/* A warning that was shown, and how often it has come again since. */
+struct repeat {
+	const struct action *act;
+	int64_t code; /* of HELPER_ERROR */
+	uint64_t more;
+};
+
 struct run {
 	struct session *session; /* NULL: records are only shown */
 	struct program *prog;
@@ -23,6 +30,8 @@ struct run {
 	int status;
 	uint64_t lost, skipped; /* reported so far */
 	struct numtab emptied;  /* by var id: &var_cleared or &var_zeroed, what was done last */
+	VEC(struct repeat) repeats;
+	uint64_t repeats_shown_ns;
 	uint64_t broken;        /* records that do not fit their schema */
 	int epoll_fd;
 	struct err *err;
@@ -30,6 +39,11 @@ struct run {
 
 /* Marks of `emptied`. */
 extern char var_cleared, var_zeroed;
+
+/* repeat.c.  true: the first of its kind at this place; others are counted. */
+bool repeat_is_first(struct run *r, const struct action *act, int64_t code);
+/* Shows how often each warning came again, at most once a second; now_ns 0: the last time, at the end. */
+void repeats_report(struct run *r, uint64_t now_ns);
 
 /* action.c: what the record in r->record asks for */
 void action_run(struct run *r);

@@ -238,27 +238,32 @@ static void message_line(struct exporter *x, const char *type, const char *msg, 
 	close_line(x, start);
 }
 
-static void helper_line(struct exporter *x, const struct action *act, uint64_t helper,
-			int64_t retcode)
+static void helper_line(struct exporter *x, const struct action *act, const char *more,
+			uint64_t helper, int64_t retcode)
 {
 	size_t start = x->out.len;
-	const char *msg = strerror((int)-retcode);
+	struct buf msg = {0};
+	buf_printf(&msg, "%s%s", strerror((int)-retcode), more);
 	open_line(x, "helper_error");
 	buf_puts(&x->out, ", \"msg\": ");
-	json_string(msg, strlen(msg), &x->out);
+	json_string(buf_str(&msg), msg.len, &x->out);
+	buf_free(&msg);
 	buf_printf(&x->out, ", \"helper\": \"%s\", \"retcode\": %lld", helper_name(helper),
 		   (long long)retcode);
 	place(x, act->loc);
 	close_line(x, start);
 }
 
-static void runtime_error(struct exporter *x, const struct action *act)
+static void runtime_error(struct exporter *x, const struct action *act, const char *more)
 {
-	const char *msg = runtime_error_text(act->number);
-	if (act->number == RT_MAP_FULL)
-		helper_line(x, act, BPF_FUNC_map_update_elem, -E2BIG);
-	else
-		message_line(x, "runtime_error", msg, strlen(msg), act);
+	struct buf msg = {0};
+	if (act->number == RT_MAP_FULL) {
+		helper_line(x, act, more, BPF_FUNC_map_update_elem, -E2BIG);
+		return;
+	}
+	buf_printf(&msg, "%s%s", runtime_error_text(act->number), more);
+	message_line(x, "runtime_error", buf_str(&msg), msg.len, act);
+	buf_free(&msg);
 }
 
 static void value_line(struct exporter *x, const struct value *v)
@@ -311,11 +316,11 @@ static void event(struct exporter *x, const struct action *act, const struct val
 	case ACT_SYSTEM: text_line(x, "syscall", text, len); break;
 	case ACT_HELPER_ERROR:
 		if (!x->no_warnings)
-			helper_line(x, act, act->number, n ? value_number(&args[0]) : 0);
+			helper_line(x, act, len ? text : "", act->number, n ? value_number(&args[0]) : 0);
 		break;
 	case ACT_RUNTIME_ERROR:
 		if (!x->no_warnings)
-			runtime_error(x, act);
+			runtime_error(x, act, len ? text : "");
 		break;
 	default: break;
 	}

@@ -50,22 +50,26 @@ static void message(struct exporter *x, const struct action *act, const char *se
 }
 
 static void helper_message(struct exporter *x, const struct action *act, const char *msg,
-			   uint64_t helper, int64_t retcode)
+			   const char *more, uint64_t helper, int64_t retcode)
 {
 	struct buf b = {0};
-	buf_printf(&b, "%s\nAdditional Info - helper: %s, retcode: %lld", msg, helper_name(helper),
-		   (long long)retcode);
-	message(x, act, "WARNING", buf_str(&b), b.len, true);
+	buf_printf(&b, "%s%s\nAdditional Info - helper: %s, retcode: %lld", msg, more,
+		   helper_name(helper), (long long)retcode);
+	message(x, act, "WARNING", buf_str(&b), b.len, !*more);
 	buf_free(&b);
 }
 
-static void runtime_error(struct exporter *x, const struct action *act)
+static void runtime_error(struct exporter *x, const struct action *act, const char *more)
 {
 	const char *msg = runtime_error_text(act->number);
-	if (act->number == RT_MAP_FULL)
-		helper_message(x, act, msg, BPF_FUNC_map_update_elem, -E2BIG);
-	else
-		message(x, act, "WARNING", msg, strlen(msg), true);
+	struct buf b = {0};
+	if (act->number == RT_MAP_FULL) {
+		helper_message(x, act, msg, more, BPF_FUNC_map_update_elem, -E2BIG);
+		return;
+	}
+	buf_printf(&b, "%s%s", msg, more);
+	message(x, act, "WARNING", buf_str(&b), b.len, !*more);
+	buf_free(&b);
 }
 
 static void errorf(struct exporter *x, const struct action *act, const struct value *args,
@@ -105,11 +109,11 @@ static void event(struct exporter *x, const struct action *act, const struct val
 		break;
 	case ACT_HELPER_ERROR: {
 		int64_t retcode = n ? value_number(&args[0]) : 0;
-		helper_message(x, act, helper_error_text(act->number, retcode), act->number,
-			       retcode);
+		helper_message(x, act, helper_error_text(act->number, retcode), len ? text : "",
+			       act->number, retcode);
 		return;
 	}
-	case ACT_RUNTIME_ERROR: runtime_error(x, act); return;
+	case ACT_RUNTIME_ERROR: runtime_error(x, act, len ? text : ""); return;
 	default: return;
 	}
 	exporter_written(x, start);

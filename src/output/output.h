@@ -42,8 +42,8 @@ struct exporter_ops {
 	void (*begin)(struct exporter *x);
 	void (*attached)(struct exporter *x, unsigned nprobes);
 	/* A record whose meaning is text or a value: PRINTF, ERRORF, WARNF, PRINT, PRINT_KEY, TIME,
-	 * JOIN, CAT and SYSTEM (text: what came out), HELPER_ERROR, RUNTIME_ERROR and all of
-	 * SystemTap's. */
+	 * JOIN, CAT and SYSTEM (text: what came out), HELPER_ERROR and RUNTIME_ERROR (text: how often
+	 * more, " (3 more times)", none for the first) and all of SystemTap's. */
 	void (*event)(struct exporter *x, const struct action *act, const struct value *args,
 		      unsigned nargs, const char *text, size_t text_len);
 	/* A whole variable: print(@m) or at exit.  Rows unsorted; top and div as in print(). */
