@@ -6,7 +6,7 @@ Q = @
 FUZZ_SECONDS ?= 60
 export FUZZ_SECONDS
 
-.PHONY: all deps demo test test-unit test-live test-tools test-asan test-fuzz static bench install clean
+.PHONY: all deps demo test test-unit test-live test-tools test-asan test-fuzz test-vm test-vm-all vm-shell static bench install clean
 
 all: build/build.ninja
 	$(Q)$(NINJA) -C build --quiet
@@ -31,6 +31,12 @@ test:
 
 test-unit test-live test-tools test-asan test-fuzz: test-%:
 	$(Q)tests/run $*
+
+# Kernels of Debian in QEMU: KERNEL=6.1, 6.12 or sid; tests/vm/run says more.
+KERNEL ?= 6.1
+test-vm test-vm-all vm-shell: all
+	$(Q)tools/deps build test vm
+	$(Q)tests/vm/run $(if $(filter vm-shell,$@),--shell $(KERNEL),$(if $(filter test-vm-all,$@),all,$(KERNEL)))
 
 static:
 	$(Q)tools/deps build static
