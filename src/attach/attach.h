@@ -19,6 +19,7 @@
 void features_probe(struct world *w);
 void features_probe_sessions(struct world *w);
 void features_probe_perf(struct world *w);
+void features_probe_fentry(struct world *w); /* also whether the machine's policy allows it */
 /* One line that says what is missing to trace at all (rights, BTF, tracefs), NULL when all is
  * there. */
 struct err *attach_preflight(struct world *w);

@@ -1,6 +1,7 @@
 /*
  * attach_perf.c - perf events: timers (cpu-clock), software and hardware counters, watchpoints.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -50,7 +51,39 @@ static bool open_on_cpu(void *arg, int cpu)
 	return !o->err && !o->first_only;
 }
 
-/* One event a thread of the process: breakpoints follow threads, not CPUs. */
+/* HW_BREAKPOINT_X of linux/hw_breakpoint.h, whose other names collide with ours. */
+enum {
+	BREAKPOINT_EXECUTE = 4
+};
+
+/* An event on a process id follows that one thread and, inherited, those that it starts later. */
+static void open_on_threads(struct opening *o)
+{
+	_cleanup_free_ char *path = xasprintf("/proc/%d/task", o->pid);
+	DIR *dir = opendir(path);
+	const struct dirent *d;
+	bool any = false;
+
+	while (dir && !o->err && (d = readdir(dir))) {
+		int tid = atoi(d->d_name);
+
+		if (tid <= 0)
+			continue;
+		o->pid = tid;
+		any = true;
+		open_on_cpu(o, -1);
+		if (o->err && o->err->code == ESRCH) { /* ended meanwhile */
+			err_free(o->err);
+			o->err = NULL;
+		}
+	}
+	if (dir)
+		closedir(dir);
+	if (!any && !o->err)
+		open_on_cpu(o, -1);
+}
+
+/* Breakpoints of a process follow its threads, not CPUs. */
 static struct err *open_watchpoint(struct opening *o)
 {
 	if (!feature_breakpoint_fires())
@@ -58,12 +91,13 @@ static struct err *open_watchpoint(struct opening *o)
 	o->attr.type = PERF_TYPE_BREAKPOINT;
 	o->attr.bp_type = o->p->mode;
 	o->attr.bp_addr = o->p->address;
-	o->attr.bp_len = o->p->len;
+	/* perf_event_open(2): execution breakpoints are as long as a long, whatever the instruction */
+	o->attr.bp_len = o->p->mode == BREAKPOINT_EXECUTE ? sizeof(long) : o->p->len;
 	o->attr.sample_period = 1;
 	o->attr.precise_ip = 2;
 	if (o->pid > 0) {
 		o->attr.inherit = 1;
-		open_on_cpu(o, -1);
+		open_on_threads(o);
 	} else {
 		each_online_cpu(open_on_cpu, o);
 	}

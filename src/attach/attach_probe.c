@@ -117,6 +117,11 @@ static bool screened(struct batch *b, const struct attach_point *p)
 
 	if (b->is_kernel)
 		return false;
+	struct err *e = boundary_check(b->pl->s->world, p);
+	if (e) {
+		err_free(attach_refused(b->pl, e));
+		return true;
+	}
 	if (!str_eq(b->open_path, p->target)) {
 		if (b->open_fd >= 0)
 			close(b->open_fd);
@@ -226,7 +231,13 @@ static struct err *attach_pmus(struct place *pl, const char *pmu, const char *wh
 
 	for (uint32_t i = 0; i < probe->npoints; i++) {
 		const struct attach_point *p = probe->points[i];
-		struct err *e = type < 0 ? err_new(EOPNOTSUPP,
+		struct err *e = boundary_check(pl->s->world, p);
+
+		if (e) {
+			err_free(attach_refused(pl, e));
+			continue;
+		}
+		e = type < 0 ? err_new(EOPNOTSUPP,
 						   "this kernel cannot probe %s (%s is not set)",
 						   what, config)
 					 : attach_pmu(pl, p, pmu, type, bit);

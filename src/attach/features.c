@@ -210,6 +210,25 @@ void features_probe_sessions(struct world *w)
 	f->kprobe_session = f->kprobe_multi && kprobe_multi_works(SYS_TRACE_KPROBE_SESSION);
 }
 
+void features_probe_fentry(struct world *w)
+{
+	const struct bpf_insn insn[] = {MOV_IMM(0, 0), EXIT()};
+	struct err *e = NULL;
+	struct btf *btf = world_btf(w, &e);
+	struct sys_prog p = {.type = BPF_PROG_TYPE_TRACING,
+			     .attach_type = BPF_TRACE_FENTRY,
+			     .attach_btf_id = btf ? btf_find(btf, BTF_NS_FUNC, "do_exit") : 0,
+			     .insn = insn,
+			     .ninsn = 2,
+			     .license = "GPL"};
+	int fd = p.attach_btf_id ? sys_prog_load(&p) : -1;
+
+	err_free(e);
+	w->features.fentry = w->features.fentry && fd >= 0;
+	if (fd >= 0)
+		close(fd);
+}
+
 void features_probe_perf(struct world *w)
 {
 	if (w->features.probed_perf)

@@ -42,7 +42,11 @@ struct err *attach_missing(struct place *pl, const struct attach_point *p, struc
 {
 	const char *name = p && p->name ? p->name : pl->r->probe->name;
 
-	e = err_note(e, "cannot attach %s", name);
+	return attach_refused(pl, err_note(e, "cannot attach %s", name));
+}
+
+struct err *attach_refused(struct place *pl, struct err *e)
+{
 	if (e->code == EPERM || e->code == ENOMEM || e->code == EMFILE || e->code == ENFILE)
 		return e;
 	pl->nmissing++;

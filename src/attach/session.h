@@ -115,12 +115,21 @@ struct err *attach_kprobes(struct place *pl);
 /* Notes a point that could not be attached; an error only when the next points would fail for the
  * same reason. */
 struct err *attach_missing(struct place *pl, const struct attach_point *p, struct err *e);
+/* The same with a message that names the place itself. */
+struct err *attach_refused(struct place *pl, struct err *e);
 
 /*
  * arch_x86_64.c: why the kernel would refuse a breakpoint on the instruction at `insn`, as far as
  * its first bytes tell; NULL: it may take it.
  */
 const char *arch_refuses_breakpoint(const uint8_t *insn, size_t n);
+
+/* insn_x86_64.c: bytes of the instruction at `insn`; 0: none is there, or it is cut off. */
+unsigned arch_insn_length(const uint8_t *insn, size_t n);
+
+/* boundary.c: why a breakpoint there could harm the program (uprobes that are written as offsets); NULL: it is safe,
+ * or asked for with --unsafe. */
+struct err *boundary_check(struct world *w, const struct attach_point *p);
 
 /* user.c */
 struct err *user_run(struct session *s, struct running *r);

@@ -55,6 +55,8 @@ static void kernel(const struct features *f)
 		{"iter", yes(f->iter)},
 		{"fentry", yes(f->fentry)},
 		{"perf_event", "yes"},
+		{"hardware", yes(f->hw_perf)},
+		{"watchpoint", yes(f->sw_breakpoint)},
 	};
 	table("Kernel helpers", helpers, ARRAY_SIZE(helpers));
 	table("Kernel features", features, ARRAY_SIZE(features));
@@ -77,6 +79,9 @@ int print_info(struct job *j)
 	printf("\nBuild\n  version: v%s\n  bfd: no\n  libdw (DWARF support): yes\n", SPILE_VERSION);
 	printf("  libsystemd (systemd notify support): no\n  bcc library path resolution: yes\n"
 	       "  blazesym (advanced symbolization): no\n  dwunwind (DWARF stack unwinding): no\n");
+	features_probe_sessions(s.world);
+	features_probe_perf(s.world);
+	features_probe_fentry(s.world);
 	kernel(&s.world->features);
 	printf("\n");
 	script_close(&s);

@@ -176,6 +176,8 @@ void kit_continue(struct kit *k);
  * ------------------------------------------------------------------------------------- */
 
 ir_ref kit_pid_tgid(struct kit *k);
+/* The same as our own pid namespace counts, and /proc shows; 0 for processes outside of it. */
+ir_ref kit_ns_pid_tgid(struct kit *k);
 ir_ref kit_uid_gid(struct kit *k);
 void kit_comm(struct kit *k, ir_ref dst16);
 ir_ref kit_nsecs(struct kit *k, enum ts_clock clock);

@@ -2,11 +2,36 @@
 #include "lang/arch.h"
 #include "lang/kit_internal.h"
 
+#include <stddef.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+
+/* Number of the first pid namespace: PROC_PID_INIT_INO of include/linux/proc_ns.h. */
+enum {
+	INIT_PID_NS = 0xEFFFFFFCu
+};
+
+/* As bpf_get_ns_current_pid_tgid() fills it: struct bpf_pidns_info. */
+struct ns_info {
+	uint32_t pid, tgid;
+};
 
 ir_ref kit_pid_tgid(struct kit *k)
 {
 	return H0(k, BPF_FUNC_get_current_pid_tgid);
+}
+
+ir_ref kit_ns_pid_tgid(struct kit *k)
+{
+	struct stat st;
+	if (*k->world->root || stat("/proc/self/ns/pid", &st) || st.st_ino == INIT_PID_NS)
+		return kit_pid_tgid(k);
+	ir_ref info = kit_mem_zero(k, sizeof(struct ns_info));
+	H(k, BPF_FUNC_get_ns_current_pid_tgid, C(k, (int64_t)st.st_dev), C(k, (int64_t)st.st_ino), info,
+	  C(k, sizeof(struct ns_info)));
+	ir_ref tgid = ir_load(B(k), info, offsetof(struct ns_info, tgid), 4, false);
+	ir_ref pid = ir_load(B(k), info, offsetof(struct ns_info, pid), 4, false);
+	return ir_bin(B(k), IR_OR, ir_bini(B(k), IR_SHL, tgid, 32), pid);
 }
 
 ir_ref kit_uid_gid(struct kit *k)

@@ -41,7 +41,7 @@ void kit_stack(struct kit *k, const struct type *t, ir_ref dst, struct loc loc)
 	ir_store(B(k), dst, offsetof(struct stack_value_wire, id), 8, id);
 	if (user)
 		ir_store(B(k), dst, offsetof(struct stack_value_wire, pid), 4,
-			 ir_bini(B(k), IR_LSHR, kit_pid_tgid(k), 32));
+			 ir_bini(B(k), IR_LSHR, kit_ns_pid_tgid(k), 32));
 	ir_store(B(k), dst, offsetof(struct stack_value_wire, nframes), 4,
 		 build_id ? ir_bini(B(k), IR_LSHR, got, 5) : words);
 	ir_ref known = H(k, BPF_FUNC_map_lookup_elem, ir_map(B(k), p->stacks), key);

@@ -68,6 +68,7 @@ struct attach_point {
 	uint32_t maxactive;
 	int64_t order;
 	int pid;	      /* 0: any */
+	bool is_unproven;     /* uprobe: nothing says that an instruction starts there */
 	uint32_t btf_id;      /* rawtracepoint, fentry, fexit, iter, lsm */
 	uint64_t cookie;
 };

@@ -1,6 +1,7 @@
 /* probe_user.c - functions and static probes of user-space binaries. */
 #include "lang/probe_internal.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -64,8 +65,7 @@ static void add_symbol(struct expansion *x, const char *path, const struct elf_s
 		spec->offset ? xasprintf("%s+%llu", s->name, (unsigned long long)spec->offset)
 			     : xasprintf("%s%s", spec->cpp ? "cpp:" : "", s->name);
 	if (spec->offset && s->size && spec->offset >= s->size && !x->world->unsafe) {
-		expansion_error(x, "offset %llu lies outside of %s, which has %llu bytes",
-				(unsigned long long)spec->offset, s->name,
+		expansion_error(x, "Offset outside the function bounds ('%s' size is %llu)", s->name,
 				(unsigned long long)s->size);
 		return;
 	}
@@ -73,6 +73,7 @@ static void add_symbol(struct expansion *x, const char *path, const struct elf_s
 	p->func = arena_strdup(x->arena, s->name);
 	p->offset = s->file_offset + spec->offset;
 	p->address = s->value + spec->offset;
+	p->is_unproven = spec->offset || (!s->size && !is_pattern(spec->func));
 }
 
 static int by_name(const void *a, const void *b)
@@ -104,18 +105,13 @@ static void add_matches(struct expansion *x, const char *path, struct elf_file *
 static void add_address(struct expansion *x, const char *path, struct elf_file *f)
 {
 	uint64_t address = x->spec->address, offset;
-	if (!elf_offset_of(f, address, &offset)) {
-		if (!x->world->unsafe) {
-			expansion_error(x, "0x%llx is not an address of %s",
-					(unsigned long long)address, path);
-			return;
-		}
-		offset = address; /* taken as an offset in the file */
-	}
+	if (!f || !elf_offset_of(f, address, &offset))
+		offset = address; /* taken as an offset in the file: with --unsafe */
 	_cleanup_free_ char *rest = xasprintf("%llu", (unsigned long long)address);
 	struct attach_point *p = add(x, path, rest);
 	p->address = address;
 	p->offset = offset;
+	p->is_unproven = true;
 }
 
 static void expand_file(struct expansion *x, const char *path)
@@ -123,6 +119,11 @@ static void expand_file(struct expansion *x, const char *path)
 	const struct probe_spec *s = x->spec;
 	struct elf_file *f;
 	struct err *e = elf_open(x->world, path, &f);
+	if (e && e->code == ENOEXEC && x->world->unsafe && s->has_address) {
+		err_free(e); /* a flat binary */
+		add_address(x, path, NULL);
+		return;
+	}
 	if (e) {
 		if (!is_pattern(s->target))
 			expansion_error(x, "%s", e->msg);

@@ -44,6 +44,10 @@ const char *helper_error_text(uint64_t helper, int64_t retcode)
 	return strerror((int)-retcode);
 }
 
+enum {
+	MAX_EXPANSIONS_SHOWN = 100
+};
+
 static void source_lines(struct loc loc, struct line_col from, struct line_col to, struct buf *out)
 {
 	for (uint32_t line = from.line; line <= to.line; line++) {
@@ -68,8 +72,8 @@ static void source_lines(struct loc loc, struct line_col from, struct line_col t
 	}
 }
 
-void format_message(struct exporter *x, struct loc loc, const char *severity, const char *msg,
-		    size_t len, bool with_source, struct buf *out)
+static void one_message(struct exporter *x, struct loc loc, const char *severity, const char *msg,
+			size_t len, bool with_source, struct buf *out)
 {
 	bool is_error = str_eq(severity, "ERROR");
 	struct line_col from = {0}, to = {0};
@@ -92,4 +96,16 @@ void format_message(struct exporter *x, struct loc loc, const char *severity, co
 	buf_puts(out, x->colour ? "\033[0m\n" : "\n");
 	if (with_source && loc.src)
 		source_lines(loc, from, to, out);
+}
+
+void format_message(struct exporter *x, struct loc loc, const char *severity, const char *msg,
+		    size_t len, bool with_source, struct buf *out)
+{
+	const char *expanded = "expanded from";
+	const struct loc *from = loc.src ? loc.src->from : NULL;
+	one_message(x, loc, severity, msg, len, with_source, out);
+	for (unsigned depth = 0; from && depth < MAX_EXPANSIONS_SHOWN; depth++) {
+		one_message(x, *from, severity, expanded, strlen(expanded), true, out);
+		from = from->src ? from->src->from : NULL;
+	}
 }

@@ -113,7 +113,8 @@ const char *helper_name(uint64_t id); /* "map_lookup_elem" */
 const char *runtime_error_text(uint64_t e);
 /* What text mode says about a helper's negative result. */
 const char *helper_error_text(uint64_t helper, int64_t retcode);
-/* "FILE:LINE:COL-COL: " + severity + msg, and, with context, the source line underlined. */
+/* "FILE:LINE:COL-COL: " + severity + msg, and, with context, the source line underlined; of a macro's text also
+ * where it was used. */
 void format_message(struct exporter *x, struct loc loc, const char *severity, const char *msg,
 		    size_t len, bool with_source, struct buf *out);
 

@@ -142,7 +142,7 @@ static void format_string(struct exporter *x, const struct value *v, struct buf 
 	bool is_full = value_string(v, &s, &n);
 	buf_add(out, s, n);
 	/* an array of char need not end in NUL: nothing was cut off */
-	if (is_full && v->type->kind == TYPE_STR)
+	if (is_full && v->type->kind == TYPE_STR && !v->type->is_chars)
 		buf_puts(out, trailer ? trailer : "..");
 }
 

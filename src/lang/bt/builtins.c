@@ -226,15 +226,25 @@ static struct type *sema_usermode(struct bt_sema *s, struct bt_expr *e)
 	return &type_uint8;
 }
 
+/* Only a perf event interrupts either side: the two low bits of the code segment are its privilege.  begin, end
+ * and self run for ourselves, in user space. */
 static ir_ref lower_usermode(struct bt_lower *l, struct bt_expr *e)
 {
-	ir_ref cs = kit_reg(&l->kit, "cs");
-	if (!cs) {
-		diag_error(l->in->diags, e->loc,
-			   "The usermode builtin can not be used with '%s' probes",
-			   bt_kind_name(l->point ? l->point->kind : PK_COUNT));
-		return ir_const(&l->kit.b, 0);
+	switch (l->point ? l->point->kind : PK_BEGIN) {
+	case PK_BEGIN:
+	case PK_END:
+	case PK_SELF:
+	case PK_UPROBE:
+	case PK_URETPROBE:
+	case PK_USDT: return ir_const(&l->kit.b, 1);
+	case PK_PROFILE:
+	case PK_INTERVAL:
+	case PK_SOFTWARE:
+	case PK_HARDWARE:
+	case PK_WATCHPOINT: break;
+	default: return ir_const(&l->kit.b, 0);
 	}
+	ir_ref cs = kit_reg(&l->kit, "cs");
 	return ir_bini(&l->kit.b, IR_EQ, ir_bini(&l->kit.b, IR_AND, cs, 3), 3);
 }
 

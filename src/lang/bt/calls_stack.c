@@ -114,7 +114,7 @@ ir_ref bt_usym(struct bt_lower *l, ir_ref addr)
 {
 	struct ir_builder *b = &l->kit.b;
 	ir_ref dst = kit_mem(&l->kit, sizeof(struct usym_wire));
-	ir_ref tgid = ir_bini(b, IR_LSHR, kit_pid_tgid(&l->kit), 32);
+	ir_ref tgid = ir_bini(b, IR_LSHR, kit_ns_pid_tgid(&l->kit), 32);
 	ir_store(b, dst, offsetof(struct usym_wire, addr), 8, addr);
 	ir_store(b, dst, offsetof(struct usym_wire, pid), 4, tgid);
 	ir_store(b, dst, offsetof(struct usym_wire, pad), 4, ir_const(b, 0));

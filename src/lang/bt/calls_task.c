@@ -11,29 +11,9 @@
  * -------------------------------------------------------------------------------------------------
  */
 
-/* Number of the first pid namespace: PROC_PID_INIT_INO of include/linux/proc_ns.h. */
-enum {
-	INIT_PID_NS = 0xEFFFFFFCu
-};
-
-/* As bpf_get_ns_current_pid_tgid() fills it: struct bpf_pidns_info. */
-struct ns_info {
-	uint32_t pid, tgid;
-};
-
 ir_ref bt_ns_pid_tgid(struct bt_lower *l, bool init)
 {
-	struct ir_builder *b = &l->kit.b;
-	struct stat st;
-	if (init || *l->in->world->root || stat("/proc/self/ns/pid", &st) ||
-	    st.st_ino == INIT_PID_NS)
-		return kit_pid_tgid(&l->kit);
-	ir_ref info = kit_mem_zero(&l->kit, sizeof(struct ns_info));
-	ir_helper(b, BPF_FUNC_get_ns_current_pid_tgid, ir_const(b, (int64_t)st.st_dev),
-		  ir_const(b, (int64_t)st.st_ino), info, ir_const(b, sizeof(struct ns_info)));
-	ir_ref tgid = ir_load(b, info, offsetof(struct ns_info, tgid), 4, false);
-	ir_ref pid = ir_load(b, info, offsetof(struct ns_info, pid), 4, false);
-	return ir_bin(b, IR_OR, ir_bini(b, IR_SHL, tgid, 32), pid);
+	return init ? kit_pid_tgid(&l->kit) : kit_ns_pid_tgid(&l->kit);
 }
 
 static struct type *sema_pid(struct bt_sema *s, struct bt_expr *e)

@@ -329,6 +329,8 @@ static ir_ref lower_cast(struct bt_lower *l, struct bt_expr *e)
 	if (from->kind == TYPE_STATS && bt_in_register(to) && e->kid[0]->kind == BT_MAP)
 		return convert(l, bt_agg_number(l, from, bt_lower_expr(l, e->kid[0])), &type_int64,
 			       to);
+	if (to->kind == TYPE_PTR && bt_is_integer(from)) /* as bpftrace does it: whatever the sign */
+		return ir_ext(&l->kit.b, bt_lower_expr(l, e->kid[0]), from->size, false);
 	return bt_lower_as(l, e->kid[0], to);
 }
 

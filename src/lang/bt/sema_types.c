@@ -238,7 +238,10 @@ struct type *bt_join(struct bt_sema *s, struct type *a, bool a_literal, struct t
 	if (is_composite(a))
 		return join_fields(s, a, b);
 	if (a->kind == TYPE_STR || a->kind == TYPE_PROBE_NAME)
-		return b->kind == TYPE_STR && (a->kind != TYPE_STR || b->size > a->size) ? b : a;
+		return b->kind == TYPE_STR && (a->kind != TYPE_STR || b->size > a->size ||
+					       (b->size == a->size && a->is_chars))
+			       ? b
+			       : a;
 	if (a->kind == TYPE_PTR)
 		return join_ptr(s, a, b);
 	if (a->kind == TYPE_BUF || (a->kind == TYPE_ARRAY && !a->size))
@@ -259,7 +262,9 @@ struct type *bt_value_type(struct bt_sema *s, struct type *t)
 	if (t->kind != TYPE_ARRAY || !t->elem || t->elem->kind != TYPE_INT || t->elem->size != 1 ||
 	    !str_eq(t->elem->name, "char"))
 		return t;
-	return type_str(s->in->arena, t->count);
+	struct type *str = type_str(s->in->arena, t->count);
+	str->is_chars = true;
+	return str;
 }
 
 /* --- types as written ---------------------------------------------------------------------------
