@@ -54,7 +54,7 @@ struct job {
 	const char *pid_text;
 	int pid;
 	const char *cmd;
-	const char *output, *format, *buffering;
+	const char *output, *format, *buffering, *flame;
 	const char *timeout; /* seconds, fractions allowed */
 	const char *debuginfo;
 	const char *no_feature;

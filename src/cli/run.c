@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "output/flame.h"
 
 static uint64_t clock_ns(clockid_t clock)
 {
@@ -30,18 +31,16 @@ static struct output_env output_env(const struct script *s)
 static struct err *choose_exporter(const struct job *j, const struct script *s,
 				   const struct exporter_ops **ret)
 {
+	static const struct exporter_ops *const of_stacks[] = {&output_folded, &output_pprof, &output_speedscope};
 	bool is_stap = s->lang == &lang_stp;
 	const char *f = j->format ? j->format : "text";
-	if (str_eq(f, "text"))
-		*ret = is_stap ? &output_stp_text : &output_bt_text;
-	else if (str_eq(f, "json") && !is_stap)
-		*ret = &output_bt_json;
-	else if (str_eq(f, "folded"))
-		*ret = &output_folded;
-	else
-		return err_new(
-			0, "Invalid output format \"%s\"\nValid formats: 'text', 'json', 'folded'",
-			f);
+	*ret = str_eq(f, "text") ? is_stap ? &output_stp_text : &output_bt_text
+	       : str_eq(f, "json") && !is_stap ? &output_bt_json : NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(of_stacks) && !*ret; i++)
+		if (str_eq(f, of_stacks[i]->name))
+			*ret = of_stacks[i];
+	if (!*ret)
+		return err_new(0, "Invalid output format \"%s\"\nValid formats: 'text', 'json', 'folded', 'pprof', 'speedscope'", f);
 	return NULL;
 }
 
@@ -75,10 +74,16 @@ static struct err *make_exporter(const struct job *j, const struct script *s, st
 	if (e)
 		return e;
 	struct exporter *x = *ret = exporter_create(ops, fd, &env);
+	if (j->flame) {
+		struct flame_options flame;
+		e = flame_parse(j->flame, s->arena, &flame);
+		if (!e)
+			e = flames_open(&flame, s->prog, &x->flames);
+	}
 	x->buffering = buffering(j);
 	x->colour = j->colour;
 	x->no_warnings = j->no_warnings;
-	return NULL;
+	return e;
 }
 
 struct warn_arg {
@@ -157,8 +162,14 @@ static bool is_only_shown(const struct job *j)
 /* Everything is written, or the reader has gone (then the end is quiet). */
 static struct err *finish_output(struct exporter *x)
 {
+	struct err *e = x->flames ? flames_finish(x->flames) : NULL;
+	x->flames = NULL;
+	if (x->ops->finish)
+		x->ops->finish(x);
 	x->buffering = OUTPUT_AUTO;
 	exporter_flush(x);
+	if (e)
+		return e;
 	if (!x->is_closed || x->write_errno == EPIPE)
 		return NULL;
 	return err_new(x->write_errno, "output could not be written: %s", strerror(x->write_errno));
@@ -168,8 +179,10 @@ static struct err *trace_program(struct job *j, struct script *s, int *status)
 {
 	struct exporter *x = NULL;
 	struct err *e = make_exporter(j, s, &x), *late;
-	if (e)
+	if (e) {
+		exporter_destroy(x);
 		return e;
+	}
 	say_passes(j, s);
 	e = trace(j, s, x, status);
 	late = finish_output(x);

@@ -61,9 +61,8 @@ static void act_print_var(struct run *r)
 		fail(r, e);
 		return;
 	}
-	if (r->out->ops->var)
-		r->out->ops->var(r->out, act->var, &rows, arg_number(&r->record, 0),
-				 arg_number(&r->record, 1), false);
+	exporter_var(r->out, act->var, &rows, arg_number(&r->record, 0), arg_number(&r->record, 1),
+		     false);
 	map_rows_free(&rows);
 }
 

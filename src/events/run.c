@@ -356,8 +356,8 @@ static struct err *print_vars(struct run *r)
 		if (e)
 			break;
 		bool was_zeroed = numtab_get(&r->emptied, vars.at[i]->id) == &var_zeroed;
-		if (r->out->ops->var && !is_unset(r, vars.at[i], &rows))
-			r->out->ops->var(r->out, vars.at[i], &rows, 0, 0, !was_zeroed);
+		if (!is_unset(r, vars.at[i], &rows))
+			exporter_var(r->out, vars.at[i], &rows, 0, 0, !was_zeroed);
 		map_rows_free(&rows);
 	}
 	vec_free(&vars);

@@ -3,7 +3,7 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include "output/parts.h"
+#include "output/flame.h"
 
 enum {
 	OUT_BYTES = 64 * 1024
@@ -69,6 +69,15 @@ void exporter_stderr(struct exporter *x, const char *s, size_t n)
 {
 	write_pending(x);
 	write_all(x->err_fd, s, n);
+}
+
+void exporter_var(struct exporter *x, const struct var *v, struct map_rows *rows, uint64_t top, uint64_t div,
+		  bool at_exit)
+{
+	if (x->flames)
+		flames_var(x->flames, x, v, rows);
+	if (x->ops->var)
+		x->ops->var(x, v, rows, top, div, at_exit);
 }
 
 void exporter_destroy(struct exporter *x)

@@ -35,6 +35,7 @@ struct exporter {
 	bool no_warnings; /* --no-warnings: warnf and run-time warnings are not shown */
 	bool is_closed;   /* set when a write failed: nobody reads, the run should end */
 	int write_errno;  /* why; EPIPE ends the run quietly */
+	struct flames *flames; /* --flame: pictures of maps that are shown; NULL */
 	void *priv;
 };
 struct exporter_ops {
@@ -53,15 +54,20 @@ struct exporter_ops {
 	void (*lost)(struct exporter *x, uint64_t n, const char *what);
 	void (*end)(struct exporter
 			    *x); /* before the maps at exit are printed: bpftrace's blank lines */
+	void (*finish)(struct exporter *x); /* after everything: formats that are one document */
 	void (*destroy)(struct exporter *x);
 };
-extern const struct exporter_ops output_bt_text, output_bt_json, output_stp_text, output_folded;
+extern const struct exporter_ops output_bt_text, output_bt_json, output_stp_text, output_folded,
+	output_pprof, output_speedscope;
 /* priv, buffering, colour and no_warnings may be set after it returns. */
 struct exporter *exporter_create(const struct exporter_ops *ops, int fd,
 				 const struct output_env *env);
 /* Writes what waits (-B full: only 64 KiB).  To be called whenever no more events wait.  SIGPIPE
  * must not kill. */
 void exporter_flush(struct exporter *x);
+/* Shows a whole variable, see exporter_ops.var; pictures get it too. */
+void exporter_var(struct exporter *x, const struct var *v, struct map_rows *rows, uint64_t top, uint64_t div,
+		  bool at_exit);
 void exporter_destroy(struct exporter *x);
 
 /* format.c: bpftrace's printf on typed values; stp_format.c: SystemTap's. */

@@ -107,6 +107,11 @@ void tseries_make(const struct value *v, uint64_t last_epoch, struct tseries *re
 void tseries_free(struct tseries *t);
 void tseries_text(const struct tseries *t, struct buf *out);
 
+/* --- escape.c --------------------------------------------------------------------- */
+
+void json_string(const char *text, size_t n, struct buf *out); /* with its quotes */
+void xml_text(const char *text, struct buf *out);		/* also for attributes in double quotes */
+
 /* --- message.c: run-time errors --------------------------------------------------- */
 
 const char *helper_name(uint64_t id); /* "map_lookup_elem" */

@@ -1,4 +1,4 @@
-/* stp_out_test.c - SystemTap's output: histograms, unread globals, messages; and folded stacks. */
+/* stp_out_test.c - SystemTap's output: histograms, unread globals, messages. */
 #include "output_fixture.h"
 
 static struct value none;
@@ -101,27 +101,12 @@ static void messages(void)
 	CHECK_STR(err_text, "WARNING: Number of errors: 1, skipped probes: 0\n");
 }
 
-static void folded(void)
-{
-	struct stack_value_wire w = {1, 2, 2};
-	struct value k = bytes(type_stack(arena, false, STACK_BPFTRACE, 127), &w, sizeof(w)),
-		     u = bytes(type_stack(arena, true, STACK_BPFTRACE, 127), &w, sizeof(w));
-	VAR("@", {TUPLE(k, str(16, "a;b"), u), i64(3)});
-	SEND(ACT_PRINTF, "aside\n", i64(0));
-	VAR("@n", {none, i64(3)});
-	CHECK_STR(written(), "a:b;0xdead;main;0xbeef_[k];vfs_read_[k] 3\n");
-	CHECK_STR(err_text, "aside\n@n: no stack in its key, not folded\n");
-}
-
 int main(void)
 {
 	fixture_open(&output_stp_text, "stap");
 	histograms();
 	globals();
 	messages();
-	fixture_close();
-	fixture_open(&output_folded, "bpftrace");
-	folded();
 	fixture_close();
 	return test_end();
 }

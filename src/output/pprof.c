@@ -1,0 +1,205 @@
+/*
+ * pprof.c - `-f pprof`: the profile.proto message of github.com/google/pprof, gzipped (RFC 1952, stored blocks: no compression
+ * library is needed).  A map is a value type; parts of its key that are no stack are labels of the samples.
+ */
+#include <stdio.h>
+#include <time.h>
+
+#include "output/profile.h"
+
+/* --- protocol buffers ------------------------------------------------------------- */
+
+static void varint(struct buf *out, uint64_t v)
+{
+	for (; v >= 0x80; v >>= 7)
+		buf_putc(out, (char)(v | 0x80));
+	buf_putc(out, (char)v);
+}
+
+static void field_number(struct buf *out, unsigned field, uint64_t v)
+{
+	varint(out, field << 3);
+	varint(out, v);
+}
+
+static void field_bytes(struct buf *out, unsigned field, const void *p, size_t n)
+{
+	varint(out, field << 3 | 2);
+	varint(out, n);
+	buf_add(out, p, n);
+}
+
+/* Appends a message that was put together in `part`, and empties that. */
+static void field_part(struct buf *out, unsigned field, struct buf *part)
+{
+	field_bytes(out, field, buf_str(part), part->len);
+	buf_clear(part);
+}
+
+/* --- profile.proto ---------------------------------------------------------------- */
+
+enum {
+	PROFILE_SAMPLE_TYPE = 1,
+	PROFILE_SAMPLE = 2,
+	PROFILE_MAPPING = 3,
+	PROFILE_LOCATION = 4,
+	PROFILE_FUNCTION = 5,
+	PROFILE_STRING = 6,
+	PROFILE_TIME = 9
+};
+
+static void value_types(struct profile *p, struct buf *out)
+{
+	struct buf part = {0};
+
+	vec_each(s, &p->map) {
+		field_number(&part, 1, profile_intern(p, s->name));
+		field_number(&part, 2, profile_intern(p, "count"));
+		field_part(out, PROFILE_SAMPLE_TYPE, &part);
+	}
+	buf_free(&part);
+}
+
+/* A location is a frame, its function a name in a module; both have the frame's number. */
+static void location(struct profile *p, const struct sample_frame *f, uint32_t id, struct strtab *mappings, struct buf *out)
+{
+	struct buf part = {0}, line = {0};
+	const char *module = f->module ? f->module : f->origin == FRAME_KERNEL ? "[kernel]" : "";
+	uintptr_t mapping = (uintptr_t)strtab_get(mappings, module);
+
+	if (!mapping) {
+		mapping = mappings->entry.len + 1;
+		strtab_set(mappings, module, (void *)mapping);
+		field_number(&part, 1, mapping);
+		field_number(&part, 5, profile_intern(p, module));
+		field_number(&part, 7, 1); /* has_functions */
+		field_part(out, PROFILE_MAPPING, &part);
+	}
+	field_number(&line, 1, id);
+	if (f->file)
+		field_number(&line, 2, f->line);
+	field_number(&part, 1, id);
+	field_number(&part, 2, mapping);
+	field_number(&part, 3, f->ip);
+	field_part(&part, 4, &line);
+	field_part(out, PROFILE_LOCATION, &part);
+	field_number(&part, 1, id);
+	field_number(&part, 2, profile_intern(p, f->name));
+	field_number(&part, 3, profile_intern(p, f->name));
+	if (f->file)
+		field_number(&part, 4, profile_intern(p, f->file));
+	field_part(out, PROFILE_FUNCTION, &part);
+	buf_free(&part);
+	buf_free(&line);
+}
+
+/* Labels first in `samples`, then frames outermost first; pprof wants the innermost first. */
+static void sample(struct profile *p, const struct samples *s, const struct sample *one, struct strtab *mappings, struct buf *out)
+{
+	struct buf part = {0}, list = {0}, label = {0};
+	const struct sample_frame *frame = &s->frame.at[one->first];
+	uint32_t nlabels = 0;
+
+	while (nlabels < one->n && frame[nlabels].origin == FRAME_LABEL)
+		nlabels++;
+	for (uint32_t i = one->n; i-- > nlabels;) {
+		bool is_new;
+		uint32_t id = profile_frame(p, &frame[i], &is_new);
+
+		if (is_new)
+			location(p, &frame[i], id, mappings, out);
+		varint(&list, id);
+	}
+	field_part(&part, 1, &list);
+	vec_each(map, &p->map)
+		varint(&list, map == s ? (uint64_t)one->value : 0);
+	field_part(&part, 2, &list);
+	for (uint32_t i = 0; i < nlabels; i++) {
+		char key[16] = "key";
+
+		if (nlabels > 1)
+			snprintf(key, sizeof(key), "key%u", i + 1);
+		field_number(&label, 1, profile_intern(p, key));
+		field_number(&label, 2, profile_intern(p, frame[i].name));
+		field_part(&part, 3, &label);
+	}
+	field_part(out, PROFILE_SAMPLE, &part);
+	buf_free(&part);
+	buf_free(&list);
+	buf_free(&label);
+}
+
+static void message(struct profile *p, struct buf *out)
+{
+	struct strtab mappings = {0};
+	struct timespec now;
+
+	value_types(p, out);
+	vec_each(s, &p->map)
+		vec_each(one, &s->sample)
+			sample(p, s, one, &mappings, out);
+	field_bytes(out, PROFILE_STRING, "", 0); /* number 0 must be empty */
+	vec_each(e, &p->strings.entry)
+		field_bytes(out, PROFILE_STRING, e->key, e->keylen);
+	clock_gettime(CLOCK_REALTIME, &now);
+	field_number(out, PROFILE_TIME, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+	strtab_free(&mappings);
+}
+
+/* --- gzip ------------------------------------------------------------------------- */
+
+static void little(struct buf *out, uint32_t v, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		buf_putc(out, (char)(v >> (8 * i)));
+}
+
+static uint32_t crc32_of(const struct buf *b)
+{
+	uint32_t crc = 0xffffffff;
+
+	for (size_t i = 0; i < b->len; i++) {
+		crc ^= (uint8_t)b->data[i];
+		for (unsigned bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (0xedb88320 & -(crc & 1));
+	}
+	return ~crc;
+}
+
+static void gzip_stored(const struct buf *in, struct buf *out)
+{
+	buf_add(out, "\x1f\x8b\x08\0\0\0\0\0\0\xff", 10);
+	for (size_t at = 0; at < in->len || !at;) {
+		size_t n = MIN(in->len - at, 65535u);
+
+		buf_putc(out, at + n >= in->len); /* the last block */
+		little(out, (uint32_t)n, 2);
+		little(out, ~(uint32_t)n, 2);
+		buf_add(out, in->data + at, n);
+		at += n;
+		if (!n)
+			break;
+	}
+	little(out, crc32_of(in), 4);
+	little(out, (uint32_t)in->len, 4);
+}
+
+static void finish(struct exporter *x)
+{
+	struct buf text = {0};
+
+	message(x->priv, &text);
+	gzip_stored(&text, &x->out);
+	buf_free(&text);
+}
+
+const struct exporter_ops output_pprof = {
+	.name = "pprof",
+	.begin = profile_begin,
+	.attached = aside_attached,
+	.event = aside_event,
+	.var = profile_var,
+	.lost = aside_lost,
+	.finish = finish,
+	.destroy = profile_free,
+};
