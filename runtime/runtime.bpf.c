@@ -88,7 +88,12 @@ RT u64 rt_hash_words(const u64 *w, u64 n, u64 max)
 	return h ? h : 1;
 }
 
-/* The header of SystemTap's statistics: count, sum, min, max, mean, m2 (see struct stat_wire). */
+/*
+ * The header of SystemTap's statistics (see struct stat_wire).  On a CPU's part, `mean` and `m2` are Welford's, of values shifted left by the
+ * bits that @variance asks for.  What they are in a copy that is merged over the CPUs, the two ways to merge say: SystemTap's
+ * runtime rounds differently for scalars (_stp_stat_get() in stat.c) and elements of arrays (_new_map_set_stat() in map.c), and
+ * its numbers are what scripts know.
+ */
 struct stat {
 	s64 count, sum, min, max, mean, m2;
 };
@@ -109,24 +114,55 @@ RT u64 rt_stat_variance(struct stat *s, s64 n)
 	return 0;
 }
 
-/* Adds part p to d; means and squared differences by the pairwise formula of Chan et al. */
+static __attribute__((always_inline)) s64 stat_variance(const struct stat *s)
+{
+	return rt_div(s->m2, s->count - 1);
+}
+
+static __attribute__((always_inline)) void stat_add(struct stat *d, const struct stat *p)
+{
+	if (!d->count || p->min < d->min)
+		d->min = p->min;
+	if (!d->count || p->max > d->max)
+		d->max = p->max;
+	d->sum += p->sum;
+	d->count += p->count;
+}
+
+/* Adds a scalar's part p to d, which starts as zeroes: mean = sum of count * mean, m2 = sum of count * mean^2 + (count - 1) * variance. */
 RT u64 rt_stat_merge(struct stat *d, const struct stat *p)
 {
 	if (!p->count)
 		return 0;
-	if (!d->count) {
+	d->m2 += p->count * p->mean * p->mean + (p->count - 1) * stat_variance(p);
+	d->mean += p->count * p->mean;
+	stat_add(d, p);
+	return 0;
+}
+
+/* The variance of what rt_stat_merge() made: that of the parts, and the distances of their means from the mean of all. */
+RT s64 rt_stat_total_variance(const struct stat *d, u64 bits)
+{
+	s64 mean = rt_div((s64)((u64)d->sum << (bits & 63)), d->count);
+	s64 squares = d->m2 - 2 * mean * d->mean + mean * mean * d->count;
+	return rt_div(squares, d->count - 1) >> (2 * bits & 63);
+}
+
+/* Adds an element's part p to d, which starts as zeroes: mean is the mean, m2 the variance, still shifted. */
+RT u64 rt_stat_merge_elem(struct stat *d, const struct stat *p, u64 bits)
+{
+	s64 n = d->count, variance = stat_variance(p);
+	if (!p->count)
+		return 0;
+	if (!n) {
 		*d = *p;
+		d->m2 = variance;
 		return 0;
 	}
-	s64 n = d->count + p->count, delta = p->mean - d->mean;
-	d->m2 += p->m2 + rt_div(delta * delta * d->count, n) * p->count;
-	d->mean += rt_div(delta * p->count, n);
-	d->sum += p->sum;
-	if (p->min < d->min)
-		d->min = p->min;
-	if (p->max > d->max)
-		d->max = p->max;
-	d->count = n;
+	stat_add(d, p);
+	s64 mean = rt_div((s64)((u64)d->sum << (bits & 63)), d->count), dd = d->mean - mean, dp = p->mean - mean;
+	d->m2 = rt_div(n * dd * dd + (n - 1) * d->m2 + p->count * dp * dp + (p->count - 1) * variance, d->count - 1);
+	d->mean = mean;
 	return 0;
 }
 

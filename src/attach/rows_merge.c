@@ -27,36 +27,19 @@ static void merge_minmax(const struct type *t, uint8_t *dst, const uint8_t *part
 		memcpy(dst, part, sizeof(p));
 }
 
-/* a / b rounded toward zero with wrapping arithmetic, as the runtime library divides. */
-static int64_t wrapping_div(__int128 a, int64_t b)
-{
-	return b ? (int64_t)(a / b) : 0;
-}
-
-/* The squared differences of both parts, and of their means (pairwise formula of Chan et al.). */
+/* The variance is the interpreter's business (rt_stat_merge()): rows show no mean and no m2. */
 static void merge_stat(uint8_t *dst, const uint8_t *part)
 {
 	struct stat_wire d, p;
-	int64_t n, delta;
 
 	memcpy(&d, dst, sizeof(d));
 	memcpy(&p, part, sizeof(p));
 	if (p.count <= 0)
 		return;
-	if (d.count <= 0) {
-		memcpy(dst, part, sizeof(p));
-		return;
-	}
-	n = (int64_t)((uint64_t)d.count + (uint64_t)p.count);
-	delta = (int64_t)((uint64_t)p.mean - (uint64_t)d.mean);
-	d.m2 = (int64_t)((uint64_t)d.m2 + (uint64_t)p.m2 +
-			 (uint64_t)wrapping_div((__int128)delta * delta, n) * (uint64_t)d.count *
-				 (uint64_t)p.count);
-	d.mean = (int64_t)((uint64_t)d.mean + (uint64_t)wrapping_div((__int128)delta * p.count, n));
+	d.min = d.count > 0 ? MIN(d.min, p.min) : p.min;
+	d.max = d.count > 0 ? MAX(d.max, p.max) : p.max;
+	d.count = (int64_t)((uint64_t)d.count + (uint64_t)p.count);
 	d.sum = (int64_t)((uint64_t)d.sum + (uint64_t)p.sum);
-	d.min = MIN(d.min, p.min);
-	d.max = MAX(d.max, p.max);
-	d.count = n;
 	memcpy(dst, &d, sizeof(d));
 }
 

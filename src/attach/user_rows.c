@@ -46,7 +46,6 @@ static int64_t statistic(const struct value *v, uint64_t which)
 	case STAT_MIN: return w.min;
 	case STAT_MAX: return w.max;
 	case STAT_AVG: return w.sum / w.count;
-	case STAT_VARIANCE: return w.count > 1 ? w.m2 / (w.count - 1) : 0;
 	default: return w.count;
 	}
 }

@@ -121,6 +121,10 @@ struct phases {
 void phases_start(struct phases *p, struct arena *a);
 void phases_end(void *phases, const char *name); /* as session_options.phase wants it */
 void phases_print(const struct phases *p, FILE *to);
+/* Sums of the phases from..to-1: "in 1usr/0sys/2real ms."  The kernel does not tell user from system time so finely: all
+ * of it is called user time. */
+void phases_say(const struct phases *p, unsigned from, unsigned to, FILE *out);
+unsigned phases_find(const struct phases *p, const char *name); /* p->n: none of that name */
 
 /* --- script.c: from a command line to a program ----------------------------------- */
 

@@ -38,7 +38,8 @@ static bool wants_colour(void)
 			"WARNING: Invalid env value! The valid values of `BPFTRACE_COLOR` are [auto|always|never]. The "
 			"current value is %s!\n",
 			env);
-	return isatty(STDOUT_FILENO) && isatty(STDERR_FILENO);
+	const char *term = getenv("TERM");
+	return isatty(STDOUT_FILENO) && isatty(STDERR_FILENO) && term && !str_eq(term, "dumb");
 }
 
 /* A handler, not SIG_IGN: what we start must not inherit it. */

@@ -31,6 +31,24 @@ void phases_end(void *arg, const char *name)
 	p->cpu = cpu;
 }
 
+unsigned phases_find(const struct phases *p, const char *name)
+{
+	unsigned i = 0;
+	while (i < p->n && !str_eq(p->at[i].name, name))
+		i++;
+	return i;
+}
+
+void phases_say(const struct phases *p, unsigned from, unsigned to, FILE *out)
+{
+	uint64_t wall = 0, cpu = 0;
+	for (unsigned i = from; i < to && i < p->n; i++) {
+		wall += p->at[i].wall;
+		cpu += p->at[i].cpu;
+	}
+	fprintf(out, "in %lluusr/0sys/%llureal ms.\n", (unsigned long long)(cpu / 1000000), (unsigned long long)(wall / 1000000));
+}
+
 void phases_print(const struct phases *p, FILE *to)
 {
 	uint64_t wall = 0, cpu = 0;

@@ -141,22 +141,40 @@ static struct err *trace(struct job *j, struct script *s, struct exporter *x, in
 	return e;
 }
 
-static void say_passes(const struct job *j, const struct script *s)
-{
-	if (s->lang != &lang_stp || !j->verbose)
-		return;
-	fprintf(stderr, "Pass 1: parsed user script.\n");
-	fprintf(stderr, "Pass 2: analyzed script: %zu probes, %zu globals.\n", s->prog->probe.len,
-		s->prog->var.len);
-	fprintf(stderr, "Pass 3: translated to BPF: %zu functions.\n", s->prog->fn.len);
-	if (!j->stop_after)
-		fprintf(stderr, "Pass 5: starting run.\n");
-}
-
 /* What only shows or checks ends before anything is loaded. */
 static bool is_only_shown(const struct job *j)
 {
 	return j->dump || j->codegen_only || (j->stop_after && j->stop_after < 4);
+}
+
+/* stap -v. */
+static void say_passes(const struct job *j, const struct script *s)
+{
+	const struct phases *p = &s->phases;
+	unsigned parsed = phases_find(p, "parse") + 1, analyzed = phases_find(p, "compile") + 1;
+	if (s->lang != &lang_stp || !j->verbose)
+		return;
+	fprintf(stderr, "Pass 1: parsed user script ");
+	phases_say(p, 0, parsed, stderr);
+	fprintf(stderr, "Pass 2: analyzed script: %zu probes, %zu globals ", s->prog->probe.len, s->prog->var.len);
+	phases_say(p, parsed, analyzed, stderr);
+	fprintf(stderr, "Pass 3: translated to BPF, %zu functions, ", s->prog->fn.len);
+	phases_say(p, analyzed, p->n, stderr);
+	if (!j->stop_after)
+		fprintf(stderr, "Pass 5: starting run.\n");
+}
+
+static void say_run_ended(const struct job *j, struct script *s, int status)
+{
+	bool ran = s->lang == &lang_stp && s->prog && !is_only_shown(j);
+	if (ran && status) {
+		fprintf(stderr, "Pass 5: run failed.  [man error::pass5]\n");
+	} else if (ran && j->verbose && !j->stop_after) {
+		unsigned first = phases_find(&s->phases, "optimize") + 1;
+		phases_end(&s->phases, "run");
+		fprintf(stderr, "Pass 5: run completed ");
+		phases_say(&s->phases, first, s->phases.n, stderr);
+	}
 }
 
 /* Everything is written, or the reader has gone (then the end is quiet). */
@@ -227,8 +245,7 @@ int run_script(struct job *j)
 		status = e->log ? EXIT_INTERNAL : EXIT_USER;
 		err_free(e);
 	}
-	if (s.lang == &lang_stp && s.prog && status && !is_only_shown(j))
-		fprintf(stderr, "Pass 5: run failed.  [man error::pass5]\n");
+	say_run_ended(j, &s, status);
 	if (s.arena)
 		script_close(&s);
 	return status;

@@ -203,6 +203,8 @@ struct lang_input script_input(const struct job *j, struct script *s)
 		.guru = j->unsafe,
 		.defines = j->defines.list.at,
 		.ndefines = (unsigned)j->defines.list.len,
+		.phase = phases_end,
+		.phase_arg = &s->phases,
 	};
 }
 

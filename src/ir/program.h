@@ -69,6 +69,7 @@ struct var {
 	unsigned id; /* index in program.var */
 	/* SystemTap: how an unread stats global prints itself */
 	unsigned stat_ops; /* bits of enum stat_op */
+	unsigned variance_bits; /* @variance(x, bits): values are shifted left by so much */
 	void *lang;	   /* for the language's own use */
 };
 
@@ -86,7 +87,7 @@ struct stats_wire {
 };
 struct stat_wire { /* TYPE_STAT; followed by u64 buckets when a histogram is asked for */
 	int64_t count, sum, min, max; /* min and max valid when count > 0 */
-	int64_t mean, m2;	      /* variance: Welford in integers, see runtime */
+	int64_t mean, m2;	      /* variance: see rt_stat_variance() and rt_stat_merge() */
 };
 struct tseries_wire {
 	int64_t value;
@@ -223,6 +224,7 @@ struct program_options {
 	const char *license;	  /* "GPL" */
 	int missing_probes;	  /* 0 error 1 warn 2 ignore */
 	uint32_t log_size;
+	int64_t hist_elision;	  /* SystemTap's HIST_ELISION: rows; negative: show all */
 	bool dummy_ts;		  /* tests of tseries read their clock from a map */
 };
 

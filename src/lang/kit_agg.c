@@ -91,7 +91,7 @@ static void stat_update(struct kit *k, const struct var *v, ir_ref p, ir_ref n)
 	}
 	add_at(k, p, offsetof(struct stat_wire, sum), n);
 	if (v->stat_ops & STAT_VARIANCE)
-		ir_rt(B(k), "rt_stat_variance", p, n);
+		ir_rt(B(k), "rt_stat_variance", p, ir_bini(B(k), IR_SHL, n, v->variance_bits));
 	add_at(k, p, offsetof(struct stat_wire, count), C(k, 1));
 	if (v->stat_ops & STAT_HIST_LOG)
 		bucket_update(k, p, ir_rt(B(k), "rt_stap_hist_log", n), buckets,
@@ -165,7 +165,7 @@ static void update_miss(struct kit *k, void *arg)
 		ir_store(B(k), whole, 0, 8, ir_bini(B(k), IR_ADD, seq, 1));
 		from = whole;
 	}
-	H(k, BPF_FUNC_map_update_elem, ir_map(B(k), m), u->key, from, C(k, BPF_NOEXIST));
+	kit_var_insert(k, u->v, u->key, from, BPF_NOEXIST);
 	kit_var_if(k, u->v, u->key, update_hit, update_full, u);
 }
 
@@ -251,8 +251,8 @@ void kit_agg_tseries(struct kit *k, struct var *v, ir_ref key, ir_ref n, struct 
  */
 
 /* for (cpu = 0; cpu < ncpus; cpu++) with this CPU's part of v[key], when it has one. */
-static void each_cpu(struct kit *k, struct var *v, ir_ref key,
-		     void (*part)(struct kit *k, ir_ref p, void *arg), void *arg)
+void kit_each_cpu(struct kit *k, struct var *v, ir_ref key,
+		  void (*part)(struct kit *k, ir_ref p, void *arg), void *arg)
 {
 	ir_ref i = kit_slot(k, 8);
 	ir_store(B(k), i, 0, 8, C(k, 0));
@@ -358,15 +358,16 @@ static ir_ref read_stat(struct kit *k, struct reading *r, ir_ref key, enum agg_r
 		uint32_t mark = kit_mark(k);
 		ir_ref all = kit_mem(k, kit_value_size(r->v));
 		kit_agg_merge(k, r->v, key, all);
-		ir_ref count = ir_load(B(k), all, offsetof(struct stat_wire, count), 8, false);
-		ir_ref m2 = ir_load(B(k), all, offsetof(struct stat_wire, m2), 8, false);
-		ir_ref many = ir_bin(B(k), IR_SLT, C(k, 1), count);
-		ir_ref v = ir_bin(B(k), IR_SDIV, m2, ir_bini(B(k), IR_SUB, count, 1));
-		v = ir_select(B(k), many, v, C(k, 0));
+		ir_ref v;
+		if (r->v->map == k->prog->percpu)
+			v = ir_rt(B(k), "rt_stat_total_variance", all, C(k, r->v->variance_bits));
+		else
+			v = ir_bini(B(k), IR_ASHR, ir_load(B(k), all, offsetof(struct stat_wire, m2), 8, false),
+				    2 * r->v->variance_bits & 63);
 		kit_release(k, mark);
 		return v;
 	}
-	each_cpu(k, r->v, key,
+	kit_each_cpu(k, r->v, key,
 		 which == AGG_MIN   ? read_stat_min
 		 : which == AGG_MAX ? read_stat_max
 				    : read_stat_sums,
@@ -384,12 +385,12 @@ ir_ref kit_agg_read(struct kit *k, struct var *v, ir_ref key, enum agg_read whic
 	ir_store(B(k), r.b, 0, 8, C(k, 0));
 	switch (v->value->kind) {
 	case TYPE_COUNT:
-	case TYPE_SUM: each_cpu(k, v, key, read_sum, &r); return ir_load(B(k), r.a, 0, 8, false);
+	case TYPE_SUM: kit_each_cpu(k, v, key, read_sum, &r); return ir_load(B(k), r.a, 0, 8, false);
 	case TYPE_MIN:
-	case TYPE_MAX: each_cpu(k, v, key, read_minmax, &r); return ir_load(B(k), r.a, 0, 8, false);
+	case TYPE_MAX: kit_each_cpu(k, v, key, read_minmax, &r); return ir_load(B(k), r.a, 0, 8, false);
 	case TYPE_AVG:
 	case TYPE_STATS: {
-		each_cpu(k, v, key, read_stats, &r);
+		kit_each_cpu(k, v, key, read_stats, &r);
 		ir_ref count = ir_load(B(k), r.a, 0, 8, false),
 		       total = ir_load(B(k), r.b, 0, 8, false);
 		if (which == AGG_COUNT)
@@ -434,7 +435,10 @@ static void merge_stat(struct kit *k, ir_ref p, void *arg)
 {
 	struct merging *m = arg;
 	uint32_t buckets = (kit_value_size(m->v) - (uint32_t)sizeof(struct stat_wire)) / 8;
-	ir_rt(B(k), "rt_stat_merge", m->dst, p);
+	if (m->v->map == k->prog->percpu)
+		ir_rt(B(k), "rt_stat_merge", m->dst, p);
+	else
+		ir_rt(B(k), "rt_stat_merge_elem", m->dst, p, C(k, m->v->variance_bits));
 	if (buckets)
 		ir_rt(B(k), "rt_add_words", ir_bini(B(k), IR_ADD, m->dst, sizeof(struct stat_wire)),
 		      ir_bini(B(k), IR_ADD, p, sizeof(struct stat_wire)), C(k, buckets));
@@ -445,7 +449,7 @@ void kit_agg_merge(struct kit *k, struct var *v, ir_ref key, ir_ref dst)
 	struct merging m = {v, dst};
 	enum type_kind kind = v->value->kind;
 	kit_zero(k, dst, kit_value_size(v));
-	each_cpu(k, v, key,
+	kit_each_cpu(k, v, key,
 		 kind == TYPE_MIN || kind == TYPE_MAX ? merge_minmax
 		 : kind == TYPE_STAT                  ? merge_stat
 						      : merge_words,

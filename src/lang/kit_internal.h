@@ -54,6 +54,10 @@ uint32_t kit_if_unlikely(struct kit *k, ir_ref cond);
 void kit_endif(struct kit *k, uint32_t end);
 /* Word counter in program->data += n */
 void kit_count(struct kit *k, uint32_t offset, uint64_t n);
+/* The update of an absent element; makes room in an array that wraps.  The helper's result. */
+ir_ref kit_var_insert(struct kit *k, struct var *v, ir_ref key, ir_ref from, int64_t flags);
+/* Each CPU's part of v[key], where it has one: `p` is the address of the value. */
+void kit_each_cpu(struct kit *k, struct var *v, ir_ref key, void (*part)(struct kit *k, ir_ref p, void *arg), void *arg);
 uint32_t kit_value_size(const struct var *v); /* bytes of the value in memory */
 /*
  * A helper's result as a length in 0..cap, negative results as 0.  Built so that the verifier goes on with one state: the

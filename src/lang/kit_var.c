@@ -6,6 +6,8 @@
  */
 #include "lang/kit_internal.h"
 
+#include <errno.h>
+
 uint32_t kit_value_size(const struct var *v)
 {
 	return type_mem_size(v->value);
@@ -160,6 +162,77 @@ ir_ref kit_var_get_scalar(struct kit *k, struct var *v, ir_ref key)
 	return ir_load(B(k), g.dst, 0, 8, false);
 }
 
+/* --- arrays that wrap ------------------------------------------------------------------------------------ */
+
+struct oldest {
+	struct var *v;
+	struct kit_local *key, *seq, *found;
+};
+
+static void keep_later(struct kit *k, ir_ref p, void *arg)
+{
+	ir_ref slot = *(ir_ref *)arg, best = ir_load(B(k), slot, 0, 8, false);
+	/* the number is on the CPU that made the element; other parts have 0 there */
+	ir_ref n = ir_load(B(k), ir_bini(B(k), IR_SUB, p, 8), 0, 8, false);
+	ir_store(B(k), slot, 0, 8, ir_select(B(k), ir_bin(B(k), IR_ULT, best, n), n, best));
+}
+
+static ir_ref seq_of(struct kit *k, struct var *v, ir_ref key, ir_ref value)
+{
+	if (!type_is_agg(v->value))
+		return ir_load(B(k), value, 0, 8, false);
+	ir_ref slot = kit_slot(k, 8);
+	ir_store(B(k), slot, 0, 8, C(k, 0));
+	kit_each_cpu(k, v, key, keep_later, &slot);
+	return ir_load(B(k), slot, 0, 8, false);
+}
+
+/*
+ * Makes room in an array that wraps: the element that was inserted first goes.  This walks the whole map, but only
+ * an array that is full comes here.
+ */
+static void evict(struct kit *k, struct var *v)
+{
+	struct oldest o = {v, kit_local(k, ALIGN_UP(v->map->key_size, 8u)), kit_local(k, 8), kit_local(k, 8)};
+	ir_store(B(k), kit_local_addr(k, o.seq), 0, 8, C(k, -1));
+	ir_store(B(k), kit_local_addr(k, o.found), 0, 8, C(k, 0));
+	kit_enter_callback(k, "oldest", 4, 3);
+	ir_ref key = kit_mem(k, v->map->key_size);
+	kit_copy(k, key, ir_param(B(k), 1), v->map->key_size);
+	ir_ref seq = seq_of(k, v, key, ir_param(B(k), 2));
+	ir_ref older = ir_bin(B(k), IR_ULT, seq, ir_load(B(k), kit_local_addr(k, o.seq), 0, 8, false));
+	uint32_t end = kit_if(k, older);
+	ir_store(B(k), kit_local_addr(k, o.seq), 0, 8, seq);
+	ir_store(B(k), kit_local_addr(k, o.found), 0, 8, C(k, 1));
+	kit_copy(k, kit_local_addr(k, o.key), key, v->map->key_size);
+	kit_endif(k, end);
+	ir_jmp(B(k), k->frame->continue_block);
+	ir_at(B(k), k->frame->continue_block);
+	ir_ret(B(k), C(k, 0));
+	struct ir_fn *fn;
+	ir_ref record = kit_leave_callback(k, &fn);
+	H(k, BPF_FUNC_for_each_map_elem, ir_map(B(k), v->map), ir_fnaddr(B(k), fn), record, C(k, 0));
+	uint32_t any = kit_if(k, ir_load(B(k), kit_local_addr(k, o.found), 0, 8, false));
+	H(k, BPF_FUNC_map_delete_elem, ir_map(B(k), v->map), kit_local_addr(k, o.key));
+	kit_endif(k, any);
+}
+
+/* An update; of an array that wraps, again after the oldest element has gone.  Address of the helper's result. */
+ir_ref kit_var_insert(struct kit *k, struct var *v, ir_ref key, ir_ref from, int64_t flags)
+{
+	ir_ref ret = H(k, BPF_FUNC_map_update_elem, ir_map(B(k), v->map), key, from, C(k, flags));
+	if (!v->wrap)
+		return ret;
+	ir_ref slot = kit_slot(k, 8);
+	ir_store(B(k), slot, 0, 8, ret);
+	uint32_t end = kit_if_unlikely(k, ir_bini(B(k), IR_EQ, ret, -E2BIG));
+	evict(k, v);
+	ret = H(k, BPF_FUNC_map_update_elem, ir_map(B(k), v->map), key, from, C(k, flags));
+	ir_store(B(k), slot, 0, 8, ret);
+	kit_endif(k, end);
+	return ir_load(B(k), slot, 0, 8, false);
+}
+
 /* After an update that the kernel refused: the map is full (or memory is short). */
 static void check_update(struct kit *k, ir_ref ret, struct loc loc)
 {
@@ -220,8 +293,7 @@ static void set_miss(struct kit *k, void *arg)
 		kit_copy(k, whole, from, kit_value_size(s->v));
 		from = whole;
 	}
-	ir_ref ret = H(k, BPF_FUNC_map_update_elem, ir_map(B(k), s->v->map), s->key, from,
-		       C(k, BPF_ANY));
+	ir_ref ret = kit_var_insert(k, s->v, s->key, from, BPF_ANY);
 	check_update(k, ret, s->loc);
 }
 
@@ -271,8 +343,7 @@ static void add_miss(struct kit *k, void *arg)
 	ir_store(B(k), from, 0, 8, a->delta);
 	if (a->v->has_seq)
 		from = with_seq(k, a->v, from);
-	ir_ref ret = H(k, BPF_FUNC_map_update_elem, ir_map(B(k), a->v->map), a->key, from,
-		       C(k, BPF_NOEXIST));
+	ir_ref ret = kit_var_insert(k, a->v, a->key, from, BPF_NOEXIST);
 	uint32_t end = kit_if_unlikely(k, ret);
 	kit_var_if(k, a->v, a->key, add_hit, add_full, a);
 	kit_endif(k, end);

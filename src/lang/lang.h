@@ -25,6 +25,8 @@ struct lang_input {
 	/* SystemTap */
 	const char *const *defines; /* -D NAME=VALUE, -G var=value */
 	unsigned ndefines;
+	void (*phase)(void *arg, const char *name); /* NULL, or told when a step has ended */
+	void *phase_arg;
 };
 
 struct lang {

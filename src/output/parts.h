@@ -132,4 +132,5 @@ void exporter_written(struct exporter *x, size_t start);
 
 /* --- stp_hist.c ------------------------------------------------------------------- */
 
-void stp_hist_text(const struct value *stat, struct buf *out);
+/* elision: empty rows on both sides of data that are shown, < 0: all. */
+void stp_hist_text(const struct value *stat, int64_t elision, struct buf *out);

@@ -6,7 +6,6 @@
 enum {
 	LOG_ZERO = 64,
 	MARGIN = 2,
-	ELISION = 2,
 	BAR_WIDTH = 50
 };
 
@@ -15,6 +14,7 @@ struct stp_hist {
 	uint32_t n, low, high; /* shown: low..high */
 	const int64_t *arg;    /* start, stop, step; step 0: logarithmic */
 	uint64_t max;
+	int64_t elision;
 };
 
 static uint64_t count_at(const struct stp_hist *h, uint32_t i)
@@ -77,7 +77,10 @@ static bool choose_range(struct stp_hist *h)
 
 static bool is_elided(const struct stp_hist *h, uint32_t i)
 {
-	uint32_t from = i > h->low + ELISION ? i - ELISION : h->low, to = MIN(i + ELISION, h->high);
+	uint32_t near = (uint32_t)MIN(h->elision, (int64_t)h->n);
+	uint32_t from = i > h->low + near ? i - near : h->low, to = MIN(i + near, h->high);
+	if (h->elision < 0)
+		return false;
 	for (uint32_t k = from; k <= to; k++)
 		if (count_at(h, k))
 			return false;
@@ -111,11 +114,11 @@ static void print_rows(const struct stp_hist *h, struct buf *out)
 	for (uint32_t i = h->low; i <= h->high; i++) {
 		char room[24];
 		if (is_elided(h, i)) {
-			if (!was_elided)
-				buf_printf(out, "%*s ~\n", width, "");
 			was_elided = true;
 			continue;
 		}
+		if (was_elided)
+			buf_printf(out, "%*s ~\n", width, "");
 		was_elided = false;
 		uint64_t n = count_at(h, i);
 		int bar = (int)(n / scale);
@@ -127,10 +130,10 @@ static void print_rows(const struct stp_hist *h, struct buf *out)
 	buf_putc(out, '\n');
 }
 
-void stp_hist_text(const struct value *stat, struct buf *out)
+void stp_hist_text(const struct value *stat, int64_t elision, struct buf *out)
 {
 	size_t head = sizeof(struct stat_wire);
-	struct stp_hist h = {.arg = stat->type->arg};
+	struct stp_hist h = {.arg = stat->type->arg, .elision = elision};
 	if (stat->size <= head + 8)
 		return;
 	h.bucket = stat->data + head;

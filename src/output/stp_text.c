@@ -75,7 +75,7 @@ static void event(struct exporter *x, const struct action *act, const struct val
 		break;
 	case ACT_STP_HIST:
 		if (n)
-			stp_hist_text(&args[0], &x->out);
+			stp_hist_text(&args[0], x->env.prog->opt.hist_elision, &x->out);
 		break;
 	case ACT_STP_WARN:
 		event_text(x, act, args, n, text, len, &b);
@@ -137,7 +137,7 @@ static void out_index(const struct value *v, struct buf *out)
 	if (v->type->kind == TYPE_STR)
 		out_quoted(v, out);
 	else
-		out_hex(out, (uint64_t)value_int(v));
+		out_int(out, value_int(v));
 }
 
 static void out_key(const struct value *key, struct buf *out)

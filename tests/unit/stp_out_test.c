@@ -79,7 +79,7 @@ static void globals(void)
 	VAR("e", {none, stat_of(0, 0, 0, 0)});
 	VAR("y", {str(8, "k"), stat_of(1, 2, 2, 2)}, {str(8, "m"), stat_of(2, 2, 3, 5)});
 	CHECK_STR(written(), "a=5\ns=\"txt\"\n"
-			     "arr[\"l\",0x10]=7\narr[\"k\",0x1]=5\n"
+			     "arr[\"l\",16]=7\narr[\"k\",1]=5\n"
 			     "x @count=4 @min=1 @max=4 @sum=10 @avg=2\n"
 			     "e @count=0x0\n"
 			     "y[\"m\"] @count=2 @min=2 @max=3 @sum=5 @avg=2\n"

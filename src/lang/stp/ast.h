@@ -56,7 +56,7 @@ struct stp_cell {
 	bool pointee_conflict;
 };
 
-enum { STP_MAXSTRING = 512, STP_MAXKEYS = 9, STP_MAXARGS = 32 };
+enum { STP_MAXSTRING = 512, STP_MAXKEYS = 9, STP_MAXARGS = 32, STP_HIST_ELISION = 2 };
 
 struct stp_global {
 	const char *name;

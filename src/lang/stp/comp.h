@@ -90,6 +90,8 @@ void stp_make_syscalls(struct stp_comp *c, const char *pattern);
 void stp_make_entries(struct stp_comp *c);
 /* resolve.c */
 void stp_resolve(struct stp_comp *c);
+/* check.c: rules about loops, after resolve */
+void stp_check_foreach(struct stp_comp *c);
 /* types.c */
 void stp_infer(struct stp_comp *c);
 void stp_dump_types(struct stp_comp *c, struct buf *out);

@@ -169,6 +169,7 @@ static void read_defines(struct stp_comp *c)
 	*o = c->in->opt;
 	o->max_map_keys = 2048;
 	o->max_strlen = STP_MAXSTRING;
+	o->hist_elision = STP_HIST_ELISION;
 	for (unsigned i = 0; i < c->in->ndefines; i++) {
 		const char *d = c->in->defines[i], *eq = strchr(d, '=');
 		long v = eq ? strtol(eq + 1, NULL, 0) : 1;
@@ -176,6 +177,8 @@ static void read_defines(struct stp_comp *c)
 			o->max_map_keys = (uint32_t)v;
 		else if (str_has_prefix(d, "MAXERRORS="))
 			c->max_errors = v;
+		else if (str_has_prefix(d, "HIST_ELISION="))
+			o->hist_elision = v;
 	}
 }
 
@@ -221,6 +224,8 @@ static void analyse(struct stp_comp *c)
 	if (failed(c))
 		return;
 	stp_resolve(c);
+	if (!failed(c))
+		stp_check_foreach(c);
 	if (failed(c))
 		return;
 	stp_make_entries(c);
@@ -240,6 +245,8 @@ static struct program *compile(struct lang_input *in)
 	bool *used = arena_array(c->a, bool, in->nparams + 1);
 	struct stp_reader r = {.in = in, .src = in->src, .arg_used = used};
 	c->user = stp_parse(&r);
+	if (in->phase)
+		in->phase(in->phase_arg, "parse");
 	if (failed(c))
 		return NULL;
 	if (in->dump_ast)

@@ -319,15 +319,34 @@ static void unpack_row(struct stp_lower *l, struct stp_stmt *s, ir_ref key, ir_r
 		      s->value->loc);
 }
 
+/* The values of a slice are computed once, before the loop. */
+static void prepare_slice(struct stp_lower *l, struct stp_stmt *s, struct kit_local *want[])
+{
+	for (unsigned i = 0; i < s->nslice; i++) {
+		want[i] = NULL;
+		if (!s->slice[i])
+			continue;
+		struct stp_value v = stp_lower_expr(l, s->slice[i]);
+		bool string = s->expr->global->key[i].type == ST_STRING;
+		want[i] = kit_local(&l->kit, string ? s->expr->global->key[i].cap : 8);
+		ir_ref at = kit_local_addr(&l->kit, want[i]);
+		if (string)
+			kit_str_copy(&l->kit, at, s->expr->global->key[i].cap, v.v, v.cap);
+		else
+			ir_store(LB(l), at, 0, 8, v.v);
+	}
+}
+
 /* Rows that a slice leaves out are passed over; they count for the limit all the same. */
-static void check_slice(struct stp_lower *l, struct stp_stmt *s)
+static void check_slice(struct stp_lower *l, struct stp_stmt *s, struct kit_local *const want[])
 {
 	for (unsigned i = 0; i < s->nslice; i++) {
 		if (!s->slice[i])
 			continue;
-		struct stp_value got = stp_load_var(l, s->key[i]), want = stp_lower_expr(l, s->slice[i]);
-		ir_ref same = got.type == ST_LONG ? ir_bin(LB(l), IR_EQ, got.v, want.v)
-						  : kit_str_eq(&l->kit, got.v, got.cap, want.v, want.cap);
+		struct stp_value got = stp_load_var(l, s->key[i]);
+		ir_ref at = kit_local_addr(&l->kit, want[i]);
+		ir_ref same = got.type == ST_LONG ? ir_bin(LB(l), IR_EQ, got.v, ir_load(LB(l), at, 0, 8, false))
+						  : kit_str_eq(&l->kit, got.v, got.cap, at, s->expr->global->key[i].cap);
 		uint32_t end = stp_if(l, ir_bini(LB(l), IR_XOR, same, 1));
 		stp_continue(l);
 		stp_endif(l, end);
@@ -371,7 +390,8 @@ static void plain_foreach(struct stp_lower *l, struct stp_stmt *s)
 	uint32_t ksize = type_mem_size(v->key), vsize = type_mem_size(v->value);
 	uint32_t head = ir_block_new(LB(l), "foreach"), body = ir_block_new(LB(l), "row"), end = ir_block_new(LB(l), "rows");
 	struct stp_loop loop = {.plain = true, .on_break = end, .on_continue = head};
-	struct kit_local *handle = kit_local(&l->kit, 8);
+	struct kit_local *handle = kit_local(&l->kit, 8), *want[STP_MAXKEYS];
+	prepare_slice(l, s, want);
 	ir_ref limit = limit_of(l, s, end);
 	ir_ref h = ir_helper(LB(l), UH_SNAPSHOT_OPEN, stp_c(l, v->id), stp_c(l, (int64_t)sort_of(s)), limit);
 	ir_store(LB(l), kit_local_addr(&l->kit, handle), 0, 8, h);
@@ -385,7 +405,7 @@ static void plain_foreach(struct stp_lower *l, struct stp_stmt *s)
 	ir_at(LB(l), body);
 	enter_loop(l, &loop);
 	unpack_row(l, s, key, value);
-	check_slice(l, s);
+	check_slice(l, s, want);
 	stp_lower_block(l, s->body);
 	l->loop = loop.outer;
 	if (!ir_terminated(LB(l)))
@@ -398,6 +418,7 @@ struct rows_arg {
 	struct stp_lower *l;
 	struct stp_stmt *s;
 	struct kit_local *left; /* rounds until the limit */
+	struct kit_local *want[STP_MAXKEYS]; /* slice */
 };
 
 static void rows_body(struct kit *k, ir_ref key, ir_ref value, void *arg)
@@ -412,15 +433,16 @@ static void rows_body(struct kit *k, ir_ref key, ir_ref value, void *arg)
 		ir_store(LB(l), kit_local_addr(k, r->left), 0, 8, ir_bini(LB(l), IR_SUB, n, 1));
 	}
 	unpack_row(l, r->s, key, value);
-	check_slice(l, r->s);
+	check_slice(l, r->s, r->want);
 	stp_lower_block(l, r->s->body);
 }
 
 static void callback_foreach(struct stp_lower *l, struct stp_stmt *s)
 {
 	want_pending(l);
-	struct rows_arg r = {l, s, NULL};
+	struct rows_arg r = {.l = l, .s = s};
 	struct stp_loop loop = {0};
+	prepare_slice(l, s, r.want);
 	if (s->limit) {
 		r.left = kit_local(&l->kit, 8);
 		ir_ref n = stp_lower_long(l, s->limit);
@@ -486,7 +508,7 @@ static void lower_buckets(struct stp_lower *l, struct stp_stmt *s)
 		return;
 	}
 	want_pending(l);
-	struct rows_arg r = {l, s, NULL};
+	struct rows_arg r = {.l = l, .s = s};
 	struct stp_loop loop = {0};
 	enter_loop(l, &loop);
 	l->depth++;

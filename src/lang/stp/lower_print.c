@@ -66,6 +66,7 @@ static void print_hist(struct stp_lower *l, struct stp_expr *e)
 	struct stp_expr *h = e->kid[0];
 	struct stp_global *g;
 	ir_ref at = stp_stat_merged(l, h->kid[0], &g);
+	stp_raise_if(l, ir_bini(LB(l), IR_EQ, ir_load(LB(l), at, 0, 8, false), 0), h->loc, "empty aggregate");
 	struct action *act = program_action(l->c->prog, ACT_STP_HIST, e->loc);
 	act->var = g->var;
 	act->number = e->newline;

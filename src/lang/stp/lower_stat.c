@@ -45,6 +45,7 @@ ir_ref stp_hist_count(struct stp_lower *l, struct stp_expr *hist, ir_ref bucket,
 	struct kit_local *i = kit_local(&l->kit, 8);
 	ir_store(LB(l), kit_local_addr(&l->kit, i), 0, 8, bucket);
 	ir_ref at = stp_stat_merged(l, hist->kid[0], &g);
+	stp_raise_if(l, ir_bini(LB(l), IR_EQ, ir_load(LB(l), at, 0, 8, false), 0), loc, "empty aggregate");
 	ir_ref n = stp_c(l, stp_hist_buckets(g));
 	bucket = ir_load(LB(l), kit_local_addr(&l->kit, i), 0, 8, false);
 	stp_raise_if(l, ir_bin(LB(l), IR_ULE, n, bucket), loc, "histogram index out of range");

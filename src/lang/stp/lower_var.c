@@ -43,6 +43,7 @@ static void define(struct stp_lower *l, struct stp_global *g)
 	v->has_seq = g->nkeys && (g->is_iterated || g->wrap || v->print_at_exit);
 	/* what prints itself shows all of them */
 	v->stat_ops = g->stat_ops;
+	v->variance_bits = (unsigned)g->variance_bits;
 	if (v->print_at_exit)
 		v->stat_ops |= STAT_COUNT | STAT_SUM | STAT_MIN | STAT_MAX | STAT_AVG;
 	kit_var_define(&l->kit, v);
@@ -85,16 +86,6 @@ ir_ref stp_lower_key(struct stp_lower *l, struct stp_global *g, struct stp_expr 
 	for (int i = 0; i < g->nkeys; i++)
 		store_key(l, g->nkeys > 1 ? ir_bini(LB(l), IR_ADD, at, t->field[i].offset) : at, &g->key[i], v[i]);
 	return at;
-}
-
-ir_ref stp_lower_in(struct stp_lower *l, struct stp_expr *e)
-{
-	for (unsigned i = 0; i < e->nkid; i++)
-		if (!e->kid[i]) {
-			stp_error(l->c, e->loc, "wildcards in array membership are not supported yet");
-			return stp_c(l, 0);
-		}
-	return kit_var_has(&l->kit, e->global->var, stp_lower_key(l, e->global, e->kid));
 }
 
 /* --- reading and writing ------------------------------------------------------------------------------------------- */
@@ -243,46 +234,65 @@ struct stp_value stp_lower_step(struct stp_lower *l, struct stp_expr *e)
 	return stp_long(e->kind == SE_PRE ? ir_bini(LB(l), IR_ADD, old, d) : old);
 }
 
-/* --- delete --------------------------------------------------------------------------------------------------------------- */
+/* --- delete, in --------------------------------------------------------------------------------------------------------------- */
 
-struct delete_arg {
+/* Rows whose keys agree with `kid`, where NULL stands for any (kid NULL: all rows). */
+struct match {
 	struct stp_lower *l;
 	struct stp_global *g;
-	struct kit_local **want; /* values of the keys that are not `*` */
 	struct stp_expr **kid;
+	struct kit_local *want[STP_MAXKEYS]; /* values of the keys that are not `*` */
+	struct kit_local *found;
 };
+
+static void prepare_match(struct match *m)
+{
+	struct stp_lower *l = m->l;
+	for (int i = 0; m->kid && i < m->g->nkeys; i++)
+		if (m->kid[i]) {
+			m->want[i] = kit_local(&l->kit, m->g->key[i].type == ST_STRING ? m->g->key[i].cap : 8);
+			store_key(l, kit_local_addr(&l->kit, m->want[i]), &m->g->key[i], stp_lower_expr(l, m->kid[i]));
+		}
+}
+
+/* In a loop over rows: passes over this one unless it agrees. */
+static void skip_others(struct match *m, ir_ref key)
+{
+	struct stp_lower *l = m->l;
+	const struct type *t = m->g->var->key;
+	for (int i = 0; i < m->g->nkeys; i++) {
+		if (!m->want[i])
+			continue;
+		ir_ref at = m->g->nkeys > 1 ? ir_bini(LB(l), IR_ADD, key, t->field[i].offset) : key;
+		ir_ref want = kit_local_addr(&l->kit, m->want[i]);
+		ir_ref same = kit_mem_eq(&l->kit, at, want, m->g->key[i].type == ST_STRING ? m->g->key[i].cap : 8);
+		uint32_t end = stp_if(l, ir_bini(LB(l), IR_XOR, same, 1));
+		kit_continue(&l->kit);
+		stp_endif(l, end);
+	}
+}
 
 static void delete_row(struct kit *k, ir_ref key, ir_ref value, void *arg)
 {
-	struct delete_arg *d = arg;
-	struct stp_lower *l = d->l;
-	const struct type *t = d->g->var->key;
-	for (int i = 0; d->kid && i < d->g->nkeys; i++) {
-		if (!d->kid[i])
-			continue;
-		ir_ref at = d->g->nkeys > 1 ? ir_bini(LB(l), IR_ADD, key, t->field[i].offset) : key;
-		ir_ref want = kit_local_addr(k, d->want[i]);
-		ir_ref same = kit_mem_eq(k, at, want, d->g->key[i].type == ST_STRING ? d->g->key[i].cap : 8);
-		uint32_t end = stp_if(l, ir_bini(LB(l), IR_XOR, same, 1));
-		kit_continue(k);
-		stp_endif(l, end);
-	}
-	kit_var_delete(k, d->g->var, key);
+	struct match *m = arg;
+	skip_others(m, key);
+	kit_var_delete(k, m->g->var, key);
 }
 
-/* All rows whose keys agree (kid NULL: all rows). */
-static void delete_rows(struct stp_lower *l, struct stp_global *g, struct stp_expr **kid)
+static void found_row(struct kit *k, ir_ref key, ir_ref value, void *arg)
 {
-	struct kit_local *want[STP_MAXKEYS] = {0};
-	for (int i = 0; kid && i < g->nkeys; i++)
-		if (kid[i]) {
-			want[i] = kit_local(&l->kit, g->key[i].type == ST_STRING ? g->key[i].cap : 8);
-			store_key(l, kit_local_addr(&l->kit, want[i]), &g->key[i], stp_lower_expr(l, kid[i]));
-		}
-	struct delete_arg d = {l, g, want, kid};
-	l->depth++;
-	kit_loop_var(&l->kit, g->var, delete_row, &d);
-	l->depth--;
+	struct match *m = arg;
+	skip_others(m, key);
+	ir_store(LB(m->l), kit_local_addr(k, m->found), 0, 8, stp_c(m->l, 1));
+	kit_break(k);
+}
+
+static void each_row(struct match *m, void (*row)(struct kit *k, ir_ref key, ir_ref value, void *arg))
+{
+	prepare_match(m);
+	m->l->depth++;
+	kit_loop_var(&m->l->kit, m->g->var, row, m);
+	m->l->depth--;
 }
 
 static bool has_wildcard(const struct stp_expr *e)
@@ -291,6 +301,16 @@ static bool has_wildcard(const struct stp_expr *e)
 		if (!e->kid[i])
 			return true;
 	return false;
+}
+
+ir_ref stp_lower_in(struct stp_lower *l, struct stp_expr *e)
+{
+	if (!has_wildcard(e))
+		return kit_var_has(&l->kit, e->global->var, stp_lower_key(l, e->global, e->kid));
+	struct match m = {.l = l, .g = e->global, .kid = e->kid, .found = kit_local(&l->kit, 8)};
+	ir_store(LB(l), kit_local_addr(&l->kit, m.found), 0, 8, stp_c(l, 0));
+	each_row(&m, found_row);
+	return ir_load(LB(l), kit_local_addr(&l->kit, m.found), 0, 8, false);
 }
 
 void stp_lower_delete(struct stp_lower *l, struct stp_stmt *s)
@@ -304,11 +324,11 @@ void stp_lower_delete(struct stp_lower *l, struct stp_stmt *s)
 	} else if (e->kind == SE_INDEX && !has_wildcard(e)) {
 		kit_var_delete(&l->kit, g->var, stp_lower_key(l, g, e->kid));
 	} else if (e->kind == SE_INDEX) {
-		delete_rows(l, g, e->kid);
+		each_row(&(struct match){.l = l, .g = g, .kid = e->kid}, delete_row);
 	} else if (l->user) {
 		ir_helper(LB(l), UH_VAR_CLEAR, stp_c(l, g->var->id));
 	} else if (g->nkeys) {
-		delete_rows(l, g, NULL);
+		each_row(&(struct match){.l = l, .g = g}, delete_row);
 	} else {
 		kit_var_delete(&l->kit, g->var, 0);
 	}

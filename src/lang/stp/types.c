@@ -211,7 +211,20 @@ static enum stp_type infer_stat(struct typer *t, struct stp_expr *e)
 	return ST_LONG;
 }
 
-enum { MAX_BUCKETS = 1024 };
+enum { MIN_BUCKETS = 3, MAX_BUCKETS = 128 }; /* under, one, over; STP_MAX_BUCKETS */
+
+/* SystemTap says so as a warning, and then cannot start. */
+static void check_bounds(struct typer *t, const struct stp_expr *e)
+{
+	__int128 range = (__int128)e->par[1] - e->par[0];
+	if (!e->par[2])
+		stp_warn(t->c, e->loc, "histogram: interval cannot be zero.");
+	else if (e->par[2] < 0 || range < 0 || range / e->par[2] + MIN_BUCKETS > MAX_BUCKETS)
+		stp_warn(t->c, e->loc, "histogram: Number of buckets must be between 1 and %d", MAX_BUCKETS - MIN_BUCKETS + 1);
+	else
+		return;
+	stp_error(t->c, e->loc, "invalid bounds of histogram");
+}
 
 static enum stp_type infer_hist(struct typer *t, struct stp_expr *e)
 {
@@ -220,9 +233,8 @@ static enum stp_type infer_hist(struct typer *t, struct stp_expr *e)
 	if (!g)
 		return ST_STATS;
 	unsigned bit = str_eq(e->op, "@hist_log") ? STAT_HIST_LOG : STAT_HIST_LINEAR;
-	if (bit == STAT_HIST_LINEAR &&
-	    (e->par[2] <= 0 || e->par[1] <= e->par[0] || (e->par[1] - e->par[0]) / e->par[2] > MAX_BUCKETS))
-		stp_error(t->c, e->loc, "invalid bounds of histogram");
+	if (bit == STAT_HIST_LINEAR)
+		check_bounds(t, e);
 	unsigned other = g->stat_ops & (STAT_HIST_LOG | STAT_HIST_LINEAR);
 	if (other && (other != bit || memcmp(g->hist, e->par, sizeof(e->par)))) {
 		struct diag *d = stp_error(t->c, e->loc, "conflicting histogram types");
