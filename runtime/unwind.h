@@ -1,0 +1,142 @@
+/*
+ * unwind.h - how user space hands unwind tables to the BPF side: layouts that both share.
+ *
+ * A table covers a range of one file's code.  Its words lie in a segment (one value of the array of maps `uw_segs`):
+ * first one word a bucket of 256 bytes of code and one more (where the bucket's first row is, in words from the table's
+ * begin), then the rows, ascending.
+ * A row is `low byte of its address << 24 | rule`; it holds from there to the next row.  The first row is at the table's
+ * first byte.  Rules are shared by all tables.
+ *
+ * A process is one element of `uw_procs`: where its list of executable mappings lies, in a segment too.
+ */
+#pragma once
+
+enum {
+	UW_SEG_WORDS = 1 << 19, /* u32 in one segment: 2 MiB */
+	UW_SEGS = 512,
+	UW_PROCS = 16384,
+	UW_RULES = 16384,
+	UW_BUCKET = 256, /* bytes of code */
+	UW_MAPS_MAX = 4096, /* mappings of one process */
+};
+
+/* How the canonical frame address (CFA: what the stack pointer was before the call) is found. */
+enum uw_cfa {
+	UW_CFA_NONE,   /* no table covers this code */
+	UW_CFA_SP,     /* sp + off */
+	UW_CFA_FP,     /* fp + off */
+	UW_CFA_END,    /* the return address is undefined: the outermost frame */
+	UW_CFA_PLT,    /* sp + off, 8 more when (pc & 15) >= off2 */
+	UW_CFA_SIGNAL, /* all registers are in the signal's frame at sp + off, as the kernel wrote them */
+	UW_CFA_REG,    /* reg + off */
+	UW_CFA_DEREF,  /* *(reg + index * scale + off) + off2 */
+	UW_CFA_BAD,    /* a rule that is not understood */
+};
+/* Where the return address is. */
+enum uw_ra {
+	UW_RA_CFA, /* *(cfa + ra) */
+	UW_RA_REG, /* in the register `ra` */
+	UW_RA_SP,  /* *(sp + ra), sp before this frame was left */
+};
+/* What the offsets of saved registers count from. */
+enum uw_base {
+	UW_FROM_CFA,
+	UW_FROM_FP,
+	UW_FROM_SP,
+};
+enum {
+	UW_SAVED = 5,	    /* x86-64: rbx, r12 to r15 */
+	UW_SAME = 0x7fff,   /* a saved register that was not touched */
+	UW_LOST = 0x7ffe,   /* one that cannot be had any more */
+	UW_NO_REG = 255,
+};
+
+struct uw_rule {
+	u8 cfa;	  /* enum uw_cfa */
+	u8 reg;	  /* DWARF number, UW_CFA_REG and UW_CFA_DEREF */
+	u8 index; /* DWARF number, UW_NO_REG: none */
+	u8 scale;
+	s32 off, off2;
+	u8 ra_kind; /* enum uw_ra */
+	u8 base;    /* enum uw_base, of fp and saved */
+	s16 ra;
+	s16 fp; /* where the caller's frame pointer was saved: base + fp, or UW_SAME, UW_LOST */
+	s16 saved[UW_SAVED];
+	s16 pad;
+};
+
+enum uw_map_kind {
+	UW_MAP_TABLE, /* has rows */
+	UW_MAP_FP,    /* code without tables: by frame pointer */
+};
+struct uw_map { /* ascending by start, without overlap */
+	u64 start, end; /* addresses in the process */
+	u64 base;	/* of the table's first byte */
+	u32 table;	/* first word of the table in its segment */
+	u16 seg;
+	u16 kind; /* enum uw_map_kind */
+};
+
+struct uw_proc {
+	u64 mm;		/* start_stack + end_code of its memory, what exec changes; 0: not known */
+	u64 asked;	/* when the BPF side last asked for something that was missing, ns */
+	u32 seg, first; /* of the list of struct uw_map: segment, word */
+	u32 nmaps;
+	u32 is_ready; /* 0: user space was asked for it */
+};
+
+struct uw_miss { /* record of `uw_miss` */
+	u64 pc;	 /* 0: the process is not known at all */
+	u32 tgid, pad;
+};
+
+/* How a stack ended. */
+enum uw_end {
+	UW_COMPLETE,
+	UW_LIMIT,      /* as many frames as were asked for */
+	UW_NEW,	       /* the process was not known yet: by frame pointers */
+	UW_UNMAPPED,   /* an address that no known mapping covers */
+	UW_NO_TABLE,   /* the chain of frame pointers ended in code without tables */
+	UW_BAD_RULE,   /* a rule that is not understood, or needs a register that is lost */
+	UW_FAULT,      /* memory of the stack could not be read */
+	UW_BACKWARDS,  /* the caller's frame is not above this one */
+	UW_NO_STACK,   /* a thread without user space, or one of 32 bits */
+	UW_ENDS,
+};
+
+/* The rule for the byte `off` of the table at word `table` of a segment; `off` is inside of the table. */
+static inline __attribute__((always_inline)) u32 uw_find_rule(const u32 *seg, u32 table, u64 off)
+{
+	u32 bucket = table + (u32)(off / UW_BUCKET), key = (u32)(off % UW_BUCKET) << 24 | 0xffffff;
+	u32 lo = table + seg[bucket & (UW_SEG_WORDS - 1)], hi = table + seg[(bucket + 1) & (UW_SEG_WORDS - 1)];
+	for (u32 k = 0; k < 9 && lo < hi; k++) { /* 256 rows at most */
+		u32 mid = (lo + hi) / 2;
+		if (seg[mid & (UW_SEG_WORDS - 1)] <= key)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return seg[(lo - 1) & (UW_SEG_WORDS - 1)] & 0xffffff;
+}
+
+/* State of one unwinding; frames follow it in memory. */
+struct uw {
+	u64 ip, sp, fp;
+	u64 fp_at;	   /* not 0: fp was saved there and is not read yet */
+	u64 start, len;	   /* the mapping of the last frame */
+	u64 base, hash;
+	u32 table, seg, kind;
+	u32 n;		   /* frames so far */
+	u32 end;	   /* enum uw_end */
+	u32 is_call;	   /* ip is a return address: look up the call before it */
+	u32 is_tracking;   /* the saved registers are followed (second walk) */
+	u32 guessed;	   /* some frame was found by frame pointer in code without tables */
+	u32 maps_seg, maps_first, nmaps, max;
+	u64 slot, ret, next, trampoline; /* the next return probe: address of its slot, where it returns to */
+	u64 saved_at[UW_SAVED];	/* where they were saved; 0: still in reg[] */
+	u32 has_regs;	   /* reg[] is that of the current frame */
+	u32 lost;	   /* bits: saved registers that cannot be had */
+	u64 reg[16];	   /* by DWARF number */
+	u64 regs_from;	   /* task's pt_regs for the second walk */
+	u64 tmp[24];
+};

@@ -1,0 +1,243 @@
+/*
+ * cfi_elf.c - finding call frame information in an ELF-64 file.
+ *
+ * Files are read, not mapped: one that is cut short meanwhile must not end this process.  elf(5); .eh_frame_hdr: LSB.
+ */
+#include "debuginfo/cfi_internal.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	MAX_SECTION = 256 << 20,
+	MAX_HEADERS = 65535,
+	MAX_SEGMENTS = 64,
+	MAX_NOTE = 64 << 10,
+};
+
+#if defined(__aarch64__)
+enum { MACHINE = EM_AARCH64 };
+#else
+enum { MACHINE = EM_X86_64 };
+#endif
+
+struct image {
+	int fd;		   /* or */
+	const uint8_t *mem;
+	uint64_t size;
+};
+
+/* n bytes at off as a heap copy; NULL: they are not there, or there are too many. */
+static uint8_t *image_read(const struct image *im, uint64_t off, uint64_t n)
+{
+	uint8_t *p;
+
+	if (!n || n > MAX_SECTION || off > im->size || n > im->size - off)
+		return NULL;
+	p = xmalloc(n);
+	if (im->mem) {
+		memcpy(p, im->mem + off, n);
+		return p;
+	}
+	for (uint64_t done = 0; done < n;) {
+		ssize_t got = pread(im->fd, p + done, n - done, (off_t)(off + done));
+
+		if (got <= 0) {
+			free(p);
+			return NULL;
+		}
+		done += (uint64_t)got;
+	}
+	return p;
+}
+
+struct elf_image {
+	struct image im;
+	Elf64_Ehdr head;
+	Elf64_Phdr *segment;
+	Elf64_Shdr *section; /* NULL: has none */
+	uint8_t *names;
+	uint64_t nnames;
+	struct cfi_section found[2];
+	size_t nfound;
+};
+
+static struct err *read_headers(struct elf_image *e)
+{
+	_cleanup_free_ uint8_t *head = image_read(&e->im, 0, sizeof(e->head));
+
+	if (head)
+		memcpy(&e->head, head, sizeof(e->head));
+	if (!head || memcmp(e->head.e_ident, ELFMAG, SELFMAG) || e->head.e_ident[EI_CLASS] != ELFCLASS64 ||
+	    e->head.e_ident[EI_DATA] != ELFDATA2LSB || e->head.e_machine != MACHINE ||
+	    e->head.e_phentsize != sizeof(Elf64_Phdr))
+		return err_new(ENOEXEC, "not an ELF file of this machine");
+	e->segment = (Elf64_Phdr *)image_read(&e->im, e->head.e_phoff, (uint64_t)e->head.e_phnum * sizeof(Elf64_Phdr));
+	if (!e->segment)
+		return err_new(ENOEXEC, "broken program headers");
+	if (e->head.e_shentsize != sizeof(Elf64_Shdr) || e->head.e_shstrndx >= e->head.e_shnum)
+		return NULL;
+	e->section = (Elf64_Shdr *)image_read(&e->im, e->head.e_shoff, (uint64_t)e->head.e_shnum * sizeof(Elf64_Shdr));
+	if (!e->section)
+		return NULL;
+	e->nnames = e->section[e->head.e_shstrndx].sh_size;
+	e->names = image_read(&e->im, e->section[e->head.e_shstrndx].sh_offset, e->nnames);
+	return NULL;
+}
+
+static bool has_name(const struct elf_image *e, const Elf64_Shdr *s, const char *name)
+{
+	size_t n = strlen(name) + 1;
+
+	return e->names && s->sh_name < e->nnames && n <= e->nnames - s->sh_name &&
+	       !memcmp(e->names + s->sh_name, name, n);
+}
+
+static void add_section(struct elf_image *e, uint64_t off, uint64_t size, uint64_t address, bool is_debug)
+{
+	uint8_t *data = image_read(&e->im, off, size);
+
+	if (data)
+		e->found[e->nfound++] = (struct cfi_section){data, (size_t)size, address, is_debug};
+}
+
+static void find_by_name(struct elf_image *e, const char *name, bool is_debug)
+{
+	for (unsigned i = 0; e->section && i < e->head.e_shnum; i++) {
+		const Elf64_Shdr *s = &e->section[i];
+
+		if (s->sh_type == SHT_NOBITS || (s->sh_flags & SHF_COMPRESSED) || !has_name(e, s, name))
+			continue;
+		add_section(e, s->sh_offset, s->sh_size, s->sh_addr, is_debug);
+		return;
+	}
+}
+
+static const Elf64_Phdr *segment_of(const struct elf_image *e, uint64_t address)
+{
+	for (unsigned i = 0; i < e->head.e_phnum; i++) {
+		const Elf64_Phdr *p = &e->segment[i];
+
+		if (p->p_type == PT_LOAD && address >= p->p_vaddr && address - p->p_vaddr < p->p_filesz)
+			return p;
+	}
+	return NULL;
+}
+
+/* Without section headers: the index for the run-time unwinder says where .eh_frame is; it goes up to its terminator. */
+static void find_by_header(struct elf_image *e)
+{
+	for (unsigned i = 0; i < e->head.e_phnum; i++) {
+		const Elf64_Phdr *h = &e->segment[i], *p;
+		_cleanup_free_ uint8_t *data = NULL;
+
+		if (h->p_type != PT_GNU_EH_FRAME || h->p_filesz < 8)
+			continue;
+		data = image_read(&e->im, h->p_offset, h->p_filesz);
+		if (!data || data[0] != 1)
+			return;
+		struct cfi_cursor c = {.at = data + 4, .end = data + h->p_filesz};
+		uint64_t address = cfi_pointer(&c, data[1], h->p_vaddr + 4);
+		p = c.bad ? NULL : segment_of(e, address);
+		if (p)
+			add_section(e, p->p_offset + (address - p->p_vaddr), p->p_filesz - (address - p->p_vaddr),
+				    address, false);
+		return;
+	}
+}
+
+static void read_build_id(const struct elf_image *e, const Elf64_Phdr *p, struct cfi_file *ret)
+{
+	_cleanup_free_ uint8_t *data = p->p_filesz <= MAX_NOTE ? image_read(&e->im, p->p_offset, p->p_filesz) : NULL;
+	uint64_t at = 0;
+	Elf64_Nhdr n;
+
+	while (data && at + sizeof(n) <= p->p_filesz) {
+		memcpy(&n, data + at, sizeof(n));
+		uint64_t name = at + sizeof(n), desc = name + ALIGN_UP((uint64_t)n.n_namesz, 4u);
+
+		if (desc + n.n_descsz > p->p_filesz)
+			return;
+		if (n.n_type == NT_GNU_BUILD_ID && n.n_namesz == 4 && !memcmp(data + name, "GNU", 4)) {
+			ret->build_id_len = MIN((size_t)n.n_descsz, sizeof(ret->build_id));
+			memcpy(ret->build_id, data + desc, ret->build_id_len);
+			return;
+		}
+		at = desc + ALIGN_UP((uint64_t)n.n_descsz, 4u);
+	}
+}
+
+static void read_segments(const struct elf_image *e, struct cfi_file *ret)
+{
+	for (unsigned i = 0; i < e->head.e_phnum; i++) {
+		const Elf64_Phdr *p = &e->segment[i];
+
+		if (p->p_type == PT_NOTE && !ret->build_id_len)
+			read_build_id(e, p, ret);
+		if (p->p_type != PT_LOAD || !(p->p_flags & PF_X) || ret->segment.len == MAX_SEGMENTS ||
+		    p->p_filesz > e->im.size || p->p_vaddr + p->p_filesz < p->p_vaddr)
+			continue;
+		vec_push(&ret->segment, (struct cfi_segment){p->p_vaddr, p->p_offset, p->p_filesz});
+	}
+}
+
+static void read_table(struct elf_image *e, struct cfi_rules *rules, struct cfi_file *ret)
+{
+	struct cfi_range code[MAX_SEGMENTS];
+	size_t n = 0;
+
+	vec_each(s, &ret->segment)
+		code[n++] = (struct cfi_range){s->vaddr, s->vaddr + s->size};
+	find_by_name(e, ".eh_frame", false);
+	if (!e->nfound)
+		find_by_header(e);
+	find_by_name(e, ".debug_frame", true);
+	if (e->nfound && n)
+		cfi_read(e->found, e->nfound, code, n, rules, &ret->table);
+}
+
+static struct err *open_image(struct elf_image *e, struct cfi_rules *rules, struct cfi_file *ret)
+{
+	struct err *err = read_headers(e);
+
+	*ret = (struct cfi_file){.build_id_len = 0};
+	if (!err) {
+		read_segments(e, ret);
+		read_table(e, rules, ret);
+	}
+	for (size_t i = 0; i < e->nfound; i++)
+		free((void *)(uintptr_t)e->found[i].data);
+	free(e->segment);
+	free(e->section);
+	free(e->names);
+	return err;
+}
+
+struct err *cfi_open(int fd, struct cfi_rules *rules, struct cfi_file *ret)
+{
+	struct elf_image e = {.im = {.fd = fd}};
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_errno("reading a file");
+	if (!S_ISREG(st.st_mode) || st.st_size <= 0)
+		return err_new(ENOEXEC, "not a file");
+	e.im.size = (uint64_t)st.st_size;
+	return open_image(&e, rules, ret);
+}
+
+struct err *cfi_open_memory(const void *data, size_t n, struct cfi_rules *rules, struct cfi_file *ret)
+{
+	struct elf_image e = {.im = {.fd = -1, .mem = data, .size = n}};
+
+	return open_image(&e, rules, ret);
+}
+
+void cfi_file_free(struct cfi_file *f)
+{
+	cfi_table_free(&f->table);
+	vec_free(&f->segment);
+}
