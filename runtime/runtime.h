@@ -8,6 +8,15 @@
 #else
 #include <linux/types.h>
 #define RT
+/* As the helper: calls fn for 0 .. n - 1 until it says stop. */
+static inline long bpf_loop(__u32 n, void *fn, void *ctx, __u64 flags)
+{
+	long (*step)(__u32 i, void *ctx) = (long (*)(__u32, void *))fn;
+	__u32 i = 0;
+	while (i < n && !step(i++, ctx))
+		;
+	return i;
+}
 #endif
 /* The compiler must not derive another copy of x from before this point. */
 #define KEEP(x) __asm__ volatile("" : "+r"(x))

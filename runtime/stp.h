@@ -55,54 +55,65 @@ RT u64 rt_stp_ctime(u8 *dst, s64 seconds)
 	return 0;
 }
 
-/* Letter of a C escape, 0 when c has none. */
-static __attribute__((always_inline)) u8 stp_escape(u8 c)
+/* What a byte becomes in C text: up to four characters, the rest zero. */
+struct stp_escape {
+	u8 text[4];
+	u32 len;
+};
+enum { QUOTE_STRING = 1, QUOTE_MARKS = 2 };
+struct stp_quoting {
+	u8 *dst;
+	const u8 *src;
+	const struct stp_escape *table;
+	u64 bytes, width, flags;
+	u64 *cell; /* characters written; whether something was cut */
+};
+
+/* One byte: it writes four characters and goes on behind those that count. */
+RT long stp_quote_step(u32 i, struct stp_quoting *q)
 {
-	return c == '\a' ? 'a' : c == '\b' ? 'b' : c == '\f' ? 'f' : c == '\n' ? 'n' : c == '\r' ? 'r' : c == '\t' ? 't'
-	     : c == '\v' ? 'v' : c == '"' ? '"' : c == '\\' ? '\\' : 0;
+	if (i >= STP_STR)
+		return 1;
+	u8 c = q->src[i];
+	if ((q->flags & QUOTE_STRING) && !c)
+		return 1;
+	const struct stp_escape *e = &q->table[c];
+	u64 at = q->cell[0], next = at + e->len, behind = q->flags & QUOTE_MARKS ? 4 : 0;
+	KEEP(at);
+	/* the dots need no room when this is the last byte */
+	if (at > STP_STR - 10 || next + behind > q->width + (i + 1 == q->bytes ? 3 : 0)) {
+		q->cell[1] = 1;
+		return 1;
+	}
+	q->dst[at] = e->text[0];
+	q->dst[at + 1] = e->text[1];
+	q->dst[at + 2] = e->text[2];
+	q->dst[at + 3] = e->text[3];
+	q->cell[0] = next;
+	return 0;
 }
 
 /*
- * C text of src in dst (both STP_STR bytes, dst zeroed, with one more word at its end as cell): escapes, octal
- * numbers; quotes around it when `quoted`, then "..." behind when it was cut.
+ * C text of src (STP_STR bytes) in dst (STP_STR bytes, zeroed).  Packed: bytes of src, what dst may get in characters << 16,
+ * QUOTE_ flags << 32: STRING ends at a NUL, MARKS puts it in quotes, and dots behind when it was cut.  The table has a
+ * row a byte; cell is two words of map memory.
  */
-RT u64 rt_stp_quote(u8 *dst, const u8 *src, u64 quoted, u64 *cell)
+RT u64 rt_stp_quote(u8 *dst, const u8 *src, const struct stp_escape *table, u64 packed, u64 *cell)
 {
-	*cell = 0;
-	if (quoted) {
+	struct stp_quoting q = {dst, src, table, packed & 0xffff, (packed >> 16) & 0xffff, packed >> 32, cell};
+	cell[0] = cell[1] = 0;
+	if (q.flags & QUOTE_MARKS) {
 		dst[0] = '"';
-		*cell = 1;
+		cell[0] = 1;
 	}
-	for (u32 i = 0; i < STP_STR; i++) {
-		u8 c = src[i], letter = stp_escape(c);
-		u64 at = *cell;
-		if (!c)
-			break;
-		if (at > STP_STR - 10) { /* room for one octal number, quote, dots and NUL */
-			if (quoted && at <= STP_STR - 5) {
-				dst[at] = '"';
-				dst[at + 1] = dst[at + 2] = dst[at + 3] = '.';
-			}
-			return 0;
-		}
-		if (letter && (c != '"' || quoted)) {
-			dst[at] = '\\';
-			dst[at + 1] = letter;
-			*cell = at + 2;
-		} else if (c < 32 || c > 126) {
-			dst[at] = '\\';
-			dst[at + 1] = '0' + (c >> 6);
-			dst[at + 2] = '0' + ((c >> 3) & 7);
-			dst[at + 3] = '0' + (c & 7);
-			*cell = at + 4;
-		} else {
-			dst[at] = c;
-			*cell = at + 1;
-		}
-	}
-	u64 end = *cell;
-	if (quoted && end < STP_STR - 1)
-		dst[end] = '"';
+	bpf_loop((u32)q.bytes, stp_quote_step, &q, 0);
+	u64 at = cell[0];
+	KEEP(at);
+	if (!(q.flags & QUOTE_MARKS) || at > STP_STR - 5)
+		return 0;
+	dst[at] = '"';
+	if (cell[1])
+		dst[at + 1] = dst[at + 2] = dst[at + 3] = '.';
 	return 0;
 }
 
@@ -111,49 +122,89 @@ static __attribute__((always_inline)) u32 stp_digit(u8 c)
 	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'z' ? c - 'a' + 10u : c >= 'A' && c <= 'Z' ? c - 'A' + 10u : 99u;
 }
 
+struct stp_numeral {
+	const u8 *s;
+	u64 cap, base, from;
+	u64 *cell;
+};
+
+RT long stp_strtol_step(u32 n, struct stp_numeral *q)
+{
+	u64 i = q->from + n;
+	KEEP(i);
+	if (i >= q->cap)
+		return 1;
+	u32 d = stp_digit(q->s[i]);
+	if (d >= q->base)
+		return 1;
+	*q->cell = *q->cell * q->base + d;
+	return 0;
+}
+
 /* The number at the start of s, as the kernel's simple_strtol reads it; in *cell. */
 RT u64 rt_stp_strtol(const u8 *s, u64 cap, u64 base, u64 *cell)
 {
-	u32 i = 0;
 	*cell = 0;
 	if (cap < 8)
 		return 0;
-	u32 negative = s[0] == '-';
-	i = negative;
+	u32 negative = s[0] == '-', i = negative;
 	if ((base == 0 || base == 16) && s[i] == '0' && (s[i + 1] == 'x' || s[i + 1] == 'X') && stp_digit(s[i + 2]) < 16) {
 		base = 16;
 		i += 2;
 	} else if (base == 0) {
 		base = s[i] == '0' ? 8 : 10;
 	}
-	for (u32 n = 0; n < 66 && i < cap; n++, i++) {
-		u32 d = stp_digit(s[i]);
-		if (d >= base)
-			break;
-		*cell = *cell * base + d;
-	}
+	struct stp_numeral q = {s, cap, base, i, cell};
+	bpf_loop(66, stp_strtol_step, &q, 0);
 	if (negative)
 		*cell = -*cell;
 	return 0;
 }
 
+struct stp_finding {
+	const u8 *s, *needle;
+	u64 cap, ncap, at;
+	u64 *cell; /* offset or -1; whether the needle differs at `at` */
+};
+
+RT long stp_compare_step(u32 j, struct stp_finding *q)
+{
+	if (j >= q->ncap)
+		return 1;
+	u8 c = q->needle[j];
+	u64 i = q->at + j;
+	KEEP(i);
+	if (!c)
+		return 1;
+	if (i < q->cap && q->s[i] == c)
+		return 0;
+	q->cell[1] = 1;
+	return 1;
+}
+
+RT long stp_find_step(u32 i, struct stp_finding *q)
+{
+	if (i >= q->cap)
+		return 1;
+	u8 c = q->s[i];
+	if (c == q->needle[0] || !q->needle[0]) {
+		q->at = i;
+		q->cell[1] = 0;
+		bpf_loop((u32)q->ncap, stp_compare_step, q, 0);
+		if (!q->cell[1]) {
+			q->cell[0] = i;
+			return 1;
+		}
+	}
+	return !c;
+}
+
 /* Offset of needle in s in *cell, or -1. */
 RT u64 rt_stp_find(const u8 *s, u64 cap, const u8 *needle, u64 ncap, u64 *cell)
 {
+	struct stp_finding q = {s, needle, cap, ncap, 0, cell};
 	*cell = -1ull;
-	for (u32 i = 0; i < cap && i < STP_STR; i++) {
-		u32 j = 0;
-		for (; j < ncap && j < STP_STR; j++) {
-			if (!needle[j] || i + j >= cap || s[i + j] != needle[j])
-				break;
-		}
-		if (j >= ncap || !needle[j]) {
-			*cell = i;
-			return 0;
-		}
-		if (!s[i])
-			break;
-	}
+	bpf_loop((u32)cap, stp_find_step, &q, 0);
 	return 0;
 }
 
@@ -163,28 +214,43 @@ struct stp_tokens {
 	u64 at;
 };
 
+struct stp_tokenizing {
+	u8 *dst;
+	struct stp_tokens *t;
+	const u8 *delim;
+	u64 dcap;
+	u64 *cell;
+};
+
+RT long stp_token_step(u32 n, struct stp_tokenizing *q)
+{
+	u64 at = q->t->at, len = *q->cell;
+	KEEP(at);
+	KEEP(len);
+	if (at >= STP_STR)
+		return 1;
+	u8 c = q->t->text[at];
+	if (!c)
+		return 1;
+	q->t->at = at + 1;
+	u32 stop = 0;
+	for (u32 j = 0; j < q->dcap && j < 64; j++)
+		stop |= q->delim[j] == c;
+	if (stop && len)
+		return 1;
+	if (!stop && len < STP_STR - 1) {
+		q->dst[len] = c;
+		*q->cell = len + 1;
+	}
+	return 0;
+}
+
 /* The next token of t in dst (STP_STR bytes, zeroed); empty when there is none.  cell: length so far. */
 RT u64 rt_stp_token(u8 *dst, struct stp_tokens *t, const u8 *delim, u64 dcap, u64 *cell)
 {
+	struct stp_tokenizing q = {dst, t, delim, dcap, cell};
 	*cell = 0;
-	for (u32 n = 0; n < STP_STR; n++) {
-		u64 at = t->at, len = *cell;
-		if (at >= STP_STR)
-			break;
-		u8 c = t->text[at];
-		if (!c)
-			break;
-		t->at = at + 1;
-		u32 stop = 0;
-		for (u32 j = 0; j < dcap && j < 64 && delim[j]; j++)
-			stop |= delim[j] == c;
-		if (stop && len)
-			break;
-		if (!stop && len < STP_STR - 1) {
-			dst[len] = c;
-			*cell = len + 1;
-		}
-	}
+	bpf_loop(STP_STR, stp_token_step, &q, 0);
 	return 0;
 }
 
@@ -198,18 +264,164 @@ struct stp_dfa {
 	u8 class_of[256];
 	u8 next[];
 };
+struct stp_matching {
+	const u8 *s;
+	u64 cap;
+	const struct stp_dfa *d;
+	u64 bytes;
+	u64 *cell;
+};
+
+RT long stp_match_step(u32 i, struct stp_matching *q)
+{
+	if (i >= q->cap)
+		return 1;
+	u8 c = q->s[i];
+	u64 state = *q->cell;
+	if (!c || state >= q->d->accept)
+		return 1;
+	u64 row = state * q->d->classes + q->d->class_of[c];
+	KEEP(row);
+	if (row >= q->bytes)
+		return 1;
+	*q->cell = q->d->next[row];
+	return 0;
+}
+
 RT u64 rt_stp_match(const u8 *s, u64 cap, const struct stp_dfa *d, u64 bytes, u64 *cell)
 {
+	struct stp_matching q = {s, cap, d, bytes, cell};
 	*cell = d->start;
-	for (u32 i = 0; i < cap && i < STP_STR; i++) {
-		u8 c = s[i];
-		u64 state = *cell;
-		if (!c || state >= d->accept)
-			break;
-		u64 row = state * d->classes + d->class_of[c];
-		if (row >= bytes)
-			break;
-		*cell = d->next[row];
+	bpf_loop((u32)cap, stp_match_step, &q, 0);
+	return 0;
+}
+
+/* A number or bits with a name: struct stp_code of lang/stp/syscalls.h as tapset_decode.c lays it out. */
+struct stp_name {
+	u64 mask, value;
+	u32 len;
+	char name[60];
+};
+/* What rt_stp_decode() keeps in its cell: bytes written, what has no name yet, a power of the base.  Volatile, or the
+ * compiler would carry numbers that the verifier knows from round to round in registers. */
+struct stp_decoding {
+	u64 len, left, power;
+};
+
+struct stp_digits {
+	u8 *dst;
+	u64 cap, base;
+	volatile struct stp_decoding *d;
+};
+
+RT long stp_power_step(u32 i, struct stp_digits *q)
+{
+	u64 power = q->d->power;
+	if (!power || q->d->left / power < q->base)
+		return 1;
+	q->d->power = power * q->base;
+	return 0;
+}
+
+RT long stp_digit_step(u32 i, struct stp_digits *q)
+{
+	u64 at = q->d->len, power = q->d->power, left = q->d->left;
+	KEEP(at);
+	if (!power || at >= q->cap - 1)
+		return 1;
+	u64 digit = left / power;
+	q->dst[at] = digit < 10 ? '0' + digit : 'a' + digit - 10;
+	q->d->len = at + 1;
+	q->d->left = left - digit * power;
+	q->d->power = power / q->base;
+	return 0;
+}
+
+/* Digits of d->left behind what is there; room for 24 bytes is the caller's care. */
+static __attribute__((always_inline)) void stp_digits(u8 *dst, u64 cap, u32 base, volatile struct stp_decoding *d)
+{
+	struct stp_digits q = {dst, cap, base, d};
+	d->power = 1;
+	bpf_loop(22, stp_power_step, &q, 0);
+	bpf_loop(23, stp_digit_step, &q, 0);
+}
+
+/* A number as C would write it in that base, sign and prefix included. */
+static __attribute__((always_inline)) void stp_number(u8 *dst, u64 cap, u32 base, volatile struct stp_decoding *d)
+{
+	u64 at = d->len;
+	KEEP(at);
+	if (at > cap - 28)
+		return;
+	if (base == 10 && (s64)d->left < 0) {
+		dst[at++] = '-';
+		d->left = -d->left;
+	} else if (base == 16) {
+		dst[at++] = '0';
+		dst[at++] = 'x';
+	} else if (base == 8 && d->left) {
+		dst[at++] = '0';
 	}
+	d->len = at;
+	stp_digits(dst, cap, base, d);
+}
+
+struct stp_decode {
+	u8 *dst;
+	const struct stp_name *names;
+	u64 n, cap;
+	volatile struct stp_decoding *d;
+};
+
+/* Row i: its name when the bits are there.  Names are copied whole: zeroes behind them, where the next one goes. */
+RT long stp_decode_step(u32 i, struct stp_decode *q)
+{
+	if (i >= q->n)
+		return 1;
+	const struct stp_name *name = &q->names[i];
+	u64 at = q->d->len, left = q->d->left, len = name->len;
+	if ((left & name->mask) != name->value)
+		return 0;
+	KEEP(at);
+	if (at > q->cap - 64)
+		return 1;
+	if (at)
+		q->dst[at++] = '|';
+	u8 *dst = q->dst + at;
+#pragma unroll
+	for (u32 j = 0; j < sizeof(name->name); j++)
+		dst[j] = name->name[j];
+	q->d->len = at + len;
+	q->d->left = left & ~name->mask;
+	return !(left & ~name->mask);
+}
+
+/*
+ * Names of the bits of v in dst (cap zeroed bytes), joined by |, what has no name as a number.  Packed: names
+ * in the table, the base of that number << 16, cap << 32.
+ */
+RT u64 rt_stp_decode(u8 *dst, const struct stp_name *names, u64 packed, u64 v, volatile struct stp_decoding *d)
+{
+	struct stp_decode q = {dst, names, packed & 0xffff, packed >> 32, d};
+	d->len = 0;
+	d->left = v;
+	bpf_loop((u32)q.n, stp_decode_step, &q, 0);
+	u64 at = d->len;
+	KEEP(at);
+	if (!d->left && at)
+		return 0;
+	if (at && at < q.cap - 1)
+		dst[at++] = '|';
+	d->len = at;
+	stp_number(dst, q.cap, (packed >> 16) & 0xffff, d);
+	return 0;
+}
+
+/* v in octal as %#o writes it; dst: 32 zeroed bytes. */
+RT u64 rt_stp_octal(u8 *dst, u64 v, volatile struct stp_decoding *d)
+{
+	d->len = 0;
+	d->left = v;
+	stp_number(dst, 32, 8, d);
 	return 0;
 }

@@ -84,8 +84,8 @@ bool stp_name_matches(const char *pattern, const char *name); /* * ? [] */
 bool stp_family_expand(struct stp_comp *c, const struct stp_point *pt, struct stp_dprobe *dp, bool *known,
 		       unsigned *mismatch_at);
 void stp_family_names(struct stp_comp *c, const struct stp_point *pt, unsigned depth, struct str_list *out);
-/* syscalls.c: writes the aliases syscall.X (nd_, tp_) that the pattern asks for. */
-void stp_make_syscalls(struct stp_comp *c, const char *pattern);
+/* syscalls.c: writes the aliases that the patterns ask for: root is syscall, nd_syscall... */
+void stp_make_syscalls(struct stp_comp *c, const char *root, const char *pattern);
 /* entry.c: @entry() in return probes: entry probes that save values */
 void stp_make_entries(struct stp_comp *c);
 /* resolve.c */

@@ -271,15 +271,6 @@ static void report_mismatch(struct stp_comp *c, const struct context *x, const s
 	vec_free(&names.list);
 }
 
-static bool wants_syscalls(const struct stp_point *pt)
-{
-	static const char *const roots[] = {"syscall", "nd_syscall", "tp_syscall", "dw_syscall"};
-	for (size_t i = 0; i < ARRAY_SIZE(roots); i++)
-		if (stp_name_matches(pt->comp[0].name, roots[i]))
-			return true;
-	return false;
-}
-
 static bool is_family(struct stp_comp *c, const struct stp_point *pt)
 {
 	struct stp_dprobe dp = {0};
@@ -304,8 +295,8 @@ static unsigned expand_point(struct stp_comp *c, struct context *x, const struct
 	unsigned at = 0, errors = c->diags->errors;
 	bool known = false, alias_known = false;
 	struct stp_dprobe dp = {.loc = x->origin->loc, .spec = {.loc = x->origin->loc, .optional = c->quiet > 0}};
-	if (wants_syscalls(pt) && pt->ncomp > 1)
-		stp_make_syscalls(c, pt->comp[1].name);
+	if (pt->ncomp > 1)
+		stp_make_syscalls(c, pt->comp[0].name, pt->comp[1].name);
 	/* a wildcard takes what it can get */
 	bool wild = has_wildcard(pt);
 	c->quiet += wild;

@@ -129,9 +129,12 @@ uint32_t stp_if(struct stp_lower *l, ir_ref cond);
 void stp_endif(struct stp_lower *l, uint32_t end);
 /* lower_target.c */
 struct stp_value stp_lower_target(struct stp_lower *l, struct stp_expr *e);
-/* tapset_string.c: a word of map memory for the runtime's counters; C text of STP_MAXSTRING bytes */
+/* tapset_string.c: a word of map memory for the runtime's counters */
 ir_ref stp_cell(struct stp_lower *l);
-struct stp_value stp_quote(struct stp_lower *l, ir_ref text, bool quoted);
+/* C text of at most `bytes` of STP_MAXSTRING bytes, cut to `width` characters, in dst (STP_MAXSTRING zeroed bytes);
+ * flags as rt_stp_quote() has them */
+enum { STP_QUOTE_STRING = 1, STP_QUOTE_MARKS = 2 };
+struct stp_value stp_quote(struct stp_lower *l, ir_ref dst, ir_ref text, ir_ref bytes, ir_ref width, unsigned flags);
 /* regex.c: a table for rt_stp_match(); NULL after a diagnostic */
 struct stp_dfa {
 	const void *bytes;

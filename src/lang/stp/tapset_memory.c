@@ -75,27 +75,46 @@ static struct stp_value lower_string_n(struct stp_lower *l, const struct stp_exp
 	return read_string(l, e, arg, arg[1].v);
 }
 
-/* "text" with quotes and escapes; the bare address when it cannot be read. */
-static struct stp_value lower_quoted(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
+/* A quoted copy of raw where it could be read; otherwise what the row says. */
+static struct stp_value quote_read(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg, ir_ref ret, ir_ref raw,
+				   ir_ref bytes, ir_ref width, unsigned flags)
 {
-	ir_ref raw = kit_mem_zero(K(l), STP_MAXSTRING), dst = kit_mem_zero(K(l), STP_MAXSTRING);
-	int id = ROW_AS(e->func->native->number) == AS_USER ? BPF_FUNC_probe_read_user_str : BPF_FUNC_probe_read_kernel_str;
-	ir_ref size = stp_c(l, STP_MAXSTRING);
-	if (e->nkid > 1) {
-		ir_ref want = ir_bini(LB(l), IR_ADD, arg[1].v, 1);
-		size = ir_select(LB(l), ir_bini(LB(l), IR_ULE, want, STP_MAXSTRING), want, size);
-	}
-	ir_ref ret = ir_helper(LB(l), id, raw, size, arg[0].v);
+	ir_ref dst = kit_mem_zero(K(l), STP_MAXSTRING);
 	uint32_t bad = ir_block_new(LB(l), "fault"), ok = ir_block_new(LB(l), "read"), end = ir_block_new(LB(l), "quoted");
 	ir_br(LB(l), ir_bin(LB(l), IR_SLT, ret, stp_c(l, 0)), bad, ok);
 	ir_at(LB(l), bad);
 	on_fault(l, e, arg, dst, STP_MAXSTRING, "string");
 	ir_jmp(LB(l), end);
 	ir_at(LB(l), ok);
-	ir_rt(LB(l), "rt_stp_quote", dst, raw, stp_c(l, 1), stp_cell(l));
+	stp_quote(l, dst, raw, bytes, width, flags);
 	ir_jmp(LB(l), end);
 	ir_at(LB(l), end);
 	return stp_string(dst, STP_MAXSTRING);
+}
+
+static ir_ref at_most(struct stp_lower *l, ir_ref n, uint32_t limit)
+{
+	return ir_select(LB(l), ir_bini(LB(l), IR_ULE, n, limit), n, stp_c(l, limit));
+}
+
+/* "text" with quotes and escapes; the bare address when it cannot be read. */
+static struct stp_value lower_quoted(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
+{
+	ir_ref raw = kit_mem_zero(K(l), STP_MAXSTRING), all = stp_c(l, STP_MAXSTRING), size = all;
+	int id = ROW_AS(e->func->native->number) == AS_USER ? BPF_FUNC_probe_read_user_str : BPF_FUNC_probe_read_kernel_str;
+	if (e->nkid > 1)
+		size = at_most(l, ir_bini(LB(l), IR_ADD, arg[1].v, 1), STP_MAXSTRING);
+	ir_ref ret = ir_helper(LB(l), id, raw, size, arg[0].v);
+	return quote_read(l, e, arg, ret, raw, all, all, STP_QUOTE_STRING | STP_QUOTE_MARKS);
+}
+
+/* user_buffer_quoted(address, bytes, width): bytes as C text of at most width characters, quotes and dots included. */
+static struct stp_value lower_buffer_quoted(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
+{
+	ir_ref raw = kit_mem_zero(K(l), STP_MAXSTRING), n = at_most(l, arg[1].v, STP_MAXSTRING);
+	int id = ROW_AS(e->func->native->number) == AS_USER ? BPF_FUNC_probe_read_user : BPF_FUNC_probe_read_kernel;
+	ir_ref ret = ir_helper(LB(l), id, raw, n, arg[0].v);
+	return quote_read(l, e, arg, ret, raw, n, at_most(l, arg[2].v, STP_MAXSTRING), STP_QUOTE_MARKS);
 }
 
 static struct stp_value lower_number(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
@@ -139,6 +158,8 @@ const struct stp_native stp_tapset_memory[] = {
 	{"user_string_n_warn", "s:ll", 0, 0, lower_string_n, STRING(AS_USER, ON_WARN)},
 	{"user_string_quoted", "s:l", NF_PURE, 0, lower_quoted, STRING(AS_USER, ON_ADDRESS)},
 	{"user_string_n_quoted", "s:ll", NF_PURE, 0, lower_quoted, STRING(AS_USER, ON_ADDRESS)},
+	{"user_buffer_quoted", "s:lll", NF_PURE, 0, lower_buffer_quoted, STRING(AS_USER, ON_ADDRESS)},
+	{"kernel_buffer_quoted", "s:lll", NF_PURE, 0, lower_buffer_quoted, STRING(AS_KERNEL, ON_ADDRESS)},
 	NUMBERS("kernel_", AS_KERNEL),
 	NUMBERS("user_", AS_USER),
 	WARNING("char", 1, 1),

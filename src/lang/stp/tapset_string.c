@@ -1,5 +1,6 @@
 /* tapset_string.c - functions on strings, names of numbers, byte order. */
 #include <errno.h>
+#include <stdio.h>
 
 #include "lang/stp/lower.h"
 
@@ -94,17 +95,42 @@ static ir_ref whole(struct stp_lower *l, struct stp_value s)
 	return at;
 }
 
-struct stp_value stp_quote(struct stp_lower *l, ir_ref text, bool quoted)
+/* A row a byte for the runtime's struct stp_escape. */
+static ir_ref escapes(struct stp_lower *l, bool quoted)
 {
-	ir_ref dst = kit_mem_zero(K(l), STP_MAXSTRING);
-	ir_rt(LB(l), "rt_stp_quote", dst, text, stp_c(l, quoted), stp_cell(l));
+	static const char letters[] = "\a\b\f\n\r\t\v\"\\", names[] = "abfnrtv\"\\";
+	struct {
+		char text[4];
+		uint32_t len;
+	} row[256] = {0};
+	for (int c = 0; c < 256; c++) {
+		const char *letter = c ? strchr(letters, c) : NULL;
+		char text[8];
+		if (letter && (c != '"' || quoted))
+			snprintf(text, sizeof(text), "\\%c", names[letter - letters]);
+		else if (c < 32 || c > 126)
+			snprintf(text, sizeof(text), "\\%03o", c);
+		else
+			snprintf(text, sizeof(text), "%c", c);
+		row[c].len = (uint32_t)strlen(text);
+		memcpy(row[c].text, text, row[c].len);
+	}
+	return ir_mapval(LB(l), l->c->prog->rodata, program_rodata(l->c->prog, row, sizeof(row), 8));
+}
+
+struct stp_value stp_quote(struct stp_lower *l, ir_ref dst, ir_ref text, ir_ref bytes, ir_ref width, unsigned flags)
+{
+	ir_ref packed = ir_bin(LB(l), IR_OR, bytes, ir_bini(LB(l), IR_SHL, width, 16));
+	packed = ir_bini(LB(l), IR_OR, packed, (int64_t)flags << 32);
+	ir_rt(LB(l), "rt_stp_quote", dst, text, escapes(l, flags & STP_QUOTE_MARKS), packed, stp_cell(l));
 	return stp_string(dst, STP_MAXSTRING);
 }
 
 /* number: with quotes or not */
 static struct stp_value lower_quote(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
 {
-	return stp_quote(l, whole(l, arg[0]), e->func->native->number != 0);
+	ir_ref all = stp_c(l, STP_MAXSTRING);
+	return stp_quote(l, kit_mem_zero(K(l), STP_MAXSTRING), whole(l, arg[0]), all, all, (unsigned)e->func->native->number);
 }
 
 /* tokenize([input,] delimiters): a new input starts over. */
@@ -222,8 +248,8 @@ const struct stp_native stp_tapset_string[] = {
 	{"strtol", "l:sl", NF_PURE, 0, lower_strtol},
 	{"tokenize", "s:s", 0, 0, lower_tokenize},
 	{"tokenize", "s:ss", 0, 0, lower_tokenize},
-	{"text_str", "s:s", NF_PURE, 0, lower_quote, 0},
-	{"string_quoted", "s:s", NF_PURE, 0, lower_quote, 1},
+	{"text_str", "s:s", NF_PURE, 0, lower_quote, STP_QUOTE_STRING},
+	{"string_quoted", "s:s", NF_PURE, 0, lower_quote, STP_QUOTE_STRING | STP_QUOTE_MARKS},
 	{"errno_str", "s:l", NF_PURE, ERRNO_WIDTH, lower_errno_str},
 	{"errno_p", "l:l", NF_PURE, 0, lower_errno_p},
 	{"syscall_name", "s:l", NF_PURE, SYSCALL_WIDTH, lower_syscall_name},
