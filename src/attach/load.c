@@ -52,10 +52,21 @@ bool image_has_callbacks(const struct bpf_image *img)
 	return false;
 }
 
-/* The kernel takes the address of a function only from programs that describe their functions. */
+bool image_has_globals(const struct bpf_image *img)
+{
+	vec_each(f, &img->func)
+		if (f->is_global)
+			return true;
+	return false;
+}
+
+/*
+ * The kernel takes the address of a function, and judges one by its prototype, only in programs that describe their
+ * functions.
+ */
 static struct err *code_btf(struct session *s, struct compiled *c)
 {
-	if (c->btf_fd >= 0 || !image_has_callbacks(c->image))
+	if (c->btf_fd >= 0 || !(image_has_callbacks(c->image) || image_has_globals(c->image)))
 		return NULL;
 	bpf_btf_build(c->image, "script", &c->btf);
 	c->btf_fd = sys_btf_load(c->btf.data, c->btf.len);

@@ -45,14 +45,14 @@ size_t map_lookup_size(const struct session *s, const struct map *m)
 
 /*
  * Every handler runs once, when the session begins or ends or when spile asks for it, and none
- * loops by callbacks: there are no more records than places in the code that send one.
+ * loops by callbacks or shares code between statements: there are no more records than places in the code that send one.
  */
 static bool is_quiet(const struct session *s)
 {
 	const struct program *p = s->prog;
 
 	vec_each(c, &s->code)
-		if (image_has_callbacks((*c)->image))
+		if (image_has_callbacks((*c)->image) || image_has_globals((*c)->image))
 			return false;
 	for (size_t i = 0; i < p->probe.len; i++) {
 		const struct probe *probe = p->probe.at[i];

@@ -82,6 +82,7 @@ size_t map_lookup_size(const struct session *s, const struct map *m);
 
 /* load.c */
 bool image_has_callbacks(const struct bpf_image *img); /* for bpf_loop and the like */
+bool image_has_globals(const struct bpf_image *img);   /* functions that many statements share */
 struct err *load_programs(struct session *s);
 void unload_programs(struct session *s);
 /* The program of a probe's handler; btf_id 0 but for typed programs. */

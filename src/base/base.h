@@ -166,6 +166,13 @@ struct line_col {
 	uint32_t line, col; /* both from 1; col counts bytes */
 };
 struct line_col source_line_col(const struct source *s, uint32_t offset);
+/* The same for one place after the other: takes no time when they follow each other.  Starts as {0}. */
+struct line_cursor {
+	const struct source *src;
+	uint32_t offset;
+	struct line_col at;
+};
+struct line_col source_walk(struct line_cursor *c, const struct source *s, uint32_t offset);
 /* The text of line `line` (from 1), without newline; len in *len. */
 const char *source_line(const struct source *s, uint32_t line, size_t *len);
 struct loc loc_join(struct loc a, struct loc b); /* from the begin of a to the end of b */

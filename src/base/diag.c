@@ -1,18 +1,22 @@
 /* diag.c - diagnostics about a script: collected with their places, rendered by the language. */
 #include "base/base.h"
 
+struct line_col source_walk(struct line_cursor *c, const struct source *s, uint32_t offset)
+{
+	if (c->src != s || offset < c->offset)
+		*c = (struct line_cursor){s, 0, {1, 1}};
+	for (; c->offset < offset && c->offset < s->len; c->offset++) {
+		bool newline = s->text[c->offset] == '\n';
+		c->at.line += newline;
+		c->at.col = newline ? 1 : c->at.col + 1;
+	}
+	return c->at;
+}
+
 struct line_col source_line_col(const struct source *s, uint32_t offset)
 {
-	struct line_col at = {1, 1};
-	for (uint32_t i = 0; i < offset && i < s->len; i++) {
-		if (s->text[i] == '\n') {
-			at.line++;
-			at.col = 1;
-		} else {
-			at.col++;
-		}
-	}
-	return at;
+	struct line_cursor c = {0};
+	return source_walk(&c, s, offset);
 }
 
 const char *source_line(const struct source *s, uint32_t line, size_t *len)

@@ -29,6 +29,8 @@ struct bpf_func { /* one BPF function: the entry first, then callbacks, subprogr
 	uint32_t insn;
 	const char *name;
 	unsigned nparams;
+	bool is_global;        /* judged by its prototype: words, but */
+	uint32_t param0_bytes; /* not 0: the first is the address of so many bytes, or NULL */
 };
 /* What the loader needs; owned by the arena given to bpf_compile. */
 struct bpf_image {

@@ -10,6 +10,8 @@
 /* <linux/btf.h> has a struct whose name the debuginfo room uses for something else. */
 enum {
 	BTF_INT = 1,
+	BTF_PTR = 2,
+	BTF_ARRAY = 3,
 	BTF_FUNC = 12,
 	BTF_FUNC_PROTO = 13,
 	BTF_MAGIC_NUMBER = 0xeb9f
@@ -25,9 +27,14 @@ struct wire_type {
 struct wire_param {
 	uint32_t name_off, type;
 };
+struct wire_array {
+	uint32_t type, index_type, nelems;
+};
 
 enum {
 	TYPE_WORD = 1,
+	TYPE_BYTE = 2,
+	TYPE_PROTO = 3, /* of 0 words, then of 1, ... */
 	MAX_PARAMS = 5,
 	MAX_NAME = 100
 };
@@ -38,6 +45,7 @@ struct gen {
 	struct numtab lines;      /* by source line: offset of its text + 1 */
 	const struct source *src; /* whose line starts these are */
 	VEC(uint32_t) start;
+	uint32_t arg[MAX_PARAMS]; /* names of parameters */
 	uint32_t file;
 };
 
@@ -56,24 +64,45 @@ static uint32_t add_type(struct gen *g, uint32_t name, uint32_t kind, uint32_t v
 	return ++g->ntypes;
 }
 
-/* Type 1: a word.  Types 2 to 7: functions of 0 to 5 words that return a word. */
+/* A function of n parameters of the type given, the first one's apart, that returns a word. */
+static uint32_t prototype(struct gen *g, uint32_t n, uint32_t first)
+{
+	uint32_t id = add_type(g, 0, BTF_FUNC_PROTO, n, TYPE_WORD);
+	for (uint32_t i = 0; i < n; i++) {
+		struct wire_param p = {g->arg[i], i ? TYPE_WORD : first};
+		buf_add(&g->types, &p, sizeof(p));
+	}
+	return id;
+}
+
+static uint32_t integer(struct gen *g, const char *name, uint32_t bytes)
+{
+	uint32_t bits = 8 * bytes, id = add_type(g, string(g, name, strlen(name)), BTF_INT, 0, bytes);
+	buf_add(&g->types, &bits, sizeof(bits));
+	return id;
+}
+
+/* Type 1: a word, 2: a byte.  Then functions of 0 to 5 words. */
 static void basic_types(struct gen *g)
 {
-	uint32_t bits = 64, arg[MAX_PARAMS];
 	buf_putc(&g->strings, 0);
-	add_type(g, string(g, "u64", 3), BTF_INT, 0, 8);
-	buf_add(&g->types, &bits, sizeof(bits));
+	integer(g, "u64", 8);
+	integer(g, "u8", 1);
 	for (int i = 0; i < MAX_PARAMS; i++) {
 		char name[3] = {'a', (char)('1' + i)};
-		arg[i] = string(g, name, 2);
+		g->arg[i] = string(g, name, 2);
 	}
-	for (uint32_t n = 0; n <= MAX_PARAMS; n++) {
-		add_type(g, 0, BTF_FUNC_PROTO, n, TYPE_WORD);
-		for (uint32_t i = 0; i < n; i++) {
-			struct wire_param p = {arg[i], TYPE_WORD};
-			buf_add(&g->types, &p, sizeof(p));
-		}
-	}
+	for (uint32_t n = 0; n <= MAX_PARAMS; n++)
+		prototype(g, n, TYPE_WORD);
+}
+
+/* f(u8 (*)[bytes], u64, ...) */
+static uint32_t prototype_of_bytes(struct gen *g, uint32_t n, uint32_t bytes)
+{
+	struct wire_array a = {TYPE_BYTE, TYPE_WORD, bytes};
+	uint32_t array = add_type(g, 0, BTF_ARRAY, 0, 0);
+	buf_add(&g->types, &a, sizeof(a));
+	return prototype(g, n, add_type(g, 0, BTF_PTR, 0, array));
 }
 
 /* The kernel takes C identifiers only. */
@@ -91,10 +120,15 @@ static uint32_t func_name(struct gen *g, const char *name)
 /* Static linkage: the verifier follows calls instead of judging the function by its prototype. */
 static void functions(struct gen *g, const struct bpf_image *img, struct bpf_btf *ret)
 {
+	enum {
+		STATIC,
+		GLOBAL
+	};
 	ret->func_info = xcalloc(MAX(img->func.len, (size_t)1), sizeof(*ret->func_info));
 	vec_each(f, &img->func) {
-		uint32_t proto = TYPE_WORD + 1 + MIN(f->nparams, (unsigned)MAX_PARAMS);
-		uint32_t id = add_type(g, func_name(g, f->name), BTF_FUNC, 0, proto);
+		uint32_t n = MIN(f->nparams, (unsigned)MAX_PARAMS);
+		uint32_t proto = f->param0_bytes ? prototype_of_bytes(g, n, f->param0_bytes) : TYPE_PROTO + n;
+		uint32_t id = add_type(g, func_name(g, f->name), BTF_FUNC, f->is_global ? GLOBAL : STATIC, proto);
 		vec_push(&ret->func_type_id, id);
 		ret->func_info[ret->nfunc_info++] = (struct bpf_func_info){f->insn, id};
 	}

@@ -336,7 +336,9 @@ static void finish(struct link *l)
 	vec_each(r, &l->ref)
 		l->code.at[r->insn].imm = (int32_t)(l->unit.at[r->to].insn - r->insn - 1);
 	vec_each(u, &l->unit)
-		vec_push(&img->func, (struct bpf_func){u->insn, u->name, u->nparams});
+		vec_push(&img->func, (struct bpf_func){u->insn, u->name, u->nparams,
+						       u->ir && u->ir->kind == IR_GLOBAL,
+						       u->ir ? u->ir->param0_bytes : 0});
 	img->ninsn = (uint32_t)l->code.len;
 	img->insn = arena_memdup(l->arena, l->code.at, l->code.len * sizeof(*l->code.at));
 	img->stack_bytes = l->unit.at[0].frame;

@@ -618,25 +618,35 @@ static bool arrived(const struct emit *e, const struct jump *j)
 	return j->via || e->start[j->block];
 }
 
+/* Can the instruction before this place go on to it? */
+static bool falls_in(const struct emit *e)
+{
+	uint8_t code = here(e) ? vec_last(&e->f->code).code : 0;
+	return code != (BPF_JMP | BPF_JA) && code != (BPF_JMP | BPF_EXIT);
+}
+
 /* A row of jumps, passed over by what falls into it: one for each target that old jumps wait for.
  */
 static void emit_island(struct emit *e)
 {
 	uint32_t first = here(e);
 	size_t n = e->jump.len;
-	out(e, BPF_JMP | BPF_JA, 0, 0, 0, 0);
+	bool pass = falls_in(e); /* the verifier refuses instructions that nothing reaches */
+	if (pass)
+		out(e, BPF_JMP | BPF_JA, 0, 0, 0, 0);
 	for (size_t i = e->waiting; i < n && e->jump.at[i].insn + ISLAND_FOR < first; i++) {
 		struct jump j = e->jump.at[i];
 		if (arrived(e, &j))
 			continue;
-		if (e->island[j.block] <= first) {
+		if (e->island[j.block] < first || !e->island[j.block]) {
 			e->island[j.block] = here(e);
 			jump_to(e, j.block);
 			out(e, BPF_JMP | BPF_JA, 0, 0, 0, 0);
 		}
 		e->jump.at[i].via = e->island[j.block];
 	}
-	e->f->code.at[first].off = (int16_t)(here(e) - first - 1);
+	if (pass)
+		e->f->code.at[first].off = (int16_t)(here(e) - first - 1);
 }
 
 static void reach_out(struct emit *e)
@@ -660,17 +670,27 @@ static void leave_to(struct emit *e, uint32_t t, uint32_t next)
 	out(e, BPF_JMP | BPF_JA, 0, 0, 0, 0);
 }
 
-/* How a block with two ways out leaves: a jump to one of them, then the other. */
+static bool is_unlikely(const struct emit *e, uint32_t block)
+{
+	return e->f->block.at[block].unlikely;
+}
+
+/*
+ * How a block with two ways out leaves: a jump to one of them, then the other.  The verifier walks the other first and
+ * remembers the jump, up to 8,192 of them (BPF_COMPLEXITY_LIMIT_JMP_SEQ): in a function of many branches the other is the
+ * unlikely one, which soon ends.
+ */
 static void emit_branch(struct emit *e, uint32_t block, const struct mi *m, uint32_t next)
 {
 	const struct mblock *b = &e->f->block.at[block];
 	uint32_t yes = target(e, b->succ[0]), no = target(e, b->succ[1]), pos = b->to - 4;
 	uint8_t code = m->code;
 	if (yes != no) {
-		if (yes == next && inverse(code) && e->kept[no]) {
+		bool apart = e->f->many_branches && b->succ[1] && is_unlikely(e, yes) != is_unlikely(e, no);
+		if ((apart ? is_unlikely(e, yes) : yes == next) && inverse(code) && e->kept[no]) {
 			code = inverse(code);
 			yes = no;
-			no = next;
+			no = target(e, b->succ[0]);
 		}
 		unsigned a = reg_operand(e, m, 0, pos),
 			 c = m->has_imm ? 0 : reg_operand(e, m, 1, pos);

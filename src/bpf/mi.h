@@ -196,6 +196,7 @@ struct mfn {
 	VEC(struct mblock) block; /* same numbers as in IR, split edges after them */
 	VEC(uint32_t) rpo;        /* topological order (loops aside) */
 	VEC(uint32_t) layout;
+	bool many_branches; /* so many that the verifier may not keep them all */
 	vreg *param; /* canonical vreg of each parameter */
 	struct vinfo *v;
 	VEC(struct use_pos) use;

@@ -164,6 +164,14 @@ static void spread_unlikely(struct mfn *f)
 	}
 }
 
+static uint32_t ir_insns(const struct mfn *f, uint32_t block)
+{
+	uint32_t n = 1, b = f->block.at[block].ir;
+	for (ir_ref r = b ? f->ir->block.at[b].first : 0; r; r = f->ir->insn.at[r].next)
+		n++;
+	return n;
+}
+
 /*
  * Likely blocks in reverse postorder, then the unlikely ones; in a large function the unlikely ones
  * are put down every so often, so that jumps stay within 16 bits.
@@ -171,28 +179,32 @@ static void spread_unlikely(struct mfn *f)
 static void lay_out(struct mfn *f)
 {
 	enum {
-		CHUNK = 400
+		CHUNK = 4000, /* instructions of the IR */
+		MANY = 2000
 	};
 	VEC(uint32_t) cold = {0};
-	uint32_t since = 0;
+	uint32_t since = 0, branches = 0;
 	vec_each(r, &f->rpo) {
+		branches += f->block.at[*r].succ[1] != 0;
 		if (f->block.at[*r].unlikely) {
 			vec_push(&cold, *r);
 			continue;
 		}
+		uint32_t n = ir_insns(f, *r);
 		/* a loop is never cut */
-		if (since > CHUNK && !f->block.at[*r].depth) {
+		if (since + n > CHUNK && !f->block.at[*r].depth) {
 			vec_each(c, &cold)
 				vec_push(&f->layout, *c);
 			cold.len = 0;
 			since = 0;
 		}
 		vec_push(&f->layout, *r);
-		since++;
+		since += n;
 	}
 	vec_each(c, &cold)
 		vec_push(&f->layout, *c);
 	vec_free(&cold);
+	f->many_branches = branches > MANY;
 }
 
 void mfn_order(struct mfn *f)

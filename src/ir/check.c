@@ -167,7 +167,7 @@ static bool check_callee(struct check *c, uint32_t b, ir_ref r)
 {
 	const struct ir_insn *i = ir_at_ref(c->fn, r);
 	const struct ir_fn *callee = i->sym;
-	enum ir_fn_kind want = i->op == IR_CALL ? IR_SUBPROG : IR_CALLBACK;
+	enum ir_fn_kind want = i->op != IR_CALL ? IR_CALLBACK : callee && callee->kind == IR_GLOBAL ? IR_GLOBAL : IR_SUBPROG;
 	if (!callee)
 		return fail(c, b, r, "no function");
 	if (callee->kind != want)

@@ -65,7 +65,8 @@ struct ir_block {
 enum ir_fn_kind {
 	IR_ENTRY,    /* a BPF program: param 0 is the context */
 	IR_CALLBACK, /* called by a helper: bpf_loop (index, ctx), for_each_map_elem (map, key, value, ctx) */
-	IR_SUBPROG,  /* called by CALL */
+	IR_SUBPROG,  /* called by CALL; the verifier follows every call */
+	IR_GLOBAL,   /* called by CALL; the verifier judges it once, by its prototype alone */
 };
 
 struct ir_fn {
@@ -73,6 +74,7 @@ struct ir_fn {
 	const char *name;
 	enum ir_fn_kind kind;
 	unsigned nparams;
+	uint32_t param0_bytes; /* GLOBAL: parameter 0 is the address of so many bytes, or NULL; 0: a word */
 	VEC(struct ir_insn) insn;   /* [0] unused */
 	VEC(struct ir_block) block; /* [0] unused, [1] the entry */
 	struct arena *arena;	    /* borrowed from the program */

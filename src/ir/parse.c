@@ -10,7 +10,8 @@
 #include "ir/program.h"
 
 enum {
-	MAX_ARGS = 5
+	MAX_ARGS = 5,
+	MAX_KEY = 512 /* bytes behind a parameter */
 };
 
 struct operand { /* %number is wanted as argument n of insn */
@@ -183,26 +184,33 @@ static bool parse_map(struct parser *p)
 	return true;
 }
 
-/* KIND NAME(N) {   -- up to the brace; the first sweep makes the function, the second finds it */
+/* KIND NAME(N) {  or  global NAME(N, BYTES) {  -- up to the brace; the first sweep makes the function, the second finds it */
 static bool parse_head(struct parser *p, bool make, struct ir_fn **ret)
 {
 	const char *name = NULL;
-	int64_t n = 0;
+	int64_t n = 0, bytes = 0;
 	struct loc at = here(p);
 	int kind = p->lex.kind == IRT_WORD ? index_of(ir_fn_kinds, p->lex.text) : -1;
 	if (kind < 0)
-		return fail(p, at, "expected map, entry, callback or subprog");
+		return fail(p, at, "expected map, entry, callback, subprog or global");
 	ir_lex(&p->lex);
 	at = here(p);
-	if (!expect_name(p, &name) || !expect(p, '(') || !expect_number(p, &n) || !expect(p, ')'))
+	if (!expect_name(p, &name) || !expect(p, '(') || !expect_number(p, &n))
+		return false;
+	if (kind == IR_GLOBAL && is_punct(p, ',') && (ir_lex(&p->lex), !expect_number(p, &bytes)))
+		return false;
+	if (!expect(p, ')'))
 		return false;
 	if (n < 0 || n > MAX_ARGS)
 		return fail(p, at, "%s has too many parameters", name);
+	if (bytes < 0 || bytes > MAX_KEY || (bytes && !n))
+		return fail(p, at, "%s has no parameter of %jd bytes", name, (intmax_t)bytes);
 	*ret = find_fn(p, name);
 	if (make && *ret)
 		return fail(p, at, "%s is there already", name);
 	if (make)
 		*ret = ir_fn_new(p->prog, name, (enum ir_fn_kind)kind, (unsigned)n);
+	(*ret)->param0_bytes = (uint32_t)bytes;
 	return is_punct(p, '{') || fail(p, here(p), "expected '{'");
 }
 

@@ -21,7 +21,8 @@ const char *const ir_map_kinds[] = {
 	NULL,
 };
 const char *const ir_fn_kinds[] = {
-	[IR_ENTRY] = "entry", [IR_CALLBACK] = "callback", [IR_SUBPROG] = "subprog", NULL};
+	[IR_ENTRY] = "entry", [IR_CALLBACK] = "callback", [IR_SUBPROG] = "subprog",
+	[IR_GLOBAL] = "global", NULL};
 
 /* --- numbering ---------------------------------------------------------------------------------
  */
@@ -69,10 +70,7 @@ struct printer {
 	const struct ir_fn *fn;
 	struct buf *out;
 	struct ir_numbers num;
-	/* the last place whose line is known: places come mostly in order */
-	const struct source *src;
-	uint32_t offset;
-	struct line_col at;
+	struct line_cursor line; /* places come mostly in order */
 };
 
 static bool is_word(const char *s)
@@ -249,19 +247,10 @@ static void put_loc(struct printer *p, struct loc loc, size_t line_start)
 {
 	if (!loc.src)
 		return;
-	if (p->src != loc.src || loc.begin < p->offset) {
-		p->src = loc.src;
-		p->offset = 0;
-		p->at = (struct line_col){1, 1};
-	}
-	for (; p->offset < loc.begin && p->offset < loc.src->len; p->offset++) {
-		bool newline = loc.src->text[p->offset] == '\n';
-		p->at.line += newline;
-		p->at.col = newline ? 1 : p->at.col + 1;
-	}
+	struct line_col at = source_walk(&p->line, loc.src, loc.begin);
 	size_t used = p->out->len - line_start;
 	buf_fill(p->out, ' ', used < 47 ? 48 - used : 1);
-	buf_printf(p->out, "; %s:%u:%u", loc.src->name, p->at.line, p->at.col);
+	buf_printf(p->out, "; %s:%u:%u", loc.src->name, at.line, at.col);
 }
 
 static void put_insn(struct printer *p, ir_ref r)
@@ -286,7 +275,7 @@ void ir_print(const struct ir_fn *fn, struct buf *out)
 	ir_numbers_init(&p.num, fn);
 	buf_printf(out, "%s ", ir_fn_kinds[fn->kind]);
 	put_name(out, fn->name);
-	buf_printf(out, "(%u) {\n", fn->nparams);
+	buf_printf(out, fn->param0_bytes ? "(%u, %u) {\n" : "(%u) {\n", fn->nparams, fn->param0_bytes);
 	for (uint32_t k = 0; k < p.num.nblocks; k++) {
 		uint32_t b = p.num.order[k];
 		put_block(&p, b);

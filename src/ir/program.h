@@ -71,6 +71,7 @@ struct var {
 	unsigned stat_ops; /* bits of enum stat_op */
 	unsigned variance_bits; /* @variance(x, bits): values are shifted left by so much */
 	void *lang;	   /* for the language's own use */
+	struct kit_shared *shared; /* the kit's own */
 };
 
 /* What the script asks of a SystemTap stats variable. */

@@ -228,6 +228,12 @@ void kit_send(struct kit *k, struct action *act, const struct kit_value *v, unsi
  */
 void kit_send_strings(struct kit *k, struct action *act, ir_ref vec, enum addr_space as, unsigned max,
 		      uint32_t cap, struct loc loc);
+/*
+ * Records without arguments: places that differ in the action only can share the code that sends.  `id` is the id of an action
+ * made for that.
+ */
+struct action *kit_bare_action(struct kit *k, enum action_kind kind, struct loc loc);
+void kit_send_bare(struct kit *k, ir_ref id);
 void kit_exit(struct kit *k, ir_ref code,
 	      struct loc loc); /* ACT_EXIT, sets the exit word, then kit_return */
 void kit_runtime_error(struct kit *k, enum runtime_error e, struct loc loc);

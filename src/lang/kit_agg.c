@@ -169,14 +169,19 @@ static void update_miss(struct kit *k, void *arg)
 	kit_var_if(k, u->v, u->key, update_hit, update_full, u);
 }
 
-void kit_agg_update(struct kit *k, struct var *v, ir_ref key, ir_ref n, struct loc loc)
+void kit_agg_update_here(struct kit *k, struct var *v, ir_ref key, ir_ref n, struct loc loc)
 {
-	if (v->value->kind == TYPE_TSERIES) {
-		kit_agg_tseries(k, v, key, n, loc);
-		return;
-	}
 	struct update u = {v, key, n ? n : C(k, 0), loc};
 	kit_var_if(k, v, key, update_hit, update_miss, &u);
+}
+
+void kit_agg_update(struct kit *k, struct var *v, ir_ref key, ir_ref n, struct loc loc)
+{
+	ir_ref ret;
+	if (v->value->kind == TYPE_TSERIES)
+		kit_agg_tseries(k, v, key, n, loc);
+	else if (!kit_shared(k, SHARED_AGG, v, key, n, loc, &ret))
+		kit_agg_update_here(k, v, key, n, loc);
 }
 
 /* --- time series

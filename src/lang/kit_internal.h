@@ -60,6 +60,22 @@ ir_ref kit_var_insert(struct kit *k, struct var *v, ir_ref key, ir_ref from, int
 void kit_each_cpu(struct kit *k, struct var *v, ir_ref key, void (*part)(struct kit *k, ir_ref p, void *arg), void *arg);
 uint32_t kit_value_size(const struct var *v); /* bytes of the value in memory */
 /*
+ * kit_shared.c: may do what the caller is about to by calling a function that other statements call too.  True: done, and
+ * *ret is its result.  `n`: the value, 0: none.
+ */
+enum kit_shared_op {
+	SHARED_SET,
+	SHARED_ADD,
+	SHARED_AGG,
+	SHARED_OPS
+};
+bool kit_shared(struct kit *k, enum kit_shared_op op, struct var *v, ir_ref key, ir_ref n, struct loc loc, ir_ref *ret);
+/* The same within that function, or when nothing is shared. */
+void kit_var_set_here(struct kit *k, struct var *v, ir_ref key, ir_ref value, struct loc loc);
+ir_ref kit_var_add_here(struct kit *k, struct var *v, ir_ref key, ir_ref delta, struct loc loc);
+void kit_agg_update_here(struct kit *k, struct var *v, ir_ref key, ir_ref n, struct loc loc);
+
+/*
  * A helper's result as a length in 0..cap, negative results as 0.  Built so that the verifier goes on with one state: the
  * usual path is walked first and covers the others.
  */

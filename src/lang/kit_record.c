@@ -61,9 +61,9 @@ static void store_fixed(struct kit *k, ir_ref rec, const struct kit_value *v, ui
 		kit_copy(k, ir_bini(B(k), IR_ADD, rec, at), v->v, n);
 }
 
-static void store_header(struct kit *k, ir_ref rec, const struct action *act, ir_ref size)
+static void store_header(struct kit *k, ir_ref rec, ir_ref id, ir_ref size)
 {
-	ir_store(B(k), rec, offsetof(struct record_wire, action), 4, C(k, act->id));
+	ir_store(B(k), rec, offsetof(struct record_wire, action), 4, id);
 	ir_store(B(k), rec, offsetof(struct record_wire, size), 4, size);
 }
 
@@ -75,9 +75,9 @@ static void count_lost(struct kit *k)
 	kit_count(k, p->lost_offset, 1);
 }
 
-static void send_in_place(struct kit *k, struct action *act, const struct kit_value *v, unsigned n)
+static void send_in_place(struct kit *k, ir_ref id, const struct type *args, const struct kit_value *v, unsigned n)
 {
-	uint32_t size = (uint32_t)sizeof(struct record_wire) + act->args->size;
+	uint32_t size = (uint32_t)sizeof(struct record_wire) + args->size;
 	ir_ref rec =
 		H(k, BPF_FUNC_ringbuf_reserve, ir_map(B(k), k->prog->ring), C(k, size), C(k, 0));
 	uint32_t ok = ir_block_new(B(k), "reserved"), full = ir_block_new(B(k), "ring_full"),
@@ -88,10 +88,10 @@ static void send_in_place(struct kit *k, struct action *act, const struct kit_va
 	count_lost(k);
 	ir_jmp(B(k), end);
 	ir_at(B(k), ok);
-	store_header(k, rec, act, C(k, size));
+	store_header(k, rec, id, C(k, size));
 	for (unsigned i = 0; i < n; i++)
 		store_fixed(k, rec, &v[i],
-			    (uint32_t)sizeof(struct record_wire) + act->args->field[i].offset);
+			    (uint32_t)sizeof(struct record_wire) + args->field[i].offset);
 	H(k, BPF_FUNC_ringbuf_submit, rec, C(k, 0));
 	ir_jmp(B(k), end);
 	ir_at(B(k), end);
@@ -118,7 +118,7 @@ static ir_ref store_tail(struct kit *k, ir_ref rec, const struct kit_value *v, u
 /* Sends the first `pos` bytes of a record with tails. */
 static void finish_packed(struct kit *k, struct action *act, ir_ref rec, ir_ref pos, uint32_t room)
 {
-	store_header(k, rec, act, pos);
+	store_header(k, rec, C(k, act->id), pos);
 	/* the bound once more in one piece: sums lose it on older verifiers */
 	ir_ref len = kit_length(k, pos, room);
 	ir_ref ret = H(k, BPF_FUNC_ringbuf_output, ir_map(B(k), k->prog->ring), rec, len, C(k, 0));
@@ -140,7 +140,7 @@ static void send_packed(struct kit *k, struct action *act, const struct kit_valu
 		else
 			store_fixed(k, rec, &v[i], at);
 	}
-	store_header(k, rec, act, pos);
+	store_header(k, rec, C(k, act->id), pos);
 	/* the bound once more in one piece: sums of selects lose it on older verifiers */
 	ir_ref len = ir_select(B(k), ir_bini(B(k), IR_ULE, pos, fixed + tails), pos,
 			       C(k, fixed + tails));
@@ -160,7 +160,7 @@ void kit_send(struct kit *k, struct action *act, const struct kit_value *v, unsi
 	if (tails)
 		send_packed(k, act, v, n, tails);
 	else
-		send_in_place(k, act, v, n);
+		send_in_place(k, C(k, act->id), act->args, v, n);
 }
 
 /*
@@ -216,6 +216,18 @@ void kit_exit(struct kit *k, ir_ref code, struct loc loc)
 	ir_ref word = ir_bini(B(k), IR_OR, ir_bini(B(k), IR_SHL, code, 32), 1);
 	ir_store(B(k), ir_mapval(B(k), p->data, p->exit_offset), 0, 8, word);
 	kit_return(k, 0);
+}
+
+struct action *kit_bare_action(struct kit *k, enum action_kind kind, struct loc loc)
+{
+	struct action *act = program_action(k->prog, kind, loc);
+	act->args = layout(k, NULL, 0);
+	return act;
+}
+
+void kit_send_bare(struct kit *k, ir_ref id)
+{
+	send_in_place(k, id, layout(k, NULL, 0), NULL, 0);
 }
 
 void kit_runtime_error(struct kit *k, enum runtime_error e, struct loc loc)

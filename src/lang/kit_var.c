@@ -307,10 +307,17 @@ void kit_var_set(struct kit *k, struct var *v, ir_ref key, ir_ref value_addr, st
 			 &s); /* replaces the element as a whole: readers never see half a value */
 }
 
-void kit_var_set_scalar(struct kit *k, struct var *v, ir_ref key, ir_ref value, struct loc loc)
+void kit_var_set_here(struct kit *k, struct var *v, ir_ref key, ir_ref value, struct loc loc)
 {
 	struct set s = {v, key, 0, value, loc, width_of(v->value)};
 	kit_var_if(k, v, key, set_hit, set_miss, &s);
+}
+
+void kit_var_set_scalar(struct kit *k, struct var *v, ir_ref key, ir_ref value, struct loc loc)
+{
+	ir_ref ret;
+	if (!kit_shared(k, SHARED_SET, v, key, value, loc, &ret))
+		kit_var_set_here(k, v, key, value, loc);
 }
 
 struct add {
@@ -349,12 +356,18 @@ static void add_miss(struct kit *k, void *arg)
 	kit_endif(k, end);
 }
 
-ir_ref kit_var_add(struct kit *k, struct var *v, ir_ref key, ir_ref delta, struct loc loc)
+ir_ref kit_var_add_here(struct kit *k, struct var *v, ir_ref key, ir_ref delta, struct loc loc)
 {
 	struct add a = {v, key, delta, kit_slot(k, 8), loc};
 	ir_store(B(k), a.old, 0, 8, C(k, 0));
 	kit_var_if(k, v, key, add_hit, add_miss, &a);
 	return ir_load(B(k), a.old, 0, 8, false);
+}
+
+ir_ref kit_var_add(struct kit *k, struct var *v, ir_ref key, ir_ref delta, struct loc loc)
+{
+	ir_ref old;
+	return kit_shared(k, SHARED_ADD, v, key, delta, loc, &old) ? old : kit_var_add_here(k, v, key, delta, loc);
 }
 
 ir_ref kit_var_has(struct kit *k, struct var *v, ir_ref key)

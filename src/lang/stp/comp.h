@@ -39,6 +39,7 @@ struct stp_comp {
 	struct diags *diags;
 	struct world *world;
 	struct program *prog;
+	struct line_cursor line; /* of the last error message that was made */
 	struct stp_file *user;
 	VEC(struct stp_file *) files;
 	VEC(struct stp_probe *) aliases;

@@ -68,6 +68,7 @@ static struct ir_fn *lower_handler(struct stp_comp *c, struct stp_dprobe *dp, co
 		l->tokens = kit_local(&l->kit, STP_MAXSTRING + 8);
 	stp_declare(l, &dp->scope);
 	stp_lower_block(l, dp->body);
+	stp_lower_failed(l);
 	kit_end(&l->kit);
 	return fn;
 }

@@ -64,6 +64,8 @@ struct stp_lower {
 	unsigned inlined; /* functions inlined so far */
 	struct kit_local *actions; /* user space: statements run so far */
 	struct kit_local *tokens;  /* what tokenize() remembers; NULL: not used */
+	struct kit_local *failed; /* id of the action that fail_block sends; NULL: none yet */
+	uint32_t fail_block;
 	const char *overflow; /* text for a full array, of the array being written */
 };
 
@@ -118,6 +120,7 @@ void stp_jump(struct stp_lower *l, struct stp_exit *x);
 void stp_raise(struct stp_lower *l, struct loc loc, const char *msg);
 void stp_raise_value(struct stp_lower *l, struct loc loc, struct stp_value msg);
 /* Raises msg when cond is not 0; goes on otherwise. */
+void stp_lower_failed(struct stp_lower *l); /* at the end of a handler: what its errors jump to */
 void stp_raise_if(struct stp_lower *l, ir_ref cond, struct loc loc, const char *msg);
 void stp_lower_for(struct stp_lower *l, struct stp_stmt *s);
 void stp_lower_foreach(struct stp_lower *l, struct stp_stmt *s);

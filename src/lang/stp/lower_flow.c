@@ -99,7 +99,7 @@ static const char *near_text(struct stp_lower *l, const char *fmt, struct loc lo
 	if (loc.src) {
 		buf_puts(&plain, " near ");
 		stp_tok_describe(loc, &plain);
-		struct line_col at = source_line_col(loc.src, loc.begin);
+		struct line_col at = source_walk(&l->c->line, loc.src, loc.begin);
 		buf_printf(&plain, " at %s:%u:%u", loc.src->name, at.line, at.col);
 	}
 	for (size_t i = 0; i < plain.len; i++)
@@ -121,8 +121,39 @@ static void stop_session(struct stp_lower *l)
 	ir_store(LB(l), ir_mapval(LB(l), p->data, p->exit_offset), 0, 8, stp_c(l, 1));
 }
 
+/* All plain messages of a handler are sent in one place; a variable says which. */
+static void fail_plain(struct stp_lower *l, struct loc loc, const char *fmt)
+{
+	if (!l->failed) {
+		l->failed = kit_local(&l->kit, 8);
+		l->fail_block = ir_block_new(LB(l), "failed");
+		l->kit.b.fn->block.at[l->fail_block].unlikely = true;
+	}
+	struct action *act = kit_bare_action(&l->kit, ACT_STP_ERROR, loc);
+	act->fmt = fmt;
+	ir_store(LB(l), kit_local_addr(&l->kit, l->failed), 0, 8, stp_c(l, act->id));
+	ir_jmp(LB(l), l->fail_block);
+	dead_end(l);
+}
+
+void stp_lower_failed(struct stp_lower *l)
+{
+	if (!l->failed)
+		return;
+	uint32_t here = l->kit.b.block;
+	ir_at(LB(l), l->fail_block);
+	kit_send_bare(&l->kit, ir_load(LB(l), kit_local_addr(&l->kit, l->failed), 0, 8, false));
+	stop_session(l);
+	kit_return(&l->kit, 0);
+	ir_at(LB(l), here);
+}
+
 static void fail(struct stp_lower *l, struct loc loc, const char *fmt, const struct stp_value *arg, unsigned n)
 {
+	if (!n && !l->depth) {
+		fail_plain(l, loc, fmt);
+		return;
+	}
 	stp_send_text(l, ACT_STP_ERROR, fmt, arg, n, loc);
 	stop_session(l);
 	kit_return(&l->kit, 0);
