@@ -56,7 +56,7 @@ struct job {
 	const char *cmd;
 	const char *output, *format, *buffering, *flame;
 	const char *timeout; /* seconds, fractions allowed */
-	const char *debuginfo;
+	struct text_list debuginfo;
 	const char *no_feature;
 	const char *probe_filter; /* regular expression */
 	unsigned verbose;

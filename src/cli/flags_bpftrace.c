@@ -113,7 +113,7 @@ static const struct option table[] = {
 	{.kind = OPT_HEADING, .help = ""},
 	{'I', NULL, "DIR", "where #include files are looked for", OPT_LIST, JOB_AT(include_dirs)},
 	{0, "include", "FILE", "accepted: kernel types come from BTF", OPT_IGNORED},
-	{0, "debuginfo", "DIR[:DIR]", "where separate debug files are looked for", OPT_TEXT, JOB_AT(debuginfo)},
+	{0, "debuginfo", "DIR[:DIR]", "where separate debug files are looked for (may be repeated)", OPT_LIST, JOB_AT(debuginfo)},
 	{0, "traceable-functions", "FILE", "accepted", OPT_IGNORED},
 	{.kind = OPT_HEADING, .help = ""},
 	{0, "unsafe", NULL, "allow what changes the machine: system(), signal()", OPT_FLAG, JOB_AT(unsafe)},

@@ -42,7 +42,7 @@ static const struct option table[] = {
 	{'T', "timeout", "SECONDS", "end after so long", OPT_CALL, .set = set_timeout},
 	{'I', NULL, "DIR", "where #include files are looked for", OPT_LIST, JOB_AT(include_dirs)},
 	{'D', NULL, "NAME=VALUE", "SystemTap: set a limit or a global", OPT_LIST, JOB_AT(defines)},
-	{0, "debuginfo", "DIR[:DIR]", "where separate debug files are looked for", OPT_TEXT, JOB_AT(debuginfo)},
+	{0, "debuginfo", "DIR[:DIR]", "where separate debug files are looked for (may be repeated)", OPT_LIST, JOB_AT(debuginfo)},
 	{'g', "unsafe", NULL, "allow what changes the machine: system(), signal()", OPT_FLAG, JOB_AT(unsafe)},
 	{.kind = OPT_HEADING, .help = "\nOutput:"},
 	{'o', "output", "FILE", "write the script's output to FILE", OPT_TEXT, JOB_AT(output)},

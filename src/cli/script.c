@@ -66,6 +66,15 @@ static void remove_features(struct features *f, const char *list)
 			*(bool *)((char *)f + known[i].offset) = false;
 }
 
+/* Several --debuginfo DIR as one list with colons; NULL: none was given. */
+static const char *joined(struct arena *a, const struct text_list *dirs)
+{
+	const char *all = NULL;
+	vec_each(dir, &dirs->list)
+		all = all ? arena_printf(a, "%s:%s", all, *dir) : *dir;
+	return all;
+}
+
 static struct err *open_world(struct job *j, struct script *s)
 {
 	struct err *e = world_open(s->arena, "", &s->world);
@@ -74,7 +83,7 @@ static struct err *open_world(struct job *j, struct script *s)
 	struct world *w = s->world;
 	w->pid = j->pid;
 	w->unsafe = j->unsafe;
-	w->debuginfo_dirs = j->debuginfo;
+	w->debuginfo_dirs = joined(s->arena, &j->debuginfo);
 	if (j->cmd) {
 		e = traced_cmd_fork(j->cmd, s->lang == &lang_stp, &s->child);
 		if (e)

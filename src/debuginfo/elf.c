@@ -1,5 +1,5 @@
 /* elf.c - opening ELF files through libelf; addresses, offsets, identity. */
-#include "debuginfo/elf_internal.h"
+#include "debuginfo/dwarf_internal.h"
 
 #include <elfutils/libdwelf.h>
 #include <errno.h>
@@ -91,6 +91,7 @@ void elf_close(struct elf_file *f)
 {
 	if (!f)
 		return;
+	dwarf_close(f->dwarf);
 	elf_close(f->debug);
 	name_index_free(&f->names);
 	vec_free(&f->symbol);
@@ -215,6 +216,46 @@ static struct elf_file *by_link(struct elf_file *f, const char *dir)
 	return try_debug(f, path, &crc);
 }
 
+static bool text_section(struct elf_file *f, GElf_Shdr *ret)
+{
+	size_t strings;
+	if (elf_getshdrstrndx(f->elf, &strings))
+		return false;
+	for (Elf_Scn *scn = NULL; (scn = elf_nextscn(f->elf, scn));) {
+		const char *name = gelf_getshdr(scn, ret) ? elf_strptr(f->elf, strings, ret->sh_name) : NULL;
+		if (name && !strcmp(name, ".text"))
+			return true;
+	}
+	return false;
+}
+
+static bool same_text(struct elf_file *a, struct elf_file *b)
+{
+	GElf_Shdr x, y;
+	return text_section(a, &x) && text_section(b, &y) && x.sh_addr == y.sh_addr && x.sh_size == y.sh_size;
+}
+
+/*
+ * NAME.debug in a folder that the user names, for files without a debug link: its build-id must agree or, where there
+ * is none, the place of its code.
+ */
+static struct elf_file *by_name(struct elf_file *f, const char *dir)
+{
+	size_t n;
+	struct elf_file *d = NULL;
+	const char *slash = strrchr(f->path, '/'), *base = slash ? slash + 1 : f->path;
+	_cleanup_free_ char *path = xasprintf("%s/%s.debug", dir, base);
+	_cleanup_free_ char *below = xasprintf("%.*s%s", (int)(base - f->path), f->path, path);
+	err_free(elf_open_file(f->world, path, &d));
+	if (!d && *dir != '/')
+		err_free(elf_open_file(f->world, below, &d));
+	if (!d || (elf_build_id(f, &n) ? same_build_id(f, d) : same_text(f, d)))
+		return d;
+	f->refused = arena_printf(f->world->arena, "%s was made for another build of %s", d->path, f->path);
+	elf_close(d);
+	return NULL;
+}
+
 struct elf_file *elf_debug_file(struct elf_file *f)
 {
 	if (f->has_debug || f->in_memory)
@@ -229,6 +270,8 @@ struct elf_file *elf_debug_file(struct elf_file *f)
 		f->debug = by_build_id(f, s);
 		if (!f->debug)
 			f->debug = by_link(f, s);
+		if (!f->debug && dirs)
+			f->debug = by_name(f, s);
 	}
 	return f->debug;
 }

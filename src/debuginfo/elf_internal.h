@@ -24,6 +24,9 @@ struct elf_file {
 	struct name_index names;
 	VEC(struct usdt_site) usdt;
 	struct elf_file *debug; /* separate debug file, owned */
+	const char *refused; /* a debug file that was found and is not its own: a sentence */
+	bool has_dwarf;
+	struct dwarf *dwarf; /* owned; see dwarf.h */
 };
 
 /* Opens without the cache. */

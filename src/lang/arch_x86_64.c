@@ -49,3 +49,11 @@ int arch_stack_arg_offset(unsigned i)
 {
 	return 8 + ((int)i - 6) * 8; /* above the return address */
 }
+
+/* System V ABI, AMD64 supplement, figure 3.36; 16 is the return address column, which stands for rip. */
+const char *arch_dwarf_reg(unsigned n)
+{
+	static const char *const regs[] = {"ax", "dx",	"cx",  "bx",  "si",  "di",  "bp",  "sp", "r8",
+					   "r9", "r10", "r11", "r12", "r13", "r14", "r15", "ip"};
+	return n < ARRAY_SIZE(regs) ? regs[n] : NULL;
+}

@@ -199,6 +199,14 @@ ir_ref kit_retval(struct kit *k);
 ir_ref kit_usdt_arg(struct kit *k, const char *args, unsigned i, struct loc loc);
 unsigned kit_usdt_nargs(const char *args);
 ir_ref kit_func_ip(struct kit *k);
+/* kit_dwarf.c: where the bytes of a variable lie: in memory of the traced program, or (AS_BPF) in a copy of `size` bytes. */
+struct kit_located {
+	ir_ref addr;
+	enum addr_space as;
+};
+struct kit_located kit_locate(struct kit *k, const struct dwarf_loc *l, uint32_t size, struct loc loc);
+/* Has the compiler dropped some of these bytes of the variable? */
+bool kit_is_optimized_out(const struct dwarf_loc *l, uint32_t offset, uint32_t size);
 /* Field of a tracepoint record / slot of a typed probe. */
 ir_ref kit_arg_scalar(struct kit *k, const struct field *f, uint32_t offset, struct loc loc);
 

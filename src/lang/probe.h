@@ -8,7 +8,7 @@
 #pragma once
 
 #include "base/base.h"
-#include "debuginfo/world.h"
+#include "debuginfo/dwarf.h"
 #include "ir/program.h"
 
 enum probe_kind {
@@ -62,6 +62,10 @@ struct attach_point {
 	uint64_t address;
 	uint64_t semaphore;   /* usdt: file offset of the semaphore, 0 none */
 	const char *usdt_args;
+	uint64_t entry;	      /* uprobes: address as linked that get_func_ip() gives here: address, or the function's */
+	bool is_pie;	      /* uprobes: the file's addresses are not known before it is loaded */
+	bool is_entry;	      /* uprobes: at the first instruction of a function */
+	uint32_t func_id;     /* uprobes: instance of a function (struct dwarf_func), 0: the innermost at the address */
 	uint64_t period, freq;
 	uint32_t perf_type, perf_config; /* software, hardware */
 	uint32_t len, mode;
@@ -102,9 +106,19 @@ struct probe_args {
 	struct type *ret;	 /* type of retval; NULL when untyped */
 	bool from_ctx;		 /* fields are read from the context at their offset */
 	const char **decl;	 /* C text a field, for -lv */
+	/* from debug information: where each field's value is (NULL: in the context), and variables that cannot be read */
+	const struct dwarf_var **var, **missing, *ret_var;
+	uint32_t nmissing;
 };
 /* NULL when the point has none; d may be NULL. */
 struct probe_args *probe_arguments(struct world *w, const struct attach_point *p, struct arena *a);
+/* Parameters and locals at a user probe, from debug information; NULL when there is none. */
+struct probe_args *probe_locals(struct world *w, const struct attach_point *p, struct arena *a);
+/* A global of the probe's file, NULL when there is none; `file` (may be NULL): the source file that defines it. */
+const struct dwarf_var *probe_global(struct world *w, const struct attach_point *p, const char *name, const char *file,
+				     struct arena *a);
+/* Debug information of the probe's file; NULL and *why. */
+struct dwarf *probe_dwarf(struct world *w, const struct attach_point *p, const char **why);
 
 /* Listing: calls back once per name in the order in which it is printed (sorted by kind, then name).
  * pattern NULL: everything that bpftrace -l lists.  lines: parameter lines, for -lv. */

@@ -152,6 +152,8 @@ struct probe_args *probe_arguments(struct world *w, const struct attach_point *p
 	case PK_FEXIT:
 	case PK_LSM: return from_func(w, p, a);
 	case PK_ITER: return from_iter(w, p, a);
-	default: return NULL; /* uprobes: with DWARF, later */
+	case PK_UPROBE:
+	case PK_URETPROBE: return probe_dwarf_arguments(w, p, a);
+	default: return NULL;
 	}
 }

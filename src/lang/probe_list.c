@@ -86,8 +86,12 @@ static void typed_lines(struct listing *l, const struct attach_point *p, struct 
 {
 	struct probe_args *args = probe_arguments(l->world, p, l->arena);
 	/* the first argument of an iterator is its own state */
-	for (uint32_t i = p->kind == PK_ITER; args && i < args->record->nfield; i++)
+	for (uint32_t i = p->kind == PK_ITER; args && args->record && i < args->record->nfield; i++)
 		indent(l, out, args->decl[i]);
+	for (uint32_t i = 0; args && i < args->nmissing; i++)
+		indent(l, out, arena_printf(l->arena, "%s (%s)", args->missing[i]->decl, args->missing[i]->missing));
+	if (args && args->ret_var)
+		indent(l, out, args->ret_var->decl);
 	struct btf *b = p->kind == PK_FEXIT ? world_module_btf(l->world, p->target) : NULL;
 	struct btf_params params = {0};
 	uint32_t ret = 0;
@@ -187,6 +191,13 @@ static void list_family(struct listing *l, const struct listed *k, const struct 
 	bool has_target = parts->n > 1;
 	spec.func = last && *last ? last : "*";
 	spec.target = has_target ? parts->at[0] : NULL;
+	char *at = k->kind == PK_UPROBE && has_target ? strchr(parts->at[0], '@') : NULL;
+	if (at) { /* BINARY@FILE:LINE[:COLUMN] */
+		spec.target = arena_strndup(l->arena, parts->at[0], (size_t)(at - parts->at[0]));
+		spec.file = at + 1;
+		spec.line = (uint32_t)strtoul(parts->at[1], NULL, 10);
+		spec.col = parts->n == 3 ? (uint32_t)strtoul(parts->at[2], NULL, 10) : 0;
+	}
 	if (parts->n == 3 && k->kind == PK_USDT)
 		spec.provider = parts->at[1];
 	if (parts->n == 3 && !strcmp(parts->at[1], "cpp"))

@@ -58,7 +58,7 @@ static bool demangled_match(const char *pattern, const char *name)
 	return glob_match(pattern, text);
 }
 
-static void add_symbol(struct expansion *x, const char *path, const struct elf_symbol *s)
+static void add_symbol(struct expansion *x, const char *path, const struct elf_symbol *s, bool is_pie)
 {
 	const struct probe_spec *spec = x->spec;
 	_cleanup_free_ char *rest =
@@ -72,7 +72,9 @@ static void add_symbol(struct expansion *x, const char *path, const struct elf_s
 	struct attach_point *p = add(x, path, rest);
 	p->func = arena_strdup(x->arena, s->name);
 	p->offset = s->file_offset + spec->offset;
-	p->address = s->value + spec->offset;
+	p->address = p->entry = s->value + spec->offset;
+	p->is_entry = !spec->offset;
+	p->is_pie = is_pie;
 	p->is_unproven = spec->offset || (!s->size && !is_pattern(spec->func));
 }
 
@@ -98,7 +100,7 @@ static void add_matches(struct expansion *x, const char *path, struct elf_file *
 		qsort(hits.at, hits.len, sizeof(*hits.at), by_name);
 	for (size_t i = 0; i < hits.len; i++)
 		if (!i || strcmp(hits.at[i - 1]->name, hits.at[i]->name) != 0)
-			add_symbol(x, path, hits.at[i]);
+			add_symbol(x, path, hits.at[i], elf_is_pie(f));
 	vec_free(&hits);
 }
 
@@ -109,7 +111,8 @@ static void add_address(struct expansion *x, const char *path, struct elf_file *
 		offset = address; /* taken as an offset in the file: with --unsafe */
 	_cleanup_free_ char *rest = xasprintf("%llu", (unsigned long long)address);
 	struct attach_point *p = add(x, path, rest);
-	p->address = address;
+	p->address = p->entry = address;
+	p->is_pie = f && elf_is_pie(f);
 	p->offset = offset;
 	p->is_unproven = true;
 }
@@ -130,7 +133,9 @@ static void expand_file(struct expansion *x, const char *path)
 		err_free(e);
 		return;
 	}
-	if (s->has_address || !s->func) {
+	if (s->file) {
+		expand_source(x, path, f);
+	} else if (s->has_address || !s->func) {
 		add_address(x, path, f);
 	} else if (is_pattern(s->func) || s->cpp) {
 		add_matches(x, path, f);
@@ -138,7 +143,7 @@ static void expand_file(struct expansion *x, const char *path)
 		const struct elf_symbol *sym = elf_symbol_by_name(f, s->func);
 		if (sym && !sym->is_undefined && sym->file_offset &&
 		    (sym->is_func || x->world->unsafe))
-			add_symbol(x, path, sym);
+			add_symbol(x, path, sym, elf_is_pie(f));
 	}
 }
 
@@ -214,6 +219,9 @@ static void add_sites(struct expansion *x, const char *path)
 		p->provider = arena_strdup(x->arena, u->provider);
 		p->offset = u->file_offset;
 		p->address = u->pc;
+		if (!elf_vaddr_of(f, u->file_offset, &p->entry))
+			p->entry = u->pc;
+		p->is_pie = elf_is_pie(f);
 		p->semaphore = u->semaphore_offset;
 		p->usdt_args = arena_strdup(x->arena, u->args);
 	}

@@ -153,6 +153,7 @@ struct bt_probe {
 	/* --- by sema --- */
 	struct attach_points matched;
 	struct probe_args *args; /* of the first point */
+	struct probe_args *locals; /* same, when the handler asks for `local` */
 	struct loc pred_loc;
 };
 
@@ -243,6 +244,8 @@ struct bt_cdefs *bt_cdefs_read(struct lang_input *in, const struct bt_script *s)
 void bt_cdefs_free(struct bt_cdefs *c); /* its tables; types stay in the arena */
 /* "struct foo", "union foo", "enum foo", typedef or base type name: from the script, then from BTF. */
 struct type *bt_type_by_name(struct lang_input *in, struct bt_cdefs *c, const char *name);
+/* Is it a type of the script or of C itself? */
+bool bt_cdef_defines(const struct bt_cdefs *c, const char *name);
 bool bt_cdef_macro(const struct bt_cdefs *c, const char *name, const char **text_ret);
 bool bt_cdef_enumerator(struct lang_input *in, struct bt_cdefs *c, const char *name, int64_t *v, struct type **enum_ret);
 /* config.c: the config block, then BPFTRACE_* of the environment, into *opt and s->unstable */

@@ -261,11 +261,11 @@ static struct type *sema_args(struct bt_sema *s, struct bt_expr *e)
 		       provider(s));
 		return NULL;
 	}
+	if (BT_KIND_IS(s, PK_UPROBE))
+		return bt_sema_user_args(s, e);
 	if (s->probe && s->probe->args && s->probe->args->record)
 		return s->probe->args->record;
-	if (BT_KIND_IS(s, PK_UPROBE))
-		bt_err(s, e->loc, "The args builtin is not supported yet for 'uprobe' probes");
-	else if (s->point)
+	if (s->point)
 		bt_err(s, e->loc, "Cannot read function parameters");
 	return NULL;
 }
@@ -276,6 +276,8 @@ static ir_ref lower_args(struct bt_lower *l, struct bt_expr *e)
 	struct kit *k = &l->kit;
 	struct type *t = e->type;
 	uint32_t size = type_mem_size(t);
+	if (l->args && l->args->var)
+		return bt_lower_record(l, l->args, e);
 	ir_ref dst = kit_mem_zero(k, size);
 	if (l->point && l->point->kind == PK_TRACEPOINT) {
 		kit_read(k, dst, size, kit_ctx(k), AS_KERNEL, e->loc);
@@ -343,13 +345,24 @@ static struct type *sema_retval(struct bt_sema *s, struct bt_expr *e)
 		       BT_KIND_IS(s, PK_TRACEPOINT) ? " (try to use args.ret instead)" : "");
 	else if (s->in_loop)
 		bt_err(s, e->loc, "'retval' builtin is not allowed in a for-loop");
-	if (BT_KIND_IS(s, PK_FENTRY, PK_FEXIT) && s->probe && s->probe->args && s->probe->args->ret)
-		return s->probe->args->ret;
+	struct probe_args *args = s->probe ? s->probe->args : NULL;
+	const struct dwarf_var *v = args ? args->ret_var : NULL;
+	if (v && !v->loc)
+		bt_err(s, e->loc, "The returned value %s", v->missing);
+	if (v) {
+		type_complete(args->ret, s->in->arena);
+		e->as = AS_USER;
+		return bt_value_type(s, args->ret);
+	}
+	if (BT_KIND_IS(s, PK_FENTRY, PK_FEXIT) && args && args->ret)
+		return args->ret;
 	return &type_uint64;
 }
 
 static ir_ref lower_retval(struct bt_lower *l, struct bt_expr *e)
 {
+	if (l->args && l->args->ret_var)
+		return bt_lower_typed_retval(l, e);
 	ir_ref v = kit_retval(&l->kit);
 	return bt_in_register(e->type) && e->type->size < 8 && e->type->size
 		       ? ir_ext(&l->kit.b, v, e->type->size, e->type->is_signed)

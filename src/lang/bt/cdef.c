@@ -86,6 +86,11 @@ static struct type *type_from_btf(struct lang_input *in, struct bt_cdefs *c, con
 	return t;
 }
 
+bool bt_cdef_defines(const struct bt_cdefs *c, const char *name)
+{
+	return strtab_get(&c->types, name) || plain_type(name);
+}
+
 struct type *bt_type_by_name(struct lang_input *in, struct bt_cdefs *c, const char *name)
 {
 	struct type *t = strtab_get(&c->types, name);

@@ -35,7 +35,13 @@ static bool names_probe(const struct bt_expr *e)
 
 static bool names_args(const struct bt_expr *e)
 {
-	return e->builtin && !strcmp(e->builtin->name, "args");
+	return e->builtin && (!strcmp(e->builtin->name, "args") || !strcmp(e->builtin->name, "local") ||
+			      !strcmp(e->builtin->name, "global"));
+}
+
+static bool names_local(const struct bt_expr *e)
+{
+	return e->builtin && !strcmp(e->builtin->name, "local");
 }
 
 static bool names_uaddr(const struct bt_expr *e)
@@ -121,6 +127,8 @@ static struct ir_fn *lower_fn(struct bt_lower *l, struct attach_point *p, enum p
 {
 	l->point = p;
 	l->args = probe_arguments(l->in->world, p, l->in->arena);
+	l->locals_here =
+		probe_has(l->probe, names_local) ? probe_locals(l->in->world, p, l->in->arena) : NULL;
 	l->loop = NULL;
 	l->kit.point = p;
 	struct ir_fn *fn = kit_begin(&l->kit, fn_name(l, p), kind, l->probe->loc);

@@ -20,6 +20,7 @@ struct bt_lower {
 	struct bt_probe *probe;
 	struct attach_point *point;    /* the one that this function is for */
 	struct probe_args *args;       /* of that point */
+	struct probe_args *locals_here; /* same, when the handler asks for `local` */
 	unsigned round;                /* which of several functions of the probe */
 	VEC(struct bt_local *) locals; /* with storage in this function */
 	struct bt_loop *loop;          /* innermost */
@@ -33,6 +34,7 @@ struct bt_place {
 	bool is_ctx; /* in the probe's context: loads from it are direct, at constant offsets */
 	const struct field *bits; /* a bit-field at addr + off - bits->offset */
 	uint32_t bits_offset;
+	const struct dwarf_var *partial; /* parts of it are optimised out */
 	uint32_t chars; /* an array of so many chars that is seen as a string; 0: none */
 };
 
@@ -78,6 +80,14 @@ void bt_place_read_to(struct bt_lower *l, const struct bt_place *p, struct type 
 enum addr_space bt_as_of(const struct bt_expr *e);
 /* Where an array, string or struct is, or where a pointer or number points to. */
 struct bt_place bt_lower_target(struct bt_lower *l, struct bt_expr *e);
+
+/* variables.c: names from debug information.  false: e is none. */
+bool bt_variable_place(struct bt_lower *l, struct bt_expr *e, struct bt_place *ret);
+/* Complains when `size` bytes at the place are not there. */
+void bt_check_partial(struct bt_lower *l, const struct bt_place *p, uint32_t size, struct loc loc);
+/* All variables of the record in one piece of BPF memory. */
+ir_ref bt_lower_record(struct bt_lower *l, const struct probe_args *args, struct bt_expr *e);
+ir_ref bt_lower_typed_retval(struct bt_lower *l, struct bt_expr *e);
 
 /* lower_stmt.c */
 void bt_lower_block(struct bt_lower *l, struct bt_block *b);

@@ -70,6 +70,9 @@ static struct bt_place data_loc(struct bt_lower *l, uint32_t offset)
 static struct bt_place arg_place(struct bt_lower *l, struct bt_expr *e)
 {
 	uint32_t offset;
+	struct bt_place known;
+	if (bt_variable_place(l, e, &known))
+		return known;
 	const struct field *f = arg_field(l, e, &offset);
 	if (f && f->data_loc)
 		return data_loc(l, offset);
@@ -85,7 +88,7 @@ static struct bt_place arg_place(struct bt_lower *l, struct bt_expr *e)
 static struct bt_place field_place(struct bt_lower *l, struct bt_expr *e)
 {
 	struct bt_expr *of = e->kid[0];
-	if (is_args(of))
+	if (bt_is_debug_record(of) || bt_is_global(e))
 		return arg_place(l, e);
 	struct bt_place p =
 		of->type && of->type->kind == TYPE_PTR ? pointee(l, of) : bt_lower_place(l, of);
@@ -178,7 +181,7 @@ struct bt_place bt_lower_place(struct bt_lower *l, struct bt_expr *e)
 	case BT_VAR: return at(bt_local_addr(l, e->local), AS_BPF);
 	default: break;
 	}
-	if (is_args(e)) {
+	if (is_args(e) && !(l->args && l->args->var)) {
 		p = at(kit_ctx(&l->kit), AS_KERNEL);
 		p.is_ctx = true;
 		return p;
@@ -218,6 +221,7 @@ static ir_ref read_scalar(struct bt_lower *l, const struct bt_place *p, const st
 {
 	struct ir_builder *b = &l->kit.b;
 	uint32_t width = type_mem_size(t);
+	bt_check_partial(l, p, width, loc);
 	if (p->bits)
 		return read_bits(l, p, loc);
 	if (width != 1 && width != 2 && width != 4 && width != 8)
@@ -257,6 +261,7 @@ void bt_place_read_to(struct bt_lower *l, const struct bt_place *p, struct type 
 	}
 	ir_ref src = bt_place_addr(l, p);
 	uint32_t n = type_mem_size(t);
+	bt_check_partial(l, p, n, loc);
 	if (!n)
 		return;
 	if (t->kind == TYPE_STR)

@@ -158,7 +158,7 @@ static bool read_source_line(struct reader *r)
 	r->spec->file = r->part.at[3];
 	r->spec->line = (uint32_t)line;
 	r->spec->col = (uint32_t)col;
-	return wrong(r, "source code locations are not supported yet");
+	return line <= INT32_MAX && line ? true : wrong(r, "Invalid line number");
 }
 
 static bool read_uprobe(struct reader *r)

@@ -119,6 +119,15 @@ struct type *bt_value_type(struct bt_sema *s, struct type *t);
 /* sema_probe.c: places of every probe; drops probes without any; false after errors */
 bool bt_match_probes(struct bt_sema *s);
 enum addr_space bt_probe_space(const struct bt_sema *s); /* of pointers that the probe is given */
+/* variables.c: names from debug information */
+bool bt_is_debug_record(const struct bt_expr *e); /* args or local */
+bool bt_is_global(const struct bt_expr *e);	  /* global.x */
+struct type *bt_sema_global_field(struct bt_sema *s, struct bt_expr *e);
+struct type *bt_sema_user_args(struct bt_sema *s, struct bt_expr *e);
+/* Says why a variable that exists cannot be read; false: there is none of that name. */
+bool bt_explain_missing(struct bt_sema *s, struct bt_expr *e);
+/* The words local and global, when a name means nothing else. */
+const struct bt_builtin *bt_extension_find(const char *name);
 /* macro.c, flow.c, scope.c */
 void bt_expand_macros(struct bt_sema *s);
 void bt_check_flow(struct bt_sema *s);

@@ -270,7 +270,10 @@ static enum addr_space args_space(const struct bt_sema *s)
 struct type *bt_sema_field(struct bt_sema *s, struct bt_expr *e)
 {
 	struct bt_expr *of = e->kid[0];
+	of->data = of->kind == BT_IDENT ? e : of->data; /* for `global`, which is nothing by itself */
 	struct type *t = bt_sema_expr(s, of);
+	if (bt_is_global(e))
+		return bt_sema_global_field(s, e);
 	if (bt_fold(s, e))
 		return bt_sema_expr(s, e);
 	if (!t || !(t = reach_struct(s, e)))
@@ -284,15 +287,17 @@ struct type *bt_sema_field(struct bt_sema *s, struct bt_expr *e)
 	type_complete(t, s->in->arena);
 	e->field = type_field(t, e->text, s->in->arena, &e->field_offset);
 	if (!e->field)
-		return no_field(s, e, t);
-	e->as = t->is_ctx_based ? (uint8_t)args_space(s) : of->as;
+		return bt_explain_missing(s, e) ? NULL : no_field(s, e, t);
+	e->as = t->is_ctx_based || bt_is_debug_record(of) ? (uint8_t)args_space(s) : of->as;
 	e->is_lvalue = of->is_lvalue || of->type->kind == TYPE_PTR;
 	struct type *ft = bt_value_type(s, e->field->type);
 	if (t->kind == TYPE_RECORD && ft->kind == TYPE_PTR)
 		e->as = ft->as;
-	if (e->type && e->type->kind == ft->kind && type_equal(e->type, ft) && e->type->as == e->as)
+	bool in_variable = e->as == AS_BPF && of->type->kind != TYPE_PTR;
+	if (e->type && e->type->kind == ft->kind && type_equal(e->type, ft) &&
+	    (e->type->as == e->as || in_variable))
 		return e->type;
-	return bt_ptr_in(s, ft, e->as);
+	return in_variable ? ft : bt_ptr_in(s, ft, e->as);
 }
 
 struct type *bt_sema_offsetof(struct bt_sema *s, struct bt_expr *e)
@@ -419,7 +424,8 @@ struct type *bt_sema_index(struct bt_sema *s, struct bt_expr *e)
 	e->is_lvalue = true;
 	elem = bt_value_type(s, elem);
 	if (e->type && e->type->kind == elem->kind && type_equal(e->type, elem) &&
-	    e->type->as == e->as)
+	    (e->type->as == e->as || of->as == AS_BPF))
 		return e->type;
-	return bt_ptr_in(s, elem, e->as);
+	/* pointers that a variable holds point where they did */
+	return of->as == AS_BPF ? elem : bt_ptr_in(s, elem, e->as);
 }

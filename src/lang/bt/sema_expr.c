@@ -51,7 +51,11 @@ static struct type *name(struct bt_sema *s, struct bt_expr *e)
 		e->kind = BT_BUILTIN;
 	else if ((e->call = bt_call_find(e->text)) && e->call->min_args == 0)
 		e->kind = BT_CALL;
-	else if (!as_enumerator(s, e)) {
+	else if (as_enumerator(s, e))
+		return bt_sema_expr(s, e);
+	else if ((e->builtin = bt_extension_find(e->text)))
+		e->kind = BT_BUILTIN;
+	else {
 		if (!is_argument_word(e->text))
 			unknown_name(s, e);
 		return NULL;

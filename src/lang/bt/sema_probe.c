@@ -132,7 +132,13 @@ static bool uses_name(struct bt_probe *p, const char *const *names)
 /* Does the handler look at what differs from place to place? */
 static bool uses_args(struct bt_probe *p)
 {
-	static const char *const names[] = {"args", "retval", "ctx", "__builtin_retval", NULL};
+	static const char *const names[] = {"args", "__builtin_args", "retval", "ctx", "__builtin_retval", NULL};
+	return uses_name(p, names);
+}
+
+static bool uses_locals(struct bt_probe *p)
+{
+	static const char *const names[] = {"local", NULL};
 	return uses_name(p, names);
 }
 
@@ -156,6 +162,11 @@ static bool same_args(const struct probe_args *a, const struct probe_args *b)
 	if (a == b || !a || !b)
 		return a == b;
 	bool ret = a->ret == b->ret || (a->ret && b->ret && type_equal(a->ret, b->ret));
+	if (a->nmissing != b->nmissing)
+		return false;
+	for (uint32_t i = 0; i < a->nmissing; i++)
+		if (strcmp(a->missing[i]->name, b->missing[i]->name) != 0)
+			return false;
 	return ret && a->from_ctx == b->from_ctx && same_record(a->record, b->record);
 }
 
@@ -174,7 +185,7 @@ static struct bt_probe *copy_probe(struct bt_sema *s, struct bt_probe *p)
 struct group {
 	enum probe_kind kind;
 	bool syscalls; /* whose pointers are the user's */
-	struct probe_args *args;
+	struct probe_args *args, *locals;
 	struct bt_probe *probe;
 };
 
@@ -182,13 +193,14 @@ struct group {
  * other. */
 static struct bt_probe *probe_for(struct bt_sema *s, struct bt_probe *original,
 				  struct bt_probe **last, struct attach_point *p, bool by_args,
-				  struct group *groups, size_t *n)
+				  bool by_locals, struct group *groups, size_t *n)
 {
+	struct probe_args *locals = by_locals ? probe_locals(s->in->world, p, s->in->arena) : NULL;
 	struct probe_args *args = by_args ? probe_arguments(s->in->world, p, s->in->arena) : NULL;
 	bool syscalls = p->kind == PK_TRACEPOINT && str_eq(p->target, "syscalls");
 	for (size_t i = 0; i < *n; i++)
 		if (groups[i].kind == p->kind && groups[i].syscalls == syscalls &&
-		    same_args(groups[i].args, args))
+		    same_args(groups[i].args, args) && same_args(groups[i].locals, locals))
 			return groups[i].probe;
 	struct bt_probe *probe = original;
 	if (*n) {
@@ -198,21 +210,22 @@ static struct bt_probe *probe_for(struct bt_sema *s, struct bt_probe *original,
 		*last = probe;
 	}
 	probe->args = args;
-	groups[(*n)++] = (struct group){p->kind, syscalls, args, probe};
+	probe->locals = locals;
+	groups[(*n)++] = (struct group){p->kind, syscalls, args, locals, probe};
 	return probe;
 }
 
 /* Places of one probe after it are alike; returns the last of the probes that came from p. */
 static struct bt_probe *split(struct bt_sema *s, struct bt_probe *p)
 {
-	bool by_args = uses_args(p);
+	bool by_args = uses_args(p), by_locals = uses_locals(p);
 	size_t n = 0, total = p->matched.list.len;
 	struct attach_points all = p->matched;
 	struct group *groups = arena_array(s->in->arena, struct group, total);
 	struct bt_probe *last = p;
 	p->matched = (struct attach_points){0};
 	for (size_t i = 0; i < total; i++) {
-		struct bt_probe *to = probe_for(s, p, &last, all.list.at[i], by_args, groups, &n);
+		struct bt_probe *to = probe_for(s, p, &last, all.list.at[i], by_args, by_locals, groups, &n);
 		vec_push(&to->matched.list, all.list.at[i]);
 	}
 	vec_free(&all.list);

@@ -330,11 +330,23 @@ static struct type *builtin_type(struct bt_sema *s, const char *name)
 	return NULL;
 }
 
+/* The script's own types, then those of the traced program, then the kernel's. */
+static struct type *type_by_name(struct bt_sema *s, const char *name)
+{
+	bool is_user = bt_probe_space(s) == AS_USER && s->point->target;
+	struct type *t = NULL;
+	if (is_user && !bt_cdef_defines(s->cdefs, name)) {
+		struct dwarf *d = probe_dwarf(s->in->world, s->point, NULL);
+		t = d ? dwarf_type_by_name(d, name) : NULL;
+	}
+	return t ? t : bt_type_by_name(s->in, s->cdefs, name);
+}
+
 static struct type *named_type(struct bt_sema *s, const char *name, struct loc loc)
 {
 	struct type *t = builtin_type(s, name);
 	if (!t)
-		t = bt_type_by_name(s->in, s->cdefs, name);
+		t = type_by_name(s, name);
 	if (!t && str_has_prefix(name, "enum "))
 		bt_err(s, loc, "Unknown enum: %s", name + 5);
 	else if (!t)
@@ -361,7 +373,7 @@ static struct type *typeof_expr(struct bt_sema *s, struct bt_expr *e)
 	s->in_meta++;
 	struct type *t = NULL;
 	bool is_name = e->kind == BT_IDENT && !e->parenthesized;
-	if (is_name && (t = bt_type_by_name(s->in, s->cdefs, e->text))) {
+	if (is_name && (t = type_by_name(s, e->text))) {
 		s->in_meta--;
 		return t;
 	}

@@ -1,0 +1,540 @@
+/*
+ * dwarf_expr.c - DWARF location expressions (DWARF 5, section 2.5) as straight code.
+ *
+ * Everything that an expression refers to is put in here: the frame base, the CFA rule of the call frame
+ * information, entry values.  Jumps are refused: no compiler emits them in locations.
+ */
+#include "debuginfo/dwarf_internal.h"
+
+#include <stdlib.h>
+
+/* Types of values on the stack: DWARF 5 lets an expression say them; else the generic type of 8 bytes. */
+struct slot {
+	uint8_t width;
+	bool is_signed, is_typed;
+};
+
+struct build {
+	const struct dwarf_frame *frame;
+	struct arena *a;
+	struct dwarf_loc *out;
+	struct slot stack[DWARF_MAX_STACK];
+	unsigned sp, nest;
+	enum dwarf_piece_kind kind; /* of the piece being built */
+	bool is_inner;		    /* an expression whose value is wanted: registers stand for their contents */
+	struct dwarf_piece current;
+	const char *why;
+};
+
+static bool fail(struct build *b, const char *why)
+{
+	if (!b->why)
+		b->why = why;
+	return false;
+}
+
+static const struct slot generic = {8, false, false};
+
+static bool emit(struct build *b, enum dwarf_op op, int64_t arg)
+{
+	if (b->out->ninsn >= DWARF_MAX_INSNS)
+		return fail(b, "has a location that is too long");
+	b->out->insn[b->out->ninsn++] = (struct dwarf_insn){.op = (uint8_t)op, .width = 8, .arg = arg};
+	return true;
+}
+
+static bool emit_sized(struct build *b, enum dwarf_op op, struct slot s)
+{
+	if (!emit(b, op, 0))
+		return false;
+	b->out->insn[b->out->ninsn - 1].width = s.width;
+	b->out->insn[b->out->ninsn - 1].is_signed = s.is_signed;
+	return true;
+}
+
+static bool push(struct build *b, enum dwarf_op op, int64_t arg)
+{
+	if (b->sp >= DWARF_MAX_STACK)
+		return fail(b, "has a location that is too deep");
+	b->stack[b->sp++] = generic;
+	return emit(b, op, arg);
+}
+
+static bool need(struct build *b, unsigned n)
+{
+	return b->sp >= n || fail(b, "has a broken location (its stack is empty)");
+}
+
+static bool push_reg(struct build *b, uint64_t reg)
+{
+	if (reg < 128 && dwarf_abi_readable((unsigned)reg))
+		return push(b, DWOP_REG, (int64_t)reg);
+	return fail(b, arena_printf(b->a, "is in register %s, which BPF programs cannot read",
+				    dwarf_abi_reg_name((unsigned)MIN(reg, 128u))));
+}
+
+static bool run(struct build *b, Dwarf_Attribute *attr, const Dwarf_Op *op, size_t n);
+
+/* An expression within another one; its value is left on the stack. */
+static bool run_inner(struct build *b, Dwarf_Attribute *attr, const Dwarf_Op *op, size_t n)
+{
+	bool was = b->is_inner;
+	if (b->nest >= 4)
+		return fail(b, "has a location that refers to itself");
+	b->nest++;
+	b->is_inner = true;
+	unsigned sp = b->sp;
+	bool ok = run(b, attr, op, n) && (b->sp == sp + 1 || fail(b, "has a broken location"));
+	b->is_inner = was;
+	b->nest--;
+	return ok;
+}
+
+/* --- the frame ---------------------------------------------------------------------------------------------- */
+
+static void open_cfi(struct dwarf *d)
+{
+	if (d->has_cfi)
+		return;
+	d->has_cfi = true;
+	/* the debug file's .eh_frame has no bytes: the running file has */
+	d->eh_frame = dwarf_getcfi_elf(d->file->elf);
+	d->debug_frame = dwarf_getcfi(d->dw);
+}
+
+static bool push_cfa(struct build *b)
+{
+	struct dwarf *d = b->frame->d;
+	Dwarf_Frame *frame = NULL;
+	Dwarf_Op *op = NULL;
+	size_t n = 0;
+	open_cfi(d);
+	if ((!d->eh_frame || dwarf_cfi_addrframe(d->eh_frame, b->frame->pc, &frame)) &&
+	    (!d->debug_frame || dwarf_cfi_addrframe(d->debug_frame, b->frame->pc, &frame)))
+		frame = NULL;
+	bool ok = frame && dwarf_frame_cfa(frame, &op, &n) == 0 && n;
+	ok = ok ? run_inner(b, NULL, op, n) : fail(b, "needs call frame information, which there is none of at this address");
+	free(frame);
+	return ok;
+}
+
+static bool push_frame_base(struct build *b)
+{
+	Dwarf_Die func = b->frame->func;
+	Dwarf_Attribute attr;
+	Dwarf_Op *op;
+	size_t n;
+	if (!func.addr || !dwarf_attr_integrate(&func, DW_AT_frame_base, &attr) ||
+	    dwarf_getlocation_addr(&attr, b->frame->pc, &op, &n, 1) != 1)
+		return fail(b, "needs a frame base, which the debug information does not tell");
+	return run_inner(b, &attr, op, n);
+}
+
+/* What a register held when the function was entered. */
+static bool push_entry_value(struct build *b, Dwarf_Attribute *attr, const Dwarf_Op *op)
+{
+	Dwarf_Attribute inner;
+	Dwarf_Op *e;
+	size_t n;
+	if (!attr || dwarf_getlocation_attr(attr, op, &inner) || dwarf_getlocation(&inner, &e, &n) || n != 1)
+		return fail(b, "needs a value that only the caller had");
+	uint64_t reg = e->atom == DW_OP_regx ? e->number : (uint64_t)e->atom - DW_OP_reg0;
+	if (reg > 127 || !dwarf_abi_readable((unsigned)reg))
+		return fail(b, "needs a value that only the caller had");
+	if (b->frame->is_entry)
+		return push(b, DWOP_REG, (int64_t)reg);
+	b->out->needs_entry = true;
+	return push(b, DWOP_ENTRY_REG, (int64_t)reg);
+}
+
+/* --- typed values ----------------------------------------------------------------------------------------------- */
+
+/* The base type that an operation names; offset 0 is the generic type. */
+static bool base_type(struct build *b, Dwarf_Attribute *attr, const Dwarf_Op *op, struct slot *ret)
+{
+	Dwarf_Die die;
+	uint64_t encoding, size;
+	*ret = generic;
+	bool is_generic = (op->atom == DW_OP_convert || op->atom == DW_OP_GNU_convert ||
+			   op->atom == DW_OP_reinterpret || op->atom == DW_OP_GNU_reinterpret) && op->number == 0;
+	if (is_generic)
+		return true;
+	if (!attr || dwarf_getlocation_die(attr, op, &die) || !die_uint(&die, DW_AT_encoding, &encoding) ||
+	    !die_uint(&die, DW_AT_byte_size, &size))
+		return fail(b, "has a location of a type that is not known");
+	if ((size != 1 && size != 2 && size != 4 && size != 8) || encoding == DW_ATE_float ||
+	    encoding == DW_ATE_complex_float || encoding == DW_ATE_imaginary_float)
+		return fail(b, "is computed in floating point or in 128 bits");
+	ret->width = (uint8_t)size;
+	ret->is_signed = encoding == DW_ATE_signed || encoding == DW_ATE_signed_char;
+	ret->is_typed = true;
+	return true;
+}
+
+static bool convert(struct build *b, Dwarf_Attribute *attr, const Dwarf_Op *op)
+{
+	struct slot to;
+	if (!need(b, 1) || !base_type(b, attr, op, &to))
+		return false;
+	b->stack[b->sp - 1] = to;
+	return to.width == 8 || emit_sized(b, DWOP_EXT, to);
+}
+
+static bool const_type(struct build *b, Dwarf_Attribute *attr, const Dwarf_Op *op)
+{
+	Dwarf_Attribute value;
+	Dwarf_Block block;
+	struct slot type;
+	if (!base_type(b, attr, op, &type))
+		return false;
+	if (dwarf_getlocation_attr(attr, op, &value) || dwarf_formblock(&value, &block) || block.length > 8)
+		return fail(b, "has a broken location");
+	uint64_t v = 0;
+	memcpy(&v, block.data, block.length);
+	if (!push(b, DWOP_CONST, (int64_t)v))
+		return false;
+	b->stack[b->sp - 1] = type;
+	return type.width == 8 || emit_sized(b, DWOP_EXT, type);
+}
+
+static bool load(struct build *b, struct slot s)
+{
+	if (!need(b, 1))
+		return false;
+	b->stack[b->sp - 1] = s.is_typed ? s : generic;
+	return emit_sized(b, DWOP_LOAD, s);
+}
+
+static bool load_size(struct build *b, uint64_t size)
+{
+	if (size != 1 && size != 2 && size != 4 && size != 8)
+		return fail(b, "has a location with a read of an odd size");
+	return load(b, (struct slot){(uint8_t)size, false, false});
+}
+
+/* The result is of the left operand's type, and wraps as it does. */
+static bool binary(struct build *b, enum dwarf_op op)
+{
+	if (!need(b, 2))
+		return false;
+	struct slot s = b->stack[b->sp - 2];
+	bool is_compare = op >= DWOP_EQ && op <= DWOP_ULE;
+	bool is_typed = s.width != 8;
+	b->sp--;
+	b->stack[b->sp - 1] = is_compare ? generic : s;
+	return emit(b, op, 0) && (is_compare || !is_typed || emit_sized(b, DWOP_EXT, s));
+}
+
+/* The generic type divides and compares as signed, typed values as their type says. */
+static bool by_sign(struct build *b, enum dwarf_op as_signed, enum dwarf_op as_unsigned)
+{
+	if (!need(b, 2))
+		return false;
+	struct slot s = b->stack[b->sp - 2];
+	return binary(b, !s.is_typed || s.is_signed ? as_signed : as_unsigned);
+}
+
+static bool greater(struct build *b, bool or_equal)
+{
+	if (!need(b, 2) || !emit(b, DWOP_SWAP, 0))
+		return false;
+	return by_sign(b, or_equal ? DWOP_SLE : DWOP_SLT, or_equal ? DWOP_ULE : DWOP_ULT);
+}
+
+static bool unary(struct build *b, enum dwarf_op op)
+{
+	return need(b, 1) && emit(b, op, 0) &&
+	       (b->stack[b->sp - 1].width == 8 || emit_sized(b, DWOP_EXT, b->stack[b->sp - 1]));
+}
+
+static bool pick(struct build *b, uint64_t i)
+{
+	if (i >= DWARF_MAX_STACK || !need(b, (unsigned)i + 1) || !push(b, DWOP_PICK, (int64_t)i))
+		return fail(b, "has a broken location");
+	b->stack[b->sp - 1] = b->stack[b->sp - 2 - i];
+	return true;
+}
+
+static bool swap(struct build *b)
+{
+	if (!need(b, 2))
+		return false;
+	struct slot s = b->stack[b->sp - 1];
+	b->stack[b->sp - 1] = b->stack[b->sp - 2];
+	b->stack[b->sp - 2] = s;
+	return emit(b, DWOP_SWAP, 0);
+}
+
+static bool rotate(struct build *b)
+{
+	if (!need(b, 3))
+		return false;
+	struct slot s = b->stack[b->sp - 1];
+	b->stack[b->sp - 1] = b->stack[b->sp - 2];
+	b->stack[b->sp - 2] = b->stack[b->sp - 3];
+	b->stack[b->sp - 3] = s;
+	return emit(b, DWOP_ROT, 0);
+}
+
+static bool drop(struct build *b)
+{
+	if (!need(b, 1))
+		return false;
+	b->sp--;
+	return emit(b, DWOP_DROP, 0);
+}
+
+static bool add_const(struct build *b, int64_t n)
+{
+	if (!n)
+		return need(b, 1);
+	return push(b, DWOP_CONST, n) && binary(b, DWOP_ADD);
+}
+
+static bool push_address(struct build *b, Dwarf_Attribute *attr, const Dwarf_Op *op, enum dwarf_op as)
+{
+	Dwarf_Addr addr = op->number;
+	Dwarf_Attribute value;
+	if (op->atom != DW_OP_addr && (!attr || dwarf_getlocation_attr(attr, op, &value) ||
+				       (dwarf_formaddr(&value, &addr) && dwarf_formudata(&value, &addr))))
+		return fail(b, "has an address that is not in the debug information");
+	b->out->needs_load_address |= as == DWOP_ADDR;
+	return push(b, as, (int64_t)addr);
+}
+
+/* --- pieces -------------------------------------------------------------------------------------------------------- */
+
+static bool in_register(struct build *b, uint64_t reg)
+{
+	b->kind = b->is_inner ? b->kind : DWP_VALUE;
+	return push_reg(b, reg);
+}
+
+static bool implicit_value(struct build *b, Dwarf_Attribute *attr, const Dwarf_Op *op)
+{
+	Dwarf_Block block;
+	if (!attr || b->is_inner || dwarf_getlocation_implicit_value(attr, op, &block) || block.length > UINT16_MAX)
+		return fail(b, "has a broken location");
+	b->kind = DWP_BYTES;
+	b->current.bytes = arena_memdup(b->a, block.data, block.length);
+	b->current.nbytes = (uint32_t)block.length;
+	return true;
+}
+
+/* Ends the piece being built; size 0: the whole variable. */
+static bool end_piece(struct build *b, uint64_t size)
+{
+	if (b->out->npiece >= DWARF_MAX_PIECES || size > UINT16_MAX)
+		return fail(b, "is kept in too many pieces");
+	struct dwarf_piece *p = &b->out->piece[b->out->npiece++];
+	*p = b->current;
+	p->kind = b->sp || b->kind == DWP_BYTES ? b->kind : DWP_NONE;
+	p->size = (uint32_t)size;
+	p->count = b->out->ninsn - p->first;
+	b->current = (struct dwarf_piece){.first = b->out->ninsn};
+	b->kind = DWP_MEMORY;
+	b->sp = 0;
+	return true;
+}
+
+static bool bit_piece(struct build *b, const Dwarf_Op *op)
+{
+	if (op->number % 8 || op->number2)
+		return fail(b, "is kept in bits of several places");
+	return end_piece(b, op->number / 8);
+}
+
+/* --- operations ----------------------------------------------------------------------------------------------------- */
+
+/* Operations on the stack without operands. */
+static const struct {
+	uint8_t atom, op;
+	bool is_binary;
+} plain[] = {
+	{DW_OP_minus, DWOP_SUB, true}, {DW_OP_mul, DWOP_MUL, true},  {DW_OP_plus, DWOP_ADD, true},
+	{DW_OP_and, DWOP_AND, true},   {DW_OP_or, DWOP_OR, true},    {DW_OP_xor, DWOP_XOR, true},
+	{DW_OP_shl, DWOP_SHL, true},   {DW_OP_shr, DWOP_LSHR, true}, {DW_OP_shra, DWOP_ASHR, true},
+	{DW_OP_eq, DWOP_EQ, true},     {DW_OP_ne, DWOP_NE, true},    {DW_OP_neg, DWOP_NEG, false},
+	{DW_OP_not, DWOP_NOT, false},  {DW_OP_abs, DWOP_ABS, false},
+};
+
+static bool step_plain(struct build *b, const Dwarf_Op *op, bool *known)
+{
+	*known = true;
+	for (size_t i = 0; i < ARRAY_SIZE(plain); i++)
+		if (plain[i].atom == op->atom)
+			return plain[i].is_binary ? binary(b, plain[i].op) : unary(b, plain[i].op);
+	switch (op->atom) {
+	case DW_OP_nop: return true;
+	case DW_OP_dup: return pick(b, 0);
+	case DW_OP_over: return pick(b, 1);
+	case DW_OP_pick: return pick(b, op->number);
+	case DW_OP_drop: return drop(b);
+	case DW_OP_swap: return swap(b);
+	case DW_OP_rot: return rotate(b);
+	case DW_OP_div: return by_sign(b, DWOP_SDIV, DWOP_UDIV);
+	case DW_OP_mod:
+		return need(b, 2) && binary(b, b->stack[b->sp - 2].is_signed ? DWOP_SMOD : DWOP_UMOD);
+	case DW_OP_lt: return by_sign(b, DWOP_SLT, DWOP_ULT);
+	case DW_OP_le: return by_sign(b, DWOP_SLE, DWOP_ULE);
+	case DW_OP_gt: return greater(b, false);
+	case DW_OP_ge: return greater(b, true);
+	case DW_OP_plus_uconst: return add_const(b, (int64_t)op->number);
+	case DW_OP_deref: return load_size(b, 8);
+	case DW_OP_deref_size: return load_size(b, op->number);
+	default: *known = false; return false;
+	}
+}
+
+static bool step_const(struct build *b, const Dwarf_Op *op, bool *known)
+{
+	*known = true;
+	if (op->atom >= DW_OP_lit0 && op->atom <= DW_OP_lit31)
+		return push(b, DWOP_CONST, op->atom - DW_OP_lit0);
+	switch (op->atom) {
+	case DW_OP_const1u:
+	case DW_OP_const1s:
+	case DW_OP_const2u:
+	case DW_OP_const2s:
+	case DW_OP_const4u:
+	case DW_OP_const4s:
+	case DW_OP_const8u:
+	case DW_OP_const8s:
+	case DW_OP_constu:
+	case DW_OP_consts: return push(b, DWOP_CONST, (int64_t)op->number);
+	default: *known = false; return false;
+	}
+}
+
+static bool step_place(struct build *b, Dwarf_Attribute *attr, const Dwarf_Op *op)
+{
+	struct slot type;
+	if (op->atom >= DW_OP_reg0 && op->atom <= DW_OP_reg31)
+		return in_register(b, (uint64_t)op->atom - DW_OP_reg0);
+	if (op->atom >= DW_OP_breg0 && op->atom <= DW_OP_breg31)
+		return push_reg(b, (uint64_t)op->atom - DW_OP_breg0) && add_const(b, (int64_t)op->number);
+	switch (op->atom) {
+	case DW_OP_regx: return in_register(b, op->number);
+	case DW_OP_bregx: return push_reg(b, op->number) && add_const(b, (int64_t)op->number2);
+	case DW_OP_fbreg: return push_frame_base(b) && add_const(b, (int64_t)op->number);
+	case DW_OP_call_frame_cfa: return push_cfa(b);
+	case DW_OP_addr:
+	case DW_OP_addrx:
+	case DW_OP_GNU_addr_index: return push_address(b, attr, op, DWOP_ADDR);
+	case DW_OP_constx:
+	case DW_OP_GNU_const_index: return push_address(b, attr, op, DWOP_CONST);
+	case DW_OP_form_tls_address:
+	case DW_OP_GNU_push_tls_address:
+		return need(b, 1) && emit(b, DWOP_TLS, 0);
+	case DW_OP_entry_value:
+	case DW_OP_GNU_entry_value: return push_entry_value(b, attr, op);
+	case DW_OP_convert:
+	case DW_OP_GNU_convert:
+	case DW_OP_reinterpret:
+	case DW_OP_GNU_reinterpret: return convert(b, attr, op);
+	case DW_OP_const_type:
+	case DW_OP_GNU_const_type: return const_type(b, attr, op);
+	case DW_OP_regval_type:
+	case DW_OP_GNU_regval_type:
+		if (!push_reg(b, op->number) || !base_type(b, attr, op, &type))
+			return false;
+		b->stack[b->sp - 1] = type;
+		return type.width == 8 || emit_sized(b, DWOP_EXT, type);
+	case DW_OP_deref_type:
+	case DW_OP_GNU_deref_type: return base_type(b, attr, op, &type) && load(b, type);
+	case DW_OP_stack_value:
+		b->kind = b->is_inner ? b->kind : DWP_VALUE;
+		return need(b, 1);
+	case DW_OP_implicit_value: return implicit_value(b, attr, op);
+	case DW_OP_piece: return b->is_inner ? fail(b, "has a broken location") : end_piece(b, op->number);
+	case DW_OP_bit_piece: return b->is_inner ? fail(b, "has a broken location") : bit_piece(b, op);
+	case DW_OP_implicit_pointer:
+	case DW_OP_GNU_implicit_pointer: return fail(b, "points to a variable that is optimised out");
+	case DW_OP_GNU_parameter_ref:
+	case DW_OP_GNU_variable_value: return fail(b, "needs a value that only the caller had");
+	default: break;
+	}
+	return fail(b, arena_printf(b->a, "has a location with the unknown operation 0x%02x", op->atom));
+}
+
+static bool run(struct build *b, Dwarf_Attribute *attr, const Dwarf_Op *op, size_t n)
+{
+	enum { MAX_OPS = 1024 };
+	if (n > MAX_OPS)
+		return fail(b, "has a location that is too long");
+	for (size_t i = 0; i < n; i++) {
+		bool known, ok = step_const(b, &op[i], &known);
+		if (!known)
+			ok = step_plain(b, &op[i], &known);
+		if (!known)
+			ok = step_place(b, attr, &op[i]);
+		if (!ok)
+			return fail(b, "has a broken location");
+	}
+	return true;
+}
+
+/* --- the door ----------------------------------------------------------------------------------------------------------- */
+
+static struct dwarf_loc *new_loc(struct arena *a)
+{
+	struct dwarf_loc *loc = arena_new(a, struct dwarf_loc);
+	loc->insn = arena_array(a, struct dwarf_insn, DWARF_MAX_INSNS);
+	loc->piece = arena_array(a, struct dwarf_piece, DWARF_MAX_PIECES);
+	return loc;
+}
+
+/* Built with room for the longest; kept with what it has. */
+static const struct dwarf_loc *keep(const struct dwarf_loc *loc, struct arena *a)
+{
+	struct dwarf_loc *ret = arena_memdup(a, loc, sizeof(*loc));
+	ret->insn = arena_memdup(a, loc->insn, loc->ninsn * sizeof(*loc->insn));
+	ret->piece = arena_memdup(a, loc->piece, loc->npiece * sizeof(*loc->piece));
+	return ret;
+}
+
+/* The CFA at the frame's pc as a location of its own, NULL when it cannot be told. */
+static const struct dwarf_loc *cfa_of(const struct dwarf_frame *f, struct arena *work, struct arena *a)
+{
+	struct build b = {.frame = f, .a = a, .out = new_loc(work), .is_inner = true};
+	if (!push_cfa(&b) || b.out->needs_entry)
+		return NULL;
+	b.is_inner = false;
+	b.kind = DWP_VALUE;
+	return end_piece(&b, 0) ? keep(b.out, a) : NULL;
+}
+
+const struct dwarf_loc *dwarf_compile(const struct dwarf_frame *f, Dwarf_Attribute *attr, const Dwarf_Op *op, size_t n,
+				      struct arena *a, const char **why)
+{
+	struct arena *work = arena_create();
+	struct build b = {.frame = f, .a = a, .out = new_loc(work)};
+	const struct dwarf_loc *ret = NULL;
+	*why = NULL;
+	bool ok = n ? run(&b, attr, op, n) : fail(&b, "is optimised out");
+	/* what follows the last piece, or everything when there are none */
+	if (ok && (!b.out->npiece || b.sp))
+		ok = b.sp || b.kind == DWP_BYTES ? end_piece(&b, 0) : fail(&b, "is optimised out");
+	bool some = false;
+	for (uint32_t i = 0; ok && i < b.out->npiece; i++)
+		some |= b.out->piece[i].kind != DWP_NONE;
+	if (ok && !some)
+		ok = fail(&b, "is optimised out");
+	if (ok && b.out->needs_entry && !(b.out->cfa = cfa_of(f, work, a)))
+		ok = fail(&b, "needs a value that only the caller had");
+	if (ok)
+		ret = keep(b.out, a);
+	else
+		*why = b.why;
+	arena_destroy(work);
+	return ret;
+}
+
+const struct dwarf_loc *dwarf_constant(const void *bytes, uint32_t n, struct arena *a)
+{
+	struct dwarf_loc *loc = arena_new(a, struct dwarf_loc);
+	loc->npiece = 1;
+	loc->piece = arena_new(a, struct dwarf_piece);
+	*loc->piece = (struct dwarf_piece){.kind = DWP_BYTES, .nbytes = n, .bytes = arena_memdup(a, bytes, n)};
+	return loc;
+}

@@ -1,0 +1,108 @@
+/*
+ * dwarf_internal.h - what the files of the DWARF reader share.
+ *
+ * libdw checks the bounds of what it decodes; loops and recursion over what it gives (siblings, references,
+ * nested types and expressions) are bounded here.
+ */
+#pragma once
+
+#include "debuginfo/dwarf.h"
+#include "debuginfo/elf_internal.h"
+
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+
+enum {
+	DWARF_MAX_DEPTH = 48,	/* nesting of scopes and of types */
+	DWARF_MAX_CHAIN = 32	/* typedefs, qualifiers, references to other entries in a row */
+};
+
+/* A unit: `cu` has the addresses and the line table, `die` the entries; they differ when it is split (.dwo). */
+struct dwarf_unit {
+	Dwarf_Die cu, die;
+	uint64_t begin, end; /* its bytes in .debug_info */
+};
+
+struct dwarf {
+	struct world *world;
+	struct arena *arena; /* own: as long as the file is open */
+	struct elf_file *file;
+	const char *path; /* of the file that holds the debug information */
+	enum addr_space as;
+	Dwarf *dw;
+	int fd; /* -1: none */
+	Elf *alt_elf;
+	int alt_fd;
+	struct dwp *package; /* dwarf_dwp.c; NULL: none */
+	Dwarf_CFI *debug_frame, *eh_frame;
+	bool has_cfi, has_units;
+	VEC(struct dwarf_unit) unit;
+	VEC(Dwarf_Die) instance; /* functions handed out: id - 1 */
+	struct numtab types;	 /* struct type by address of its entry */
+	struct strtab type_names; /* what was looked for by name; type_none: not there */
+	VEC(Dwarf_Die) type_die; /* of struct types that complete later: origin_id - 1 */
+};
+
+/* dwarf_open.c */
+void dwarf_close(struct dwarf *d); /* NULL is legal */
+/* Bytes of a debug section, decompressed; NULL when there is none. */
+const uint8_t *dwarf_section(struct dwarf *d, const char *name, size_t *n);
+const uint8_t *elf_section_bytes(Elf *elf, const char *name, size_t *n);
+/* dwarf_dwp.c: split units out of FILE.dwp.  The unit's entries, false when it is not there. */
+bool dwp_find_unit(struct dwarf *d, Dwarf_Die *skeleton, Dwarf_Die *ret);
+void dwp_close(struct dwp *p);
+
+/* dwarf_unit.c */
+const struct dwarf_unit *dwarf_units(struct dwarf *d, size_t *n);
+const struct dwarf_unit *dwarf_unit_at(struct dwarf *d, uint64_t pc);
+bool die_attr(Dwarf_Die *die, unsigned attr, Dwarf_Attribute *ret); /* also of its origin or specification */
+bool die_has(Dwarf_Die *die, unsigned attr);
+bool die_flag(Dwarf_Die *die, unsigned attr);
+const char *die_name(Dwarf_Die *die); /* NULL: none */
+bool die_ref(Dwarf_Die *die, unsigned attr, Dwarf_Die *ret);
+bool die_uint(Dwarf_Die *die, unsigned attr, uint64_t *ret);
+Dwarf_Die die_origin(Dwarf_Die *die); /* the abstract one, or itself */
+bool die_is_scope(int tag);	      /* namespaces and classes, which may hold functions and variables */
+/* Entries around a pc, from the outermost function inwards; the number found. */
+struct dwarf_chain {
+	Dwarf_Die at[DWARF_MAX_DEPTH];
+	unsigned n;
+};
+void dwarf_chain_at(struct dwarf *d, uint64_t pc, struct dwarf_chain *ret);
+/* Calls back for each child; stops when fn gives false. */
+void die_each_child(Dwarf_Die *die, bool (*fn)(void *arg, Dwarf_Die *child), void *arg);
+
+/* dwarf_search.c: does a unit's data hold that name at all?  Asked before a unit is walked. */
+struct dwarf_needle;
+struct dwarf_needle *dwarf_needle(struct dwarf *d, const char *name);
+bool dwarf_needle_in(const struct dwarf_needle *n, const struct dwarf_unit *u);
+void dwarf_needle_free(struct dwarf_needle *n);
+
+/* dwarf_type.c: never NULL; what cannot be told is TYPE_NONE or bytes. */
+struct type *dwarf_make_type(struct dwarf *d, Dwarf_Die *die, unsigned depth);
+/* The type that an entry's DW_AT_type names; void is TYPE_NONE.  false: there is no such attribute. */
+bool die_type(Dwarf_Die *die, Dwarf_Die *ret);
+Dwarf_Die dwarf_strip(Dwarf_Die type); /* through typedefs and qualifiers */
+uint64_t dwarf_size_of(Dwarf_Die type, unsigned depth);
+/* dwarf_spell.c */
+void dwarf_spell(Dwarf_Die *type, const char *name, struct buf *out); /* type NULL: void */
+
+/* dwarf_expr.c */
+struct dwarf_frame {
+	struct dwarf *d;
+	uint64_t pc;
+	bool is_entry;	/* pc is the function's first instruction */
+	Dwarf_Die func; /* the real function around pc, whose frame it is; addr NULL: none */
+};
+/* Compiles a location; NULL and *why when it cannot be read. */
+const struct dwarf_loc *dwarf_compile(const struct dwarf_frame *f, Dwarf_Attribute *attr, const Dwarf_Op *op, size_t n,
+				      struct arena *a, const char **why);
+/* Constant bytes as a location. */
+const struct dwarf_loc *dwarf_constant(const void *bytes, uint32_t n, struct arena *a);
+
+/* dwarf_abi.c: where the calling convention puts parameters and results.  One file a processor. */
+const struct dwarf_loc *dwarf_abi_param(struct dwarf *d, Dwarf_Die *func, unsigned index, struct arena *a,
+					const char **why);
+const struct dwarf_loc *dwarf_abi_return(struct dwarf *d, Dwarf_Die *type, struct arena *a, const char **why);
+const char *dwarf_abi_reg_name(unsigned reg); /* for messages */
+bool dwarf_abi_readable(unsigned reg);	      /* a general register, which the kernel saves */

@@ -1,0 +1,164 @@
+/* dwarf_line.c - source lines and addresses. */
+#include "debuginfo/dwarf_internal.h"
+
+#include <fnmatch.h>
+#include <stdlib.h>
+
+static void fill(Dwarf_Line *line, struct dwarf_line *ret)
+{
+	int n = 0, col = 0;
+	Dwarf_Addr pc = 0;
+	const char *file = dwarf_linesrc(line, NULL, NULL);
+	dwarf_lineno(line, &n);
+	dwarf_linecol(line, &col);
+	dwarf_lineaddr(line, &pc);
+	*ret = (struct dwarf_line){file ? file : "", n > 0 ? (uint32_t)n : 0, col > 0 ? (uint32_t)col : 0, pc};
+}
+
+bool dwarf_line_at(struct dwarf *d, uint64_t pc, struct dwarf_line *ret)
+{
+	const struct dwarf_unit *u = dwarf_unit_at(d, pc);
+	Dwarf_Die cu = u ? u->cu : (Dwarf_Die){0};
+	Dwarf_Line *line = u ? dwarf_getsrc_die(&cu, pc) : NULL;
+	if (!line)
+		return false;
+	fill(line, ret);
+	return true;
+}
+
+static bool file_matches(const char *pattern, const char *path)
+{
+	if (strpbrk(pattern, "*?[")) {
+		_cleanup_free_ char *below = xasprintf("*/%s", pattern);
+		return !fnmatch(pattern, path, 0) || !fnmatch(below, path, 0);
+	}
+	size_t n = strlen(path), m = strlen(pattern);
+	return n >= m && !strcmp(path + n - m, pattern) && (n == m || path[n - m - 1] == '/');
+}
+
+/* --- units that mention the file ------------------------------------------------------------------------------ */
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	return slash ? slash + 1 : path;
+}
+
+/* The unit's line program header, which names its files; not its length in bytes when something is odd. */
+static const uint8_t *line_header(struct dwarf *d, const struct dwarf_unit *u, size_t *n)
+{
+	Dwarf_Die cu = u->cu;
+	Dwarf_Attribute attr;
+	Dwarf_Word at;
+	size_t len;
+	const uint8_t *data = dwarf_section(d, ".debug_line", &len);
+	uint32_t unit, header;
+	uint16_t version;
+	*n = 0;
+	if (!data || !dwarf_attr(&cu, DW_AT_stmt_list, &attr) || dwarf_formudata(&attr, &at) || at > len || len - at < 16)
+		return NULL;
+	data += at;
+	memcpy(&unit, data, 4);
+	memcpy(&version, data + 4, 2);
+	size_t skip = version >= 5 ? 8 : 6;
+	memcpy(&header, data + skip, 4);
+	if (unit >= 0xfffffff0) /* 64-bit DWARF: no short cut */
+		return NULL;
+	*n = MIN(len - at, skip + 4 + (size_t)header);
+	return data;
+}
+
+enum { MAX_STRINGS = 64 };
+struct file_needle {
+	const char *base;
+	uint32_t offset[MAX_STRINGS]; /* in .debug_line_str (or .debug_str) of paths that end in it */
+	unsigned n;
+	bool all;
+};
+
+static void find_paths(struct dwarf *d, const char *section, struct file_needle *f)
+{
+	size_t n, len = strlen(f->base) + 1;
+	const uint8_t *data = dwarf_section(d, section, &n), *end = data + n;
+	for (const uint8_t *p = data; p && p < end && (p = memmem(p, (size_t)(end - p), f->base, len)); p++) {
+		const uint8_t *start = p;
+		while (start > data && start[-1])
+			start--;
+		bool whole = start == p, below = p > start && p[-1] == '/';
+		for (unsigned i = 0; i < 2 && (whole || below); i++) {
+			if (f->n == MAX_STRINGS) {
+				f->all = true;
+				return;
+			}
+			f->offset[f->n++] = (uint32_t)((i ? p : start) - data);
+			if (whole)
+				break;
+		}
+	}
+}
+
+static bool header_has(const struct file_needle *f, const uint8_t *header, size_t n)
+{
+	if (f->all || !header || memmem(header, n, f->base, strlen(f->base) + 1))
+		return true;
+	for (unsigned i = 0; i < f->n; i++)
+		if (memmem(header, n, &f->offset[i], 4))
+			return true;
+	return false;
+}
+
+/* --- statements --------------------------------------------------------------------------------------------------- */
+
+struct line_walk {
+	const char *file;
+	uint32_t first, last;
+	void (*fn)(void *arg, const struct dwarf_line *l);
+	void *arg;
+};
+
+static void walk_lines(const struct dwarf_unit *u, const struct line_walk *w)
+{
+	Dwarf_Die cu = u->cu;
+	Dwarf_Lines *lines;
+	size_t n;
+	if (dwarf_getsrclines(&cu, &lines, &n))
+		return;
+	const char *last_file = NULL;
+	bool matches = false;
+	for (size_t i = 0; i < n; i++) {
+		Dwarf_Line *line = dwarf_onesrcline(lines, i);
+		bool statement = false, end = false;
+		struct dwarf_line l;
+		if (!line || dwarf_linebeginstatement(line, &statement) || !statement ||
+		    dwarf_lineendsequence(line, &end) || end)
+			continue;
+		fill(line, &l);
+		if (l.line < w->first || l.line > w->last)
+			continue;
+		if (l.file != last_file) {
+			last_file = l.file;
+			matches = file_matches(w->file, l.file);
+		}
+		if (matches)
+			w->fn(w->arg, &l);
+	}
+}
+
+void dwarf_lines(struct dwarf *d, const char *file, uint32_t first, uint32_t last,
+		 void (*fn)(void *arg, const struct dwarf_line *l), void *arg)
+{
+	struct line_walk w = {file, first, last, fn, arg};
+	struct file_needle f = {.base = base_name(file), .all = strpbrk(file, "*?[") != NULL};
+	size_t n;
+	const struct dwarf_unit *u = dwarf_units(d, &n);
+	if (!f.all) {
+		find_paths(d, ".debug_line_str", &f);
+		find_paths(d, ".debug_str", &f);
+	}
+	for (size_t i = 0; i < n; i++) {
+		size_t len;
+		const uint8_t *header = line_header(d, &u[i], &len);
+		if (header_has(&f, header, len))
+			walk_lines(&u[i], &w);
+	}
+}

@@ -1,0 +1,134 @@
+/*
+ * dwarf_open.c - where debug information comes from: the file itself, or its separate debug file (found by
+ * elf_debug_file()); with a supplementary file (dwz), split units (.dwo, .dwp) and compressed sections.
+ */
+#include "debuginfo/dwarf_internal.h"
+
+#include <elfutils/libdwelf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+const uint8_t *elf_section_bytes(Elf *elf, const char *name, size_t *n)
+{
+	size_t strings;
+	*n = 0;
+	if (elf_getshdrstrndx(elf, &strings))
+		return NULL;
+	for (Elf_Scn *scn = NULL; (scn = elf_nextscn(elf, scn));) {
+		GElf_Shdr sh;
+		const char *s = gelf_getshdr(scn, &sh) ? elf_strptr(elf, strings, sh.sh_name) : NULL;
+		if (!s || sh.sh_type == SHT_NOBITS)
+			continue;
+		bool is_old = s[0] == '.' && s[1] == 'z' && !strcmp(s + 2, name + 1); /* .zdebug_info */
+		if (!is_old && strcmp(s, name) != 0)
+			continue;
+		Elf_Data *data = elf_getdata(scn, NULL);
+		if (!data || !data->d_buf)
+			return NULL;
+		*n = data->d_size;
+		return data->d_buf;
+	}
+	return NULL;
+}
+
+/* libdw has decompressed the sections of its file in place. */
+const uint8_t *dwarf_section(struct dwarf *d, const char *name, size_t *n)
+{
+	return elf_section_bytes(dwarf_getelf(d->dw), name, n);
+}
+
+static bool has_debug_info(Elf *elf)
+{
+	size_t n;
+	return elf_section_bytes(elf, ".debug_info", &n) && n;
+}
+
+/* dwz's supplementary file in the folders of --debuginfo, where libdw itself does not look. */
+static void find_alt(struct dwarf *d)
+{
+	const void *id;
+	const char *name;
+	ssize_t n = dwelf_dwarf_gnu_debugaltlink(d->dw, &name, &id);
+	if (n < 2 || !d->world->debuginfo_dirs || dwarf_getalt(d->dw))
+		return;
+	_cleanup_free_ char *list = xstrdup(d->world->debuginfo_dirs);
+	char *save = NULL;
+	for (char *dir = strtok_r(list, ":", &save); dir && d->alt_fd < 0; dir = strtok_r(NULL, ":", &save)) {
+		struct buf path = {0};
+		buf_printf(&path, "%s/.build-id/%02x/", dir, *(const uint8_t *)id);
+		for (ssize_t i = 1; i < n; i++)
+			buf_printf(&path, "%02x", ((const uint8_t *)id)[i]);
+		buf_puts(&path, ".debug");
+		d->alt_fd = open(path.data, O_RDONLY | O_CLOEXEC);
+		buf_free(&path);
+	}
+	Dwarf *alt = d->alt_fd < 0 ? NULL : dwarf_begin(d->alt_fd, DWARF_C_READ);
+	if (alt)
+		dwarf_setalt(d->dw, alt);
+}
+
+static struct dwarf *open_dwarf(struct elf_file *f, struct elf_file *from)
+{
+	struct dwarf *d = xcalloc(1, sizeof(*d));
+	d->fd = d->alt_fd = -1;
+	d->world = f->world;
+	d->file = f;
+	d->path = from->path;
+	d->as = AS_USER;
+	d->arena = arena_create();
+	if (from->in_memory) {
+		d->dw = dwarf_begin_elf(from->elf, DWARF_C_READ, NULL);
+	} else {
+		/* by descriptor, so that libdw knows the folder in which it looks for .dwo files */
+		d->fd = open(from->path, O_RDONLY | O_CLOEXEC);
+		d->dw = d->fd < 0 ? NULL : dwarf_begin(d->fd, DWARF_C_READ);
+	}
+	if (!d->dw) {
+		dwarf_close(d);
+		return NULL;
+	}
+	find_alt(d);
+	return d;
+}
+
+struct dwarf *elf_dwarf(struct elf_file *f, const char **why)
+{
+	if (!f->has_dwarf) {
+		f->has_dwarf = true;
+		struct elf_file *from = has_debug_info(f->elf) ? f : elf_debug_file(f);
+		if (from && has_debug_info(from->elf))
+			f->dwarf = open_dwarf(f, from);
+	}
+	if (!f->dwarf && why && f->refused)
+		*why = f->refused;
+	else if (!f->dwarf && why)
+		*why = arena_printf(f->world->arena, "%s has no debug information (compile it with -g, install its debug "
+				    "package, or name the folder with --debuginfo)", f->path);
+	return f->dwarf;
+}
+
+void dwarf_close(struct dwarf *d)
+{
+	if (!d)
+		return;
+	Dwarf *alt = d->dw && d->alt_fd >= 0 ? dwarf_getalt(d->dw) : NULL;
+	dwp_close(d->package);
+	dwarf_end(d->dw);
+	if (alt)
+		dwarf_end(alt);
+	if (d->eh_frame)
+		dwarf_cfi_end(d->eh_frame);
+	if (d->fd >= 0)
+		close(d->fd);
+	if (d->alt_fd >= 0)
+		close(d->alt_fd);
+	vec_free(&d->unit);
+	vec_free(&d->instance);
+	vec_free(&d->type_die);
+	numtab_free(&d->types);
+	strtab_free(&d->type_names);
+	arena_destroy(d->arena);
+	free(d);
+}
