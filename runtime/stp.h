@@ -36,8 +36,11 @@ RT u64 rt_stp_ctime(u8 *dst, s64 seconds)
 	u32 year = yoe + era * 400 + (month >= 10);
 	/* 1970-01-01 was a Thursday: day 719468 */
 	u32 wday = (day + 7 - 719468 % 7) % 7;
-	if (month > 11)
-		month = 11;
+	/* what the compiler knows of remainders is news to the verifier */
+	KEEP(wday);
+	KEEP(month);
+	if (month > 11 || wday > 6)
+		return 0;
 	for (u32 i = 0; i < 3; i++) {
 		dst[i] = (u8)days[wday * 3 + i];
 		dst[4 + i] = (u8)months[month * 3 + i];

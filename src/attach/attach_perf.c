@@ -131,7 +131,11 @@ static struct err *attach_perf_event(struct place *pl, const struct attach_point
 	default:
 		o.attr.type = p->perf_type;
 		o.attr.config = p->perf_config;
-		o.attr.sample_period = p->period;
+		o.attr.freq = p->freq != 0;
+		if (p->freq)
+			o.attr.sample_freq = p->freq;
+		else
+			o.attr.sample_period = p->period;
 	}
 	if (o.attr.type == PERF_TYPE_HARDWARE) {
 		features_probe_perf(pl->s->world);

@@ -17,6 +17,7 @@ struct stp_dprobe {
 	struct probe_spec spec;
 	struct attach_points points;
 	struct probe_args *args;  /* $variables; NULL: none */
+	uint32_t perf_type, perf_config; /* of perf events: PERF_TYPE_ and its config */
 	bool is_return;
 	const char *entry_event;  /* return of a syscall: "syscalls:sys_enter_X" of its entry */
 	bool args_are_fields;	  /* int_arg(n) is the n-th field of the record */
@@ -87,8 +88,8 @@ bool stp_family_expand(struct stp_comp *c, const struct stp_point *pt, struct st
 void stp_family_names(struct stp_comp *c, const struct stp_point *pt, unsigned depth, struct str_list *out);
 /* syscalls.c: writes the aliases that the patterns ask for: root is syscall, nd_syscall... */
 void stp_make_syscalls(struct stp_comp *c, const char *root, const char *pattern);
-/* entry.c: @entry() in return probes: entry probes that save values */
-void stp_make_entries(struct stp_comp *c);
+/* entry.c: @entry() in a return probe: adds an entry probe that saves values; before names are resolved */
+void stp_make_entry(struct stp_comp *c, struct stp_dprobe *dp);
 /* resolve.c */
 void stp_resolve(struct stp_comp *c);
 /* check.c: rules about loops, after resolve */

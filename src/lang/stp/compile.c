@@ -228,7 +228,6 @@ static void analyse(struct stp_comp *c)
 		stp_check_foreach(c);
 	if (failed(c))
 		return;
-	stp_make_entries(c);
 	if (!c->in->is_listing)
 		stp_elide(c);
 	if (failed(c))

@@ -120,9 +120,11 @@ static const char *spell_chain(struct stp_comp *c, const struct context *x)
 static bool find_points(struct stp_comp *c, struct stp_dprobe *dp)
 {
 	enum probe_kind k = dp->spec.kind;
-	if (k == PK_BEGIN || k == PK_END || k == PK_ERROR || k == PK_NEVER || k == PK_TIMER) {
+	bool is_perf = k == PK_PROFILE || k == PK_SOFTWARE || k == PK_HARDWARE;
+	if (is_perf || k == PK_BEGIN || k == PK_END || k == PK_ERROR || k == PK_NEVER || k == PK_TIMER) {
 		struct attach_point *p = arena_new(c->a, struct attach_point);
-		*p = (struct attach_point){.kind = k, .name = dp->name, .order = dp->spec.order, .period = dp->spec.period};
+		*p = (struct attach_point){.kind = k, .name = dp->name, .order = dp->spec.order, .period = dp->spec.period,
+					   .freq = dp->spec.freq, .perf_type = dp->perf_type, .perf_config = dp->perf_config};
 		vec_push(&dp->points.list, p);
 		return true;
 	}

@@ -22,13 +22,32 @@ static const char *spell(struct stp_comp *c, const struct stp_expr *e)
 	return s;
 }
 
+/* $parameter at the return of a system call is what it was at the entry. */
+static bool is_parameter(const struct stp_dprobe *dp, const struct stp_expr *e)
+{
+	if (e->kind != SE_TARGET || !dp->entry_event || str_eq(e->text, "$return") || str_has_prefix(e->text, "$$"))
+		return false;
+	const struct type *r = dp->args ? dp->args->record : NULL;
+	for (uint32_t i = 0; r && i < r->nfield; i++)
+		if (str_eq(r->field[i].name, e->text + 1))
+			return false;
+	return true;
+}
+
 /* @entry(e) becomes the local that the prologue fills. */
 static void replace_entry(struct stp_expr *e, void *arg)
 {
 	struct collecting *x = arg;
-	if (e->kind != SE_ENTRY)
+	const char *text;
+	if (is_parameter(x->dp, e)) {
+		struct stp_expr plain = *e;
+		plain.ncomp = 0;
+		text = spell(x->c, &plain);
+	} else if (e->kind == SE_ENTRY) {
+		text = spell(x->c, e->kid[0]);
+	} else {
 		return;
-	const char *text = spell(x->c, e->kid[0]);
+	}
 	size_t i = 0;
 	while (i < x->text.len && !str_eq(x->text.at[i], text))
 		i++;
@@ -108,13 +127,8 @@ static void make_entry(struct stp_comp *c, struct stp_dprobe *dp)
 	vec_free(&x.text);
 }
 
-void stp_make_entries(struct stp_comp *c)
+void stp_make_entry(struct stp_comp *c, struct stp_dprobe *dp)
 {
-	/* the list grows by entry probes, which have no @entry themselves */
-	size_t n = c->probes.len;
-	for (size_t i = 0; i < n; i++) {
-		struct stp_dprobe *dp = c->probes.at[i];
-		if (dp->is_return || dp->entry_event)
-			make_entry(c, dp);
-	}
+	if (dp->is_return || dp->entry_event)
+		make_entry(c, dp);
 }

@@ -4,6 +4,7 @@
  * A pattern is components joined by dots; (N) takes a number, (S) a string.
  */
 #include <errno.h>
+#include <linux/perf_event.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -58,32 +59,28 @@ static bool fill_hz(struct stp_comp *c, const struct stp_family *f, const struct
 	return true;
 }
 
-static bool fill_profile(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
+/* perf.type(T).config(C), counted (number 0: a million, 1: as said) or sampled so many times a second (2). */
+static bool fill_perf(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
 {
-	dp->spec.period = f->number ? (uint64_t)f->number : 1000000;
-	if (m->narg)
-		dp->spec.period = (uint64_t)MAX(num(m, 0), 1000);
-	dp->spec.unit = "ns";
-	return true;
-}
-
-static bool fill_profile_hz(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
-{
-	if (!fill_hz(c, f, m, dp))
-		return false;
-	dp->spec.freq = (uint64_t)num(m, 0);
-	dp->spec.unit = "hz";
-	return true;
-}
-
-/* Software events of perf by their names in the tapset. */
-static bool fill_software(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
-{
-	static const char *const names[] = {"cpu-clock", "task-clock", "faults", "context-switches",
-					    "cpu-migrations", "minor-faults", "major-faults",
-					    "alignment-faults", "emulation-faults"};
-	dp->spec.func = names[f->number];
-	dp->spec.period = m->narg ? (uint64_t)MAX(num(m, 0), 1) : 1000000;
+	dp->spec.period = 1000000;
+	if (f->number == 2) {
+		if (num(m, 2) < 1 || num(m, 2) > 100000) {
+			stp_error(c, dp->loc, "invalid frequency for a perf event");
+			return false;
+		}
+		dp->spec.freq = (uint64_t)num(m, 2);
+		dp->spec.period = 0;
+	} else if (f->number == 1) {
+		if (num(m, 2) < 1) {
+			stp_error(c, dp->loc, "invalid sample period for a perf event");
+			return false;
+		}
+		dp->spec.period = (uint64_t)num(m, 2);
+	}
+	dp->perf_type = (uint32_t)num(m, 0);
+	dp->perf_config = (uint32_t)num(m, 1);
+	bool is_clock = dp->perf_type == PERF_TYPE_SOFTWARE && dp->perf_config == PERF_COUNT_SW_CPU_CLOCK;
+	dp->spec.kind = is_clock ? PK_PROFILE : dp->perf_type == PERF_TYPE_SOFTWARE ? PK_SOFTWARE : PK_HARDWARE;
 	return true;
 }
 
@@ -228,9 +225,6 @@ static const int64_t SEC = 1000000000;
 	{where ".function(*).exported", kind, fill},                                               \
 	{where ".function(*).return", ret, fill},                                                  \
 	{where ".function(*).return.maxactive(N)", ret, fill}
-#define SOFTWARE(name, n)                                                                          \
-	{"perf.sw." name, PK_SOFTWARE, fill_software, n},                                          \
-	{"perf.sw." name ".sample(N)", PK_SOFTWARE, fill_software, n}
 #define LIFE(suffix, n)                                                                            \
 	{"process." suffix, PK_TRACEPOINT, fill_life, n}, {"process(*)." suffix, PK_TRACEPOINT, fill_life, n}
 
@@ -252,21 +246,9 @@ static const struct stp_family families[] = {
 	TIMER("nsec", 1),
 	TIMER("jiffies", 4 * MS),
 	{"timer.hz(N)", PK_TIMER, fill_hz},
-	{"timer.profile", PK_PROFILE, fill_profile},
-	{"timer.profile.tick", PK_PROFILE, fill_profile},
-	{"timer.profile.freq", PK_PROFILE, fill_profile},
-	{"timer.profile.freq.hz(N)", PK_PROFILE, fill_profile_hz},
-	{"perf.sw.cpu_clock", PK_PROFILE, fill_profile},
-	{"perf.sw.cpu_clock.sample(N)", PK_PROFILE, fill_profile},
-	{"perf.sw.cpu_clock.hz(N)", PK_PROFILE, fill_profile_hz},
-	SOFTWARE("task_clock", 1),
-	SOFTWARE("page_faults", 2),
-	SOFTWARE("context_switches", 3),
-	SOFTWARE("cpu_migrations", 4),
-	SOFTWARE("page_faults_min", 5),
-	SOFTWARE("page_faults_maj", 6),
-	SOFTWARE("alignment_faults", 7),
-	SOFTWARE("emulation_faults", 8),
+	{"perf.type(N).config(N)", PK_PROFILE, fill_perf, 0},
+	{"perf.type(N).config(N).sample(N)", PK_PROFILE, fill_perf, 1},
+	{"perf.type(N).config(N).hz(N)", PK_PROFILE, fill_perf, 2},
 	{"kernel.trace(S)", PK_RAWTRACEPOINT, fill_trace},
 	{"__event(S)", PK_TRACEPOINT, fill_event},
 	FUNCTION("kernel", PK_KPROBE, PK_KRETPROBE, fill_kprobe),

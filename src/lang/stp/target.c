@@ -39,6 +39,8 @@ struct type *stp_type_by_name(struct stp_comp *c, const char *name)
 static const struct field *argument(struct stp_dprobe *dp, const char *name)
 {
 	struct type *r = dp && dp->args ? dp->args->record : NULL;
+	if (dp && dp->entry_event && str_eq(name, "return"))
+		name = "ret";
 	for (uint32_t i = 0; r && i < r->nfield; i++)
 		if (str_eq(r->field[i].name, name))
 			return &r->field[i];
