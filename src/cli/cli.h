@@ -159,3 +159,4 @@ int list_probes(struct job *j);
 int list_functions(struct job *j); /* stap --dump-functions */
 int print_info(struct job *j);
 int verb_ir(char **argv);
+int verb_flame(char **argv);

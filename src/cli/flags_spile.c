@@ -71,6 +71,7 @@ const struct option_table options_spile = {
 		 "    spile [options] FILE [parameters]\n"
 		 "    spile [options] -e PROGRAM [parameters]\n"
 		 "    spile -l [PATTERN]\n"
+		 "    spile flame [--icicle] [--diff=OLD] FILE.folded > FILE.svg\n"
 		 "    spile ir [--passes=a,b] [--check] FILE\n\n"
 		 "Started as `bpftrace` or `stap` it takes that program's command line.\n\n",
 	.tail = "\nExamples:\n"

@@ -116,5 +116,7 @@ int main(int argc, char **argv)
 	}
 	if (p == 0 && str_eq(argv[1], "ir"))
 		return verb_ir(argv + 2);
+	if (p == 0 && str_eq(argv[1], "flame"))
+		return verb_flame(argv + 2);
 	return run_as(p, argv + 1);
 }
