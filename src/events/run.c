@@ -44,14 +44,18 @@ static bool exit_was_called(void *arg)
 static void report_lost(struct run *r)
 {
 	uint64_t lost = data_word(r, r->prog->lost_offset),
-		 skipped = data_word(r, r->prog->skipped_offset);
+		 skipped = data_word(r, r->prog->skipped_offset),
+		 unlocked = data_word(r, r->prog->unlocked_offset);
 
 	if (lost > r->lost && r->out->ops->lost)
 		r->out->ops->lost(r->out, lost - r->lost, NULL);
 	if (skipped > r->skipped && r->out->ops->lost)
 		r->out->ops->lost(r->out, skipped - r->skipped, "a probe fired inside another one");
+	if (unlocked > r->unlocked && r->out->ops->lost)
+		r->out->ops->lost(r->out, unlocked - r->unlocked, "globals were locked by another handler");
 	r->lost = lost;
 	r->skipped = skipped;
+	r->unlocked = unlocked;
 }
 
 /* --- records

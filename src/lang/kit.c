@@ -26,7 +26,7 @@ ir_ref kit_slot(struct kit *k, uint32_t size)
 	return r;
 }
 
-static struct kit_local *new_local(struct kit *k, uint32_t size)
+struct kit_local *kit_new_local(struct kit *k, uint32_t size)
 {
 	struct kit_local *v = arena_new(k->prog->arena, struct kit_local);
 	v->size = size;
@@ -79,9 +79,9 @@ struct ir_fn *kit_begin(struct kit *k, const char *name, enum prog_kind kind, st
 	enter(k, f);
 	ir_at(B(k), f->slots_block);
 	ir_ref ctx = ir_param(B(k), 0);
-	f->ctx = new_local(k, 8);
-	f->ret = new_local(k, 8);
-	f->scratch_base = new_local(k, 8);
+	f->ctx = kit_new_local(k, 8);
+	f->ret = kit_new_local(k, 8);
+	f->scratch_base = kit_new_local(k, 8);
 	ir_store(B(k), f->ctx->slot, 0, 8, ctx);
 	ir_store(B(k), f->ret->slot, 0, 8, C(k, 0));
 	f->body_block = ir_block_new(B(k), "body");
@@ -179,6 +179,7 @@ void kit_end(struct kit *k)
 		ir_jmp(B(k), f->after_scratch);
 	}
 	ir_at(B(k), f->exit_block);
+	kit_unlock(k);
 	if (f->scratch_started)
 		ir_store(B(k), ir_load(B(k), f->scratch_base->slot, 0, 8, false), 0, 8, C(k, 0));
 	ir_ret(B(k), ir_load(B(k), f->ret->slot, 0, 8, false));
@@ -200,7 +201,7 @@ void kit_return(struct kit *k, ir_ref value)
 			at_root.frame = root;
 			at_root.b = (struct ir_builder){
 				.fn = root->fn, .block = root->slots_block, .loc = k->b.loc};
-			root->returned = new_local(&at_root, 8);
+			root->returned = kit_new_local(&at_root, 8);
 			ir_store(&at_root.b, root->returned->slot, 0, 8, ir_const(&at_root.b, 0));
 		}
 		ir_store(B(k), kit_local_addr(k, root->returned), 0, 8, C(k, 1));
@@ -269,7 +270,7 @@ void kit_release(struct kit *k, uint32_t mark)
 struct kit_local *kit_local(struct kit *k, uint32_t size)
 {
 	if (size <= KIT_SLOT_MAX) {
-		struct kit_local *v = new_local(k, size);
+		struct kit_local *v = kit_new_local(k, size);
 		kit_zero(k, v->slot, ALIGN_UP(size, 8u));
 		return v;
 	}

@@ -172,6 +172,17 @@ void kit_loop_while(struct kit *k, ir_ref (*cond)(struct kit *k, void *arg),
 void kit_break(struct kit *k);
 void kit_continue(struct kit *k);
 
+/* --- the lock
+ * -------------------------------------------------------------------------------------------------
+ */
+
+/*
+ * From here until kit_unlock() or the handler's end, no other handler that locks runs, in the kernel or in user space.  Nothing when the
+ * handler holds the lock already.  When it cannot be had, the event is skipped and counted.
+ */
+void kit_lock(struct kit *k);
+void kit_unlock(struct kit *k);
+
 /* --- what the event is
  * ------------------------------------------------------------------------------------- */
 

@@ -24,6 +24,7 @@ struct kit_frame {
 	uint32_t scratch_used, scratch_max;
 	uint32_t scratch_floor; /* end of the last variable that lives in scratch: not released */
 	struct kit_local *scratch_base, *ctx, *ret, *returned;
+	struct kit_local *locked; /* 1 while the handler holds the lock; NULL: it takes none */
 };
 
 enum {
@@ -39,6 +40,8 @@ enum {
 
 /* A SLOT in the function's first block. */
 ir_ref kit_slot(struct kit *k, uint32_t size);
+/* A variable in a slot of the current function; not zeroed. */
+struct kit_local *kit_new_local(struct kit *k, uint32_t size);
 /* Enters a callback function with `nparams`; the record is parameter `record_param`. */
 struct kit_frame *kit_enter_callback(struct kit *k, const char *what, unsigned nparams,
 				     unsigned record_param);

@@ -69,6 +69,8 @@ struct stp_global {
 	struct stp_cell cell;
 	struct stp_cell key[STP_MAXKEYS];
 	bool is_read, is_written, is_iterated, reachable;
+	unsigned tid_keys; /* lock.c: keys that are the thread's number wherever it is mentioned, a bit each */
+	bool contested;	   /* lock.c */
 	/* stats */
 	unsigned stat_ops; /* enum stat_op */
 	int64_t hist[3];
@@ -84,7 +86,7 @@ struct stp_local {
 	struct loc loc;
 	struct stp_cell cell;
 	bool is_param;
-	unsigned reads, writes;
+	unsigned reads, writes, tid_writes; /* tid_writes: how often it is set to tid() */
 	struct kit_local *storage; /* by lowering */
 	struct stp_local *next;
 };
@@ -201,6 +203,7 @@ struct stp_stmt {
 	struct stp_expr *init, *step; /* FOR */
 	struct stp_stmt *body, *other; /* BLOCK: first of a list; TRY: block and handler */
 	struct stp_stmt *next;
+	bool lock, unlock; /* lock.c: before it, after it */
 	/* FOREACH */
 	struct stp_expr *value;	    /* SYM or NULL */
 	struct stp_expr **key;	    /* SYMs */

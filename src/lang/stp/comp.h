@@ -102,6 +102,8 @@ void stp_elide(struct stp_comp *c);
 bool stp_func_pure(struct stp_comp *c, struct stp_func *f);
 /* place.c: kernel or user space, one rule */
 void stp_place(struct stp_comp *c);
+/* lock.c: which handlers exclude each other */
+void stp_place_locks(struct stp_comp *c);
 /* lower.c */
 void stp_lower(struct stp_comp *c);
 /* fold.c */

@@ -263,6 +263,7 @@ static struct program *compile(struct lang_input *in)
 		stp_dump_types(c, in->dump_types);
 	if (!failed(c) && in->stop_after != 2) {
 		stp_place(c);
+		stp_place_locks(c);
 		if (!failed(c))
 			stp_lower(c);
 	}

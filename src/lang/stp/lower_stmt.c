@@ -74,7 +74,11 @@ void stp_lower_block(struct stp_lower *l, struct stp_stmt *s)
 {
 	for (; s; s = s->next) {
 		uint32_t mark = kit_mark(&l->kit);
+		if (s->lock)
+			kit_lock(&l->kit);
 		lower_stmt(l, s);
+		if (s->unlock)
+			kit_unlock(&l->kit);
 		kit_release(&l->kit, mark);
 	}
 }

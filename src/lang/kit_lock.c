@@ -1,0 +1,109 @@
+/*
+ * kit_lock.c - one lock for handlers that must not run at the same time.
+ *
+ * It is a word of the program's data: 0, or the owner (1 + number of its CPU; user space: ~0).  A handler that finds it taken waits,
+ * but not for ever: its event is then skipped and counted.  A handler that interrupted the owner on its own CPU must not
+ * wait at all.
+ */
+#include "lang/kit_internal.h"
+
+enum {
+	WAIT_ROUNDS = 1 << 20, /* of bpf_loop: several milliseconds, where an owner needs microseconds */
+	CACHE_LINE = 64,
+};
+
+static ir_ref lock_word(struct kit *k)
+{
+	struct program *p = k->prog;
+	if (!p->lock_offset) {
+		p->lock_offset = program_data(p, CACHE_LINE, CACHE_LINE);
+		p->unlocked_offset = program_data(p, 8, 8);
+	}
+	return ir_mapval(B(k), p->data, p->lock_offset);
+}
+
+/* A number in the entry function's frame, 0 at its start. */
+static struct kit_local *root_number(struct kit *k)
+{
+	struct kit_frame *root = k->frame->root;
+	struct kit at_root = *k;
+	at_root.frame = root;
+	at_root.b = (struct ir_builder){.fn = root->fn, .block = root->slots_block, .loc = k->b.loc};
+	struct kit_local *v = kit_new_local(&at_root, 8);
+	v->is_number = true;
+	ir_store(&at_root.b, v->slot, 0, 8, ir_const(&at_root.b, 0));
+	return v;
+}
+
+/* Once: takes the lock when it is free.  Goes on in a block where *held says whether it did; the owner it found is returned. */
+static ir_ref try_lock(struct kit *k, ir_ref me)
+{
+	ir_ref old = ir_atomic(B(k), IR_ATOMIC_CMPXCHG, lock_word(k), 0, 8, C(k, 0), me);
+	uint32_t end = kit_if(k, ir_bini(B(k), IR_EQ, old, 0));
+	ir_store(B(k), kit_local_addr(k, k->frame->root->locked), 0, 8, C(k, 1));
+	kit_endif(k, end);
+	return old;
+}
+
+/* One round of waiting. */
+static void wait_round(struct kit *k, struct kit_local *me)
+{
+	uint32_t end = kit_if(k, ir_bini(B(k), IR_EQ, ir_load(B(k), lock_word(k), 0, 8, false), 0));
+	ir_ref old = try_lock(k, ir_load(B(k), kit_local_addr(k, me), 0, 8, false));
+	uint32_t more = kit_if(k, ir_bini(B(k), IR_EQ, old, 0));
+	ir_jmp(B(k), k->frame->break_block);
+	kit_endif(k, more);
+	kit_endif(k, end);
+	ir_jmp(B(k), k->frame->continue_block);
+	ir_at(B(k), k->frame->continue_block);
+	ir_ret(B(k), C(k, 0));
+}
+
+static void wait(struct kit *k, struct kit_local *me)
+{
+	struct ir_fn *fn;
+	kit_enter_callback(k, "wait", 2, 1);
+	wait_round(k, me);
+	ir_ref record = kit_leave_callback(k, &fn);
+	H(k, BPF_FUNC_loop, C(k, WAIT_ROUNDS), ir_fnaddr(B(k), fn), record, C(k, 0));
+}
+
+static ir_ref is_held(struct kit *k)
+{
+	return ir_load(B(k), kit_local_addr(k, k->frame->root->locked), 0, 8, false);
+}
+
+void kit_lock(struct kit *k)
+{
+	struct kit_frame *root = k->frame->root;
+	if (!root->locked)
+		root->locked = root_number(k);
+	uint32_t done = ir_block_new(B(k), "locked"), take = ir_block_new(B(k), "lock");
+	ir_br(B(k), is_held(k), done, take);
+	ir_at(B(k), take);
+	struct kit_local *me = kit_local(k, 8);
+	ir_ref owner = k->kind == PROG_USER ? C(k, -1) : ir_bini(B(k), IR_ADD, kit_cpu(k), 1);
+	ir_store(B(k), kit_local_addr(k, me), 0, 8, owner);
+	ir_ref old = try_lock(k, owner);
+	uint32_t taken = kit_if_unlikely(k, ir_bini(B(k), IR_NE, old, 0));
+	uint32_t mine = kit_if(k, ir_bin(B(k), IR_NE, old, ir_load(B(k), kit_local_addr(k, me), 0, 8, false)));
+	wait(k, me);
+	kit_endif(k, mine);
+	uint32_t lost = kit_if_unlikely(k, ir_bini(B(k), IR_EQ, is_held(k), 0));
+	kit_count(k, k->prog->unlocked_offset, 1);
+	kit_return(k, 0);
+	kit_endif(k, lost);
+	kit_endif(k, taken);
+	ir_jmp(B(k), done);
+	ir_at(B(k), done);
+}
+
+void kit_unlock(struct kit *k)
+{
+	if (!k->frame->root->locked)
+		return;
+	uint32_t end = kit_if(k, is_held(k));
+	ir_atomic(B(k), IR_ATOMIC_XCHG, lock_word(k), 0, 8, C(k, 0), 0);
+	ir_store(B(k), kit_local_addr(k, k->frame->root->locked), 0, 8, C(k, 0));
+	kit_endif(k, end);
+}
