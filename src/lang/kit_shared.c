@@ -38,7 +38,7 @@ static bool is_word(uint32_t n)
 static bool can_share(const struct kit *k, enum kit_shared_op op, const struct var *v)
 {
 	bool is_keyed = v->key && v->map != k->prog->data && v->map != k->prog->percpu;
-	if (!is_keyed || v->map->key_size > KEY_MAX || v->value->kind == TYPE_TSERIES)
+	if (!is_keyed || v->wrap || v->map->key_size > KEY_MAX || v->value->kind == TYPE_TSERIES)
 		return false;
 	if (v->has_seq && v->map->value_size > KIT_SLOT_MAX)
 		return false; /* needs scratch, which is the caller's */

@@ -80,6 +80,7 @@ struct stp_func *stp_any_func(struct stp_comp *c, const char *name);
 
 /* elab.c: expands all probes into c->probes. */
 void stp_elaborate(struct stp_comp *c);
+void stp_set_pids(struct stp_dprobe *dp); /* of the points that the family found */
 void stp_expand_probe(struct stp_comp *c, struct stp_probe *p);
 bool stp_name_matches(const char *pattern, const char *name); /* * ? [] */
 /* points.c: the families.  false: the point is not of a family (mismatch_at: component that failed). */

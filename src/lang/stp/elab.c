@@ -116,6 +116,13 @@ static const char *spell_chain(struct stp_comp *c, const struct context *x)
 	return s;
 }
 
+/* -c and -x narrow down only the probes that name no file: process("path") means every process that runs it. */
+void stp_set_pids(struct stp_dprobe *dp)
+{
+	vec_each(p, &dp->points.list)
+		(*p)->pid = dp->spec.pid;
+}
+
 /* Fills in what the spec matches in this world; false: nothing. */
 static bool find_points(struct stp_comp *c, struct stp_dprobe *dp)
 {
@@ -132,6 +139,7 @@ static bool find_points(struct stp_comp *c, struct stp_dprobe *dp)
 	diags_init(&scratch, c->a);
 	probe_expand(c->world, &dp->spec, c->a, c->quiet ? &scratch : c->diags, &dp->points);
 	diags_free(&scratch);
+	stp_set_pids(dp);
 	if (!dp->points.list.len)
 		return false;
 	dp->args = probe_arguments(c->world, dp->points.list.at[0], c->a);

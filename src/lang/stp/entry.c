@@ -106,6 +106,7 @@ static struct stp_dprobe *entry_probe(struct stp_comp *c, struct stp_dprobe *ret
 		dp->spec.kind = ret->spec.kind == PK_URETPROBE ? PK_UPROBE : PK_KPROBE;
 	}
 	probe_expand(c->world, &dp->spec, c->a, c->diags, &dp->points);
+	stp_set_pids(dp);
 	if (dp->points.list.len)
 		dp->args = probe_arguments(c->world, dp->points.list.at[0], c->a);
 	return dp;
