@@ -133,7 +133,8 @@ static ir_ref scratch_row_const(struct kit *k, int64_t times)
 /*
  * Takes one of this CPU's scratch regions: a program can be interrupted by another one (an
  * interrupt, or preemption of a uprobe program), so there are SCRATCH_LEVELS of them, each with a
- * word that says "taken".
+ * word that says "taken".  The number of the level passes through what the verifier cannot know (the upper bits
+ * of that word, always zero): or it would walk the whole program once a level.
  */
 static void acquire_scratch(struct kit *k, struct kit_frame *f)
 {
@@ -149,11 +150,14 @@ static void acquire_scratch(struct kit *k, struct kit_frame *f)
 	for (int level = 0; level < SCRATCH_LEVELS; level++) {
 		ir_ref at = level ? ir_bin(B(k), IR_ADD, base, scratch_row_const(k, level)) : base;
 		ir_ref taken = ir_atomic(B(k), IR_ATOMIC_XCHG, at, 0, 8, C(k, 1), 0);
+		ir_ref blurred = ir_bini(B(k), IR_ADD, ir_bini(B(k), IR_LSHR, taken, 1), level);
 		uint32_t got = ir_block_new(B(k), "got"), next = ir_block_new(B(k), "next_level");
 		k->b.fn->block.at[next].unlikely = true;
 		ir_br(B(k), taken, next, got);
 		ir_at(B(k), got);
-		ir_store(B(k), f->scratch_base->slot, 0, 8, at);
+		blurred = ir_bini(B(k), IR_AND, blurred, SCRATCH_LEVELS - 1);
+		at = ir_bin(B(k), IR_MUL, blurred, scratch_row_const(k, 1));
+		ir_store(B(k), f->scratch_base->slot, 0, 8, ir_bin(B(k), IR_ADD, base, at));
 		ir_jmp(B(k), f->after_scratch);
 		ir_at(B(k), next);
 	}
