@@ -16,6 +16,18 @@ struct stp_value stp_none(void)
 	return (struct stp_value){.type = ST_UNKNOWN};
 }
 
+struct kit_local *stp_number(struct stp_lower *l)
+{
+	struct kit_local *v = kit_local(&l->kit, 8);
+	v->is_number = true;
+	return v;
+}
+
+struct kit_local *stp_variable(struct stp_lower *l, const struct stp_cell *c)
+{
+	return c->type == ST_STRING ? kit_local(&l->kit, c->cap) : stp_number(l);
+}
+
 struct stp_value stp_literal(struct stp_lower *l, const char *s)
 {
 	uint32_t n = (uint32_t)strlen(s), cap = ALIGN_UP(MIN(n, (uint32_t)STP_MAXSTRING - 1) + 1, 8u);
@@ -63,7 +75,7 @@ static struct ir_fn *lower_handler(struct stp_comp *c, struct stp_dprobe *dp, co
 	if (dp->in_user && dp->spec.kind != PK_END && dp->spec.kind != PK_ERROR)
 		check_stopped(l);
 	if (dp->in_user)
-		l->actions = kit_local(&l->kit, 8);
+		l->actions = stp_number(l);
 	if (dp->uses_tokens)
 		l->tokens = kit_local(&l->kit, STP_MAXSTRING + 8);
 	stp_declare(l, &dp->scope);

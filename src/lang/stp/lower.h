@@ -80,6 +80,9 @@ struct stp_value stp_long(ir_ref v);
 struct stp_value stp_string(ir_ref v, uint32_t cap);
 struct stp_value stp_literal(struct stp_lower *l, const char *s);
 struct stp_value stp_none(void);
+/* A zeroed local that is a number (never an address: the verifier need not know it in loops), or as the cell says. */
+struct kit_local *stp_number(struct stp_lower *l);
+struct kit_local *stp_variable(struct stp_lower *l, const struct stp_cell *c);
 /* lower_expr.c */
 struct stp_value stp_lower_expr(struct stp_lower *l, struct stp_expr *e);
 ir_ref stp_lower_long(struct stp_lower *l, struct stp_expr *e);

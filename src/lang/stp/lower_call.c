@@ -58,7 +58,7 @@ static struct stp_value call_script(struct stp_lower *l, struct stp_expr *e)
 	struct stp_inline call = {.func = f, .outer = l->call};
 	stp_declare(l, &f->scope);
 	if (f->ret.type != ST_UNKNOWN)
-		call.ret = kit_local(&l->kit, f->ret.type == ST_STRING ? f->ret.cap : 8);
+		call.ret = stp_variable(l, &f->ret);
 	bind_params(l, f, arg);
 	call.exit = stp_exit_new(l, f->name);
 	struct stp_loop *loop = l->loop;

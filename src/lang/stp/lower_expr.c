@@ -96,7 +96,7 @@ static ir_ref binary(struct stp_lower *l, struct stp_expr *e)
 static ir_ref logical(struct stp_lower *l, struct stp_expr *e)
 {
 	bool or = e->kind == SE_OR;
-	struct kit_local *r = kit_local(&l->kit, 8);
+	struct kit_local *r = stp_number(l);
 	ir_store(LB(l), kit_local_addr(&l->kit, r), 0, 8, stp_c(l, or));
 	ir_ref first = stp_lower_cond(l, e->kid[0]);
 	uint32_t end = stp_if(l, or ? ir_bini(LB(l), IR_XOR, first, 1) : first);
@@ -110,7 +110,7 @@ static struct stp_value ternary(struct stp_lower *l, struct stp_expr *e)
 {
 	bool string = e->type == ST_STRING;
 	uint32_t then = ir_block_new(LB(l), "then"), other = ir_block_new(LB(l), "else"), end = ir_block_new(LB(l), "endif");
-	struct kit_local *r = kit_local(&l->kit, string ? e->cap : 8);
+	struct kit_local *r = string ? kit_local(&l->kit, e->cap) : stp_number(l);
 	ir_br(LB(l), stp_lower_cond(l, e->kid[0]), then, other);
 	for (int arm = 1; arm <= 2; arm++) {
 		ir_at(LB(l), arm == 1 ? then : other);

@@ -86,7 +86,7 @@ static void finish_jumps(struct stp_lower *l)
 static void want_pending(struct stp_lower *l)
 {
 	if (!l->pending && l->exits)
-		l->pending = kit_local(&l->kit, 8);
+		l->pending = stp_number(l);
 }
 
 /* --- errors ---------------------------------------------------------------------------------------------------- */
@@ -125,7 +125,7 @@ static void stop_session(struct stp_lower *l)
 static void fail_plain(struct stp_lower *l, struct loc loc, const char *fmt)
 {
 	if (!l->failed) {
-		l->failed = kit_local(&l->kit, 8);
+		l->failed = stp_number(l);
 		l->fail_block = ir_block_new(LB(l), "failed");
 		l->kit.b.fn->block.at[l->fail_block].unlikely = true;
 	}
@@ -282,7 +282,7 @@ static void for_step(struct kit *k, void *arg)
 static void callback_for(struct stp_lower *l, struct stp_stmt *s)
 {
 	want_pending(l);
-	struct for_arg f = {l, s, kit_local(&l->kit, 8)};
+	struct for_arg f = {l, s, stp_number(l)};
 	struct stp_loop loop = {.ended = f.ended};
 	enter_loop(l, &loop);
 	l->depth++;
@@ -359,7 +359,7 @@ static void prepare_slice(struct stp_lower *l, struct stp_stmt *s, struct kit_lo
 			continue;
 		struct stp_value v = stp_lower_expr(l, s->slice[i]);
 		bool string = s->expr->global->key[i].type == ST_STRING;
-		want[i] = kit_local(&l->kit, string ? s->expr->global->key[i].cap : 8);
+		want[i] = stp_variable(l, &s->expr->global->key[i]);
 		ir_ref at = kit_local_addr(&l->kit, want[i]);
 		if (string)
 			kit_str_copy(&l->kit, at, s->expr->global->key[i].cap, v.v, v.cap);
@@ -421,7 +421,7 @@ static void plain_foreach(struct stp_lower *l, struct stp_stmt *s)
 	uint32_t ksize = type_mem_size(v->key), vsize = type_mem_size(v->value);
 	uint32_t head = ir_block_new(LB(l), "foreach"), body = ir_block_new(LB(l), "row"), end = ir_block_new(LB(l), "rows");
 	struct stp_loop loop = {.plain = true, .on_break = end, .on_continue = head};
-	struct kit_local *handle = kit_local(&l->kit, 8), *want[STP_MAXKEYS];
+	struct kit_local *handle = stp_number(l), *want[STP_MAXKEYS];
 	prepare_slice(l, s, want);
 	ir_ref limit = limit_of(l, s, end);
 	ir_ref h = ir_helper(LB(l), UH_SNAPSHOT_OPEN, stp_c(l, v->id), stp_c(l, (int64_t)sort_of(s)), limit);
@@ -475,7 +475,7 @@ static void callback_foreach(struct stp_lower *l, struct stp_stmt *s)
 	struct stp_loop loop = {0};
 	prepare_slice(l, s, r.want);
 	if (s->limit) {
-		r.left = kit_local(&l->kit, 8);
+		r.left = stp_number(l);
 		ir_ref n = stp_lower_long(l, s->limit);
 		ir_store(LB(l), kit_local_addr(&l->kit, r.left), 0, 8, n);
 	}
@@ -510,7 +510,7 @@ static void plain_buckets(struct stp_lower *l, struct stp_stmt *s, uint32_t n)
 	uint32_t head = ir_block_new(LB(l), "buckets"), body = ir_block_new(LB(l), "bucket"),
 		 step = ir_block_new(LB(l), "step"), end = ir_block_new(LB(l), "done");
 	struct stp_loop loop = {.plain = true, .on_break = end, .on_continue = step};
-	struct kit_local *i = kit_local(&l->kit, 8);
+	struct kit_local *i = stp_number(l);
 	ir_store(LB(l), kit_local_addr(&l->kit, i), 0, 8, stp_c(l, 0));
 	ir_ref limit = s->limit ? stp_lower_long(l, s->limit) : stp_c(l, n);
 	ir_jmp(LB(l), head);

@@ -42,7 +42,7 @@ struct stp_value stp_lower_stat(struct stp_lower *l, struct stp_expr *e)
 ir_ref stp_hist_count(struct stp_lower *l, struct stp_expr *hist, ir_ref bucket, struct loc loc)
 {
 	struct stp_global *g;
-	struct kit_local *i = kit_local(&l->kit, 8);
+	struct kit_local *i = stp_number(l);
 	ir_store(LB(l), kit_local_addr(&l->kit, i), 0, 8, bucket);
 	ir_ref at = stp_stat_merged(l, hist->kid[0], &g);
 	stp_raise_if(l, ir_bini(LB(l), IR_EQ, ir_load(LB(l), at, 0, 8, false), 0), loc, "empty aggregate");

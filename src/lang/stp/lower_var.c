@@ -59,7 +59,7 @@ void stp_declare(struct stp_lower *l, struct stp_scope *s)
 {
 	for (struct stp_local *v = s->local; v; v = v->next)
 		if (v->reads || v->writes || v->is_param)
-			v->storage = kit_local(&l->kit, v->cell.type == ST_STRING ? v->cell.cap : 8);
+			v->storage = stp_variable(l, &v->cell);
 }
 
 /* --- keys ------------------------------------------------------------------------------------------------------- */
@@ -250,7 +250,7 @@ static void prepare_match(struct match *m)
 	struct stp_lower *l = m->l;
 	for (int i = 0; m->kid && i < m->g->nkeys; i++)
 		if (m->kid[i]) {
-			m->want[i] = kit_local(&l->kit, m->g->key[i].type == ST_STRING ? m->g->key[i].cap : 8);
+			m->want[i] = stp_variable(l, &m->g->key[i]);
 			store_key(l, kit_local_addr(&l->kit, m->want[i]), &m->g->key[i], stp_lower_expr(l, m->kid[i]));
 		}
 }
@@ -307,7 +307,7 @@ ir_ref stp_lower_in(struct stp_lower *l, struct stp_expr *e)
 {
 	if (!has_wildcard(e))
 		return kit_var_has(&l->kit, e->global->var, stp_lower_key(l, e->global, e->kid));
-	struct match m = {.l = l, .g = e->global, .kid = e->kid, .found = kit_local(&l->kit, 8)};
+	struct match m = {.l = l, .g = e->global, .kid = e->kid, .found = stp_number(l)};
 	ir_store(LB(l), kit_local_addr(&l->kit, m.found), 0, 8, stp_c(l, 0));
 	each_row(&m, found_row);
 	return ir_load(LB(l), kit_local_addr(&l->kit, m.found), 0, 8, false);
