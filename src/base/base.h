@@ -129,6 +129,13 @@ bool str_eq(const char *a, const char *b); /* NULL equals only NULL */
 bool glob_match(const char *pattern, const char *s); /* `*` only, as bpftrace */
 /* The candidate nearest to `word` by edit distance, NULL when none is near enough to suggest. */
 const char *nearest_word(const char *word, const char *const *candidates, size_t n);
+/* The same for candidates that come one by one: true when this one is nearer than all before.  `best` is borrowed. */
+struct nearest {
+	const char *word, *best;
+	unsigned limit;
+};
+struct nearest nearest_begin(const char *word);
+bool nearest_add(struct nearest *n, const char *candidate);
 /* Whole file (also from /proc and sysfs, whose size is 0) as a NUL-terminated string; NULL and errno. */
 char *read_file(const char *path, size_t *len_ret);
 

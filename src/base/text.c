@@ -64,18 +64,33 @@ static unsigned distance(const char *a, const char *b)
 	return row[n];
 }
 
+struct nearest nearest_begin(const char *word)
+{
+	return (struct nearest){.word = word,
+				.limit = (unsigned)MAX(strlen(word) / 3, (size_t)1) + 1};
+}
+
+bool nearest_add(struct nearest *n, const char *candidate)
+{
+	if (!n->word)
+		return false;
+	size_t a = strlen(n->word), b = strlen(candidate);
+	if ((a > b ? a - b : b - a) >= n->limit) /* the distance is at least that */
+		return false;
+	unsigned d = distance(n->word, candidate);
+	if (d >= n->limit)
+		return false;
+	n->limit = d;
+	n->best = candidate;
+	return true;
+}
+
 const char *nearest_word(const char *word, const char *const *candidates, size_t n)
 {
-	const char *best = NULL;
-	unsigned limit = (unsigned)MAX(strlen(word) / 3, (size_t)1) + 1;
-	for (size_t i = 0; i < n; i++) {
-		unsigned d = distance(word, candidates[i]);
-		if (d < limit) {
-			limit = d;
-			best = candidates[i];
-		}
-	}
-	return best;
+	struct nearest near = nearest_begin(word);
+	for (size_t i = 0; i < n; i++)
+		nearest_add(&near, candidates[i]);
+	return near.best;
 }
 
 char *read_file(const char *path, size_t *len_ret)

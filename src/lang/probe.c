@@ -131,17 +131,32 @@ struct attach_point *expansion_add(struct expansion *x, const char *fmt, ...)
 	return p;
 }
 
-void expansion_error(struct expansion *x, const char *fmt, ...)
+static struct diag *report(struct expansion *x, const char *fmt, va_list ap)
 {
-	if (!x->diags)
-		return;
-	va_list ap;
-	va_start(ap, fmt);
 	_cleanup_free_ char *msg = NULL;
 	if (vasprintf(&msg, fmt, ap) < 0)
 		msg = NULL;
+	return diag_error(x->diags, x->spec->loc, "%s", msg ? msg : "out of memory");
+}
+
+void expansion_error(struct expansion *x, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	if (x->diags)
+		report(x, fmt, ap);
 	va_end(ap);
-	diag_error(x->diags, x->spec->loc, "%s", msg ? msg : "out of memory");
+}
+
+void expansion_error_near(struct expansion *x, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	struct diag *d = x->diags ? report(x, fmt, ap) : NULL;
+	va_end(ap);
+	const char *near = d ? probe_nearest(x->world, x->spec, x->arena) : NULL;
+	if (near)
+		diag_hint(x->diags, d, "did you mean %s?", near);
 }
 
 void names_add(struct names *n, const char *name, size_t len)

@@ -99,6 +99,9 @@ struct attach_points {
 void probe_expand(struct world *w, const struct probe_spec *spec, struct arena *a, struct diags *d,
 		  struct attach_points *ret);
 
+/* The probe that is there and most like a spec that matches nothing, as a user would write it; NULL: none is near. */
+const char *probe_nearest(struct world *w, const struct probe_spec *spec, struct arena *a);
+
 /* What a handler can see at a point. */
 struct probe_args {
 	struct type *record;	 /* `args`: STRUCT with fields; NULL when there are none.  Tracepoints: offsets

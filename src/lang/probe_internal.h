@@ -17,6 +17,8 @@ struct expansion {
  * "kind:REST", REST formatted; NULL: the kind's name alone. */
 struct attach_point *expansion_add(struct expansion *x, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void expansion_error(struct expansion *x, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* With the probe that may have been meant as a hint. */
+void expansion_error_near(struct expansion *x, const char *fmt, ...) PRINTF_LIKE(2, 3);
 static inline bool is_pattern(const char *s)
 {
 	return s && strchr(s, '*');

@@ -341,7 +341,7 @@ void expand_iter(struct expansion *x)
 	}
 	names_free(&found);
 	if (b && x->spec->func && !is_pattern(x->spec->func) && !x->ret->list.len)
-		expansion_error(x, "iter %s not available for your kernel version.", x->spec->func);
+		expansion_error_near(x, "iter %s not available for your kernel version.", x->spec->func);
 }
 
 /* --- SystemTap's process and thread events, which the scheduler's tracepoints see

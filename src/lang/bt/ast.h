@@ -203,7 +203,7 @@ struct bt_script {
 	struct loc import_loc; /* src set: an import was used */
 };
 
-/* parse.c: NULL after a syntax error (bpftrace stops at the first). */
+/* parse.c: NULL after syntax errors, at most one a probe. */
 struct bt_script *bt_parse(struct lang_input *in);
 /* Number as bpftrace writes them: 0x, octal, 1e6, 10_000, 5ms.  base 0: from the prefix; 10: decimal only.
  * NULL when all is well, else what is wrong with it. */
@@ -280,6 +280,7 @@ enum bt_call_flag {
 };
 const struct bt_builtin *bt_builtin_find(const char *name); /* also argN, sargN */
 const struct bt_call *bt_call_find(const char *name);
+void bt_builtin_nearest(struct nearest *near); /* offers the names of all builtins */
 const char *bt_call_nearest(const char *name); /* for a hint; NULL */
 /* Type of a BT_CALL whose `call` is set: counts and checks the arguments, and types them. */
 struct type *bt_call_sema(struct bt_sema *s, struct bt_expr *e);

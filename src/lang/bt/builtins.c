@@ -527,3 +527,9 @@ const struct bt_builtin *bt_builtin_find(const char *name)
 		return &arg_builtin;
 	return is_numbered(name, "sarg") ? &sarg_builtin : NULL;
 }
+
+void bt_builtin_nearest(struct nearest *near)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(builtins); i++)
+		nearest_add(near, builtins[i].name);
+}

@@ -31,7 +31,11 @@ const char *bt_call_nearest(const char *name)
 	for (unsigned t = 0; t < ARRAY_SIZE(tables); t++)
 		for (const struct bt_call *c = tables[t]; c->name && n < ARRAY_SIZE(names); c++)
 			names[n++] = c->name;
-	return nearest_word(name, names, n);
+	struct nearest near = nearest_begin(name);
+	for (unsigned i = 0; i < n; i++)
+		nearest_add(&near, names[i]);
+	bt_builtin_nearest(&near);
+	return near.best;
 }
 
 static bool check_count(struct bt_sema *s, struct bt_expr *e)

@@ -104,7 +104,7 @@ static struct type *sema_lhist(struct bt_sema *s, struct bt_expr *e)
 		bt_err(s, e->loc,
 		       "lhist() min must be less than max (provided min %ld and max %ld)",
 		       (long)min, (long)max);
-	if (max - min < step)
+	else if (max - min < step)
 		bt_err(s, e->loc,
 		       "lhist() step is too large for the given range (provided step %ld for range %ld)",
 		       (long)step, (long)(max - min));
@@ -282,7 +282,9 @@ static struct type *sema_delete(struct bt_sema *s, struct bt_expr *e)
 		return &type_bool;
 	}
 	m->var = bt_sema_var(s, m->text);
-	if (s->final && m->var && m->var->key)
+	if (s->final && m->var && !m->var->value)
+		bt_err(s, m->loc, "Undefined map: %s", m->text);
+	else if (s->final && m->var && m->var->key)
 		bt_err(s, e->loc,
 		       "call to delete() with a single argument expects a map without explicit keys "
 		       "(scalar map)");

@@ -389,6 +389,38 @@ static void body_item(struct bt_parser *p, struct tails *t)
 	}
 }
 
+/*
+ * After a syntax error the text goes on behind the braces of the item that began at `begin`, so that an error in the
+ * next probe is told too; false when its braces do not end.
+ */
+static bool recover(struct bt_parser *p, uint32_t begin)
+{
+	unsigned depth = 0;
+	uint32_t pos = begin;
+	while (pos < p->len) {
+		uint32_t next = bt_scan(p, pos);
+		char c = bt_at(p, next);
+		if (c == '"') {
+			pos = scan_quoted(p, next);
+			continue;
+		}
+		pos = next + 1;
+		if (c == '{')
+			depth++;
+		if (c != '}')
+			continue;
+		if (!depth)
+			return false;
+		if (--depth == 0)
+			break;
+	}
+	p->pos = MIN(pos, p->len);
+	p->depth = 0;
+	p->failed = false;
+	bt_skip(p);
+	return !bt_at_end(p) && (bt_is_ident_start(bt_peek(p, 0)) || bt_peek(p, 0) == '/');
+}
+
 struct bt_script *bt_parse(struct lang_input *in)
 {
 	struct bt_script *s = arena_new(in->arena, struct bt_script);
@@ -401,7 +433,13 @@ struct bt_script *bt_parse(struct lang_input *in)
 	shebang(&p);
 	c_part(&p);
 	head(&p);
-	for (bt_skip(&p); !bt_at_end(&p); bt_skip(&p))
+	bool failed = p.failed;
+	for (bt_skip(&p); !bt_at_end(&p); bt_skip(&p)) {
+		uint32_t begin = p.pos;
 		body_item(&p, &t);
-	return p.failed ? NULL : s;
+		failed |= p.failed;
+		if (p.failed && !recover(&p, begin))
+			break;
+	}
+	return failed ? NULL : s;
 }

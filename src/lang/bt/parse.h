@@ -3,8 +3,8 @@
  *
  * bpftrace's grammar has no tokens of its own: the same characters mean different things in an
  * attach point, in the C part and in an expression.  So the parser works on characters, and lex.c
- * gives it the lexical forms.  After the first error everything reads as end of text, which unwinds
- * the parser without a jump.
+ * gives it the lexical forms.  After an error everything reads as end of text, which unwinds
+ * the parser without a jump; it goes on with the next probe.
  */
 #pragma once
 

@@ -132,6 +132,7 @@ static void bind_let(struct binder *b, struct bt_stmt *st)
 		bt_err_now(b->s, st->name_loc,
 			   "Variable %s was already declared. Variable shadowing is not allowed.",
 			   st->expr->text);
+		bt_err_now(b->s, old->loc, "This is the initial declaration.");
 		return;
 	}
 	st->local = st->expr->local = declare(b, st->expr, st->name_loc, BT_L_LET);

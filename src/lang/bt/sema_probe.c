@@ -4,6 +4,20 @@
 /* --- matching -----------------------------------------------------------------------------------
  */
 
+/* Of these bpftrace only says that the probe has no place. */
+static bool is_left_to_probe(const struct probe_spec *spec)
+{
+	return spec->kind == PK_RAWTRACEPOINT || spec->kind == PK_USDT ||
+	       (spec->func && strchr(spec->func, '*')) || (spec->target && strchr(spec->target, '*'));
+}
+
+static void hint_nearest(struct bt_sema *s, struct diag *d, const struct probe_spec *spec)
+{
+	const char *near = s->in->world ? probe_nearest(s->in->world, spec, s->in->arena) : NULL;
+	if (near)
+		diag_hint(s->in->diags, d, "did you mean %s?", near);
+}
+
 static void no_match(struct bt_sema *s, const struct bt_point *pt, int severity)
 {
 	const struct probe_spec *spec = &pt->spec;
@@ -13,8 +27,8 @@ static void no_match(struct bt_sema *s, const struct bt_point *pt, int severity)
 		target = "";
 	const char *text = arena_printf(s->in->arena, "No matches for %s %s%s%s", kind ? kind : "",
 					target, *target ? ":" : "", func);
-	if (severity == 0)
-		bt_err_now(s, pt->loc, "%s.", text);
+	if (severity == 0 && !is_left_to_probe(spec))
+		hint_nearest(s, bt_err_now(s, pt->loc, "%s.", text), spec);
 	else if (severity == 1)
 		bt_warn_now(s, pt->loc, "%s. Skipping.", text);
 }
@@ -235,18 +249,21 @@ static struct bt_probe *split(struct bt_sema *s, struct bt_probe *p)
 /* --- the script ---------------------------------------------------------------------------------
  */
 
-static void nowhere(struct bt_sema *s, struct bt_probe *p)
+static void nowhere(struct bt_sema *s, struct bt_probe *p, bool is_said)
 {
-	if (s->in->opt.missing_probes == 0)
-		bt_err_now(
+	if (s->in->opt.missing_probes == 0 && !is_said) {
+		struct diag *d = bt_err_now(
 			s, p->loc,
 			"Probe has no valid attach points. If this is expected, set the 'missing_probes' "
 			"config variable to 'warn'.");
-	else if (s->in->opt.missing_probes == 1)
+		if (p->npoint == 1)
+			hint_nearest(s, d, &p->point[0].spec);
+	} else if (s->in->opt.missing_probes == 1) {
 		bt_warn_now(
 			s, p->loc,
 			"Probe has no valid attach points. It is being removed which may cause issues "
 			"with program behavior.");
+	}
 }
 
 bool bt_match_probes(struct bt_sema *s)
@@ -254,6 +271,7 @@ bool bt_match_probes(struct bt_sema *s)
 	size_t total = 0;
 	for (struct bt_probe **at = &s->script->probe; *at;) {
 		struct bt_probe *p = *at;
+		unsigned errors = s->in->diags->errors;
 		match_points(s, p);
 		total += programs_of(s, p);
 		if (p->npoint && too_many(s, p, total))
@@ -262,7 +280,7 @@ bool bt_match_probes(struct bt_sema *s)
 			at = &split(s, p)->next;
 			continue;
 		}
-		nowhere(s, p);
+		nowhere(s, p, s->in->diags->errors > errors);
 		*at = p->next; /* it is gone */
 	}
 	return !s->in->diags->errors;
