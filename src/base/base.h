@@ -12,8 +12,18 @@
 #include <string.h>
 
 #define ARRAY_SIZE(a)	   (sizeof(a) / sizeof((a)[0]))
-#define MIN(a, b)	   ((a) < (b) ? (a) : (b))
-#define MAX(a, b)	   ((a) > (b) ? (a) : (b))
+/* Each argument is evaluated once; in constants use the ones with _C. */
+#define MIN(a, b)	   PICK(a, <, b, __COUNTER__)
+#define MAX(a, b)	   PICK(a, >, b, __COUNTER__)
+#define MIN_C(a, b)	   ((a) < (b) ? (a) : (b))
+#define MAX_C(a, b)	   ((a) > (b) ? (a) : (b))
+#define PICK(a, op, b, n)  PICK_(a, op, b, n)
+#define PICK_(a, op, b, n)                                                                         \
+	__extension__({                                                                            \
+		__auto_type pick_a_##n = (a);                                                      \
+		__auto_type pick_b_##n = (b);                                                      \
+		pick_a_##n op pick_b_##n ? pick_a_##n : pick_b_##n;                                \
+	})
 #define ALIGN_UP(x, a)	   (((x) + ((a) - 1)) & ~((__typeof__(x))(a) - 1))
 #define PRINTF_LIKE(f, a)  __attribute__((format(printf, f, a)))
 #define MUST_CHECK	   __attribute__((warn_unused_result))

@@ -228,7 +228,7 @@ struct btf *world_btf(struct world *w, struct err **err)
 	if (w->btf)
 		return w->btf;
 	struct err *e = NULL;
-	if (!w->btf_failed)
+	if (!w->btf_failed && w->btf_path)
 		e = open_file(w->btf_path, NULL, &w->btf);
 	else if (err)
 		e = err_new(ENOENT, "no kernel BTF");

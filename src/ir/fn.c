@@ -218,7 +218,7 @@ static void reorder_phis(struct ir_fn *fn, uint32_t block, const uint32_t *old, 
 		at->second[old[k]] = at->first[old[k]];
 		at->first[old[k]] = (uint32_t)k + 1;
 	}
-	uint32_t *from = xmalloc(MAX(b->pred.len, 1) * sizeof(*from));
+	uint32_t *from = xmalloc(MAX(b->pred.len, (size_t)1) * sizeof(*from));
 	for (size_t k = 0; k < b->pred.len; k++) {
 		uint32_t p = b->pred.at[k];
 		from[k] = at->first[p] - 1;

@@ -165,17 +165,17 @@ static void patch_row_consts(struct program *p)
 
 void program_finish(struct program *p)
 {
-	uint32_t ncpus = MAX(p->ncpus, 1);
+	uint32_t ncpus = MAX(p->ncpus, 1u);
 	struct buf *ro = &p->rodata_bytes;
-	buf_fill(ro, 0, ALIGN_UP(MAX(ro->len, 1), 8) - ro->len);
+	buf_fill(ro, 0, ALIGN_UP(MAX(ro->len, (size_t)1), 8) - ro->len);
 	p->rodata->value_size = (uint32_t)ro->len;
 	p->rodata->init = arena_memdup(p->arena, ro->data, ro->len);
 	p->data->value_size = ALIGN_UP(p->data->value_size, 8);
 	/* A row a CPU, none sharing a cache line with another's. */
-	p->percpu_row = ALIGN_UP(MAX(p->percpu_row, 1), CACHE_LINE);
+	p->percpu_row = ALIGN_UP(MAX(p->percpu_row, 1u), CACHE_LINE);
 	p->percpu->value_size = p->percpu_row * ncpus;
 	/* Storing a stack reads a whole element of `stacks` from scratch. */
-	p->scratch_row = ALIGN_UP(MAX(p->scratch_row + p->stacks->value_size, 1), CACHE_LINE);
+	p->scratch_row = ALIGN_UP(MAX(p->scratch_row + p->stacks->value_size, 1u), CACHE_LINE);
 	p->scratch->value_size = p->scratch_row * SCRATCH_LEVELS * ncpus;
 	if (p->opt.ring_bytes)
 		p->ring->nentries = p->opt.ring_bytes;

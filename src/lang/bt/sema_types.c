@@ -180,7 +180,7 @@ static struct type *join_int(const struct type *a, bool a_flex, const struct typ
 	if (a_flex || b_flex || a->is_signed == b->is_signed)
 		return type_int(size, a_flex ? b->is_signed : a->is_signed);
 	const struct type *sign = a->is_signed ? a : b, *plain = a->is_signed ? b : a;
-	return type_int(sign->size > plain->size ? sign->size : MIN(size * 2, 8), true);
+	return type_int(sign->size > plain->size ? sign->size : MIN(size * 2, 8u), true);
 }
 
 static struct type *join_fields(struct bt_sema *s, struct type *a, struct type *b)
