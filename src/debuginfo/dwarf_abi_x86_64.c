@@ -219,7 +219,7 @@ static const struct dwarf_loc *take(struct params *p, const struct classes *c, u
 		/* rsp is 8 below a multiple of 16: the return address was pushed */
 		if (align > 8)
 			at = ALIGN_UP(p->stack - 8, 16) + 8;
-		p->stack = at + (int64_t)ALIGN_UP(MAX(c->by_reference ? 8 : c->size, 1), 8);
+		p->stack = at + (int64_t)ALIGN_UP(MAX(c->by_reference ? 8 : c->size, 1u), 8);
 		return in_memory(RSP, at, p->a);
 	}
 	uint8_t reg[2] = {0};

@@ -159,7 +159,7 @@ static unsigned add_derived(struct stp_comp *c, struct context *x, const struct 
 	}
 	dp->probe_loc = x->probe->loc;
 	dp->is_tapset = x->probe->is_tapset;
-	dp->derivation = spell_chain(c, x);
+	dp->derivation = c->in->dump_types ? spell_chain(c, x) : ""; /* long lists have long chains */
 	dp->body = assemble(c, x);
 	if (dp->guard) {
 		const char *name = arena_printf(c->a, "__guard%zu", c->probes.len);

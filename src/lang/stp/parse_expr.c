@@ -108,6 +108,8 @@ static void parse_components(struct parser *p, struct stp_expr *e)
 	for (;;) {
 		const struct stp_tok *t = stp_peek(p);
 		struct stp_member c = {.loc = t->loc}, pretty = {.loc = t->loc};
+		if (e->ncomp >= MAX_NESTING)
+			stp_parse_error(p, t, "nested too deeply");
 		if (stp_accept_op(p, "->")) {
 			t = stp_peek(p);
 			if (t->kind != TOK_IDENT && t->kind != TOK_KEYWORD)
