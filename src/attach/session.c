@@ -303,6 +303,8 @@ unsigned session_nattached(const struct session *s)
 	for (size_t i = 0; i < s->prog->probe.len; i++) {
 		const struct running *r = &s->running[i];
 
+		if (r->probe->is_hidden)
+			continue;
 		n += kind_of(r->probe) == PK_USDT ? new_usdt_names(r, &seen) : r->nattached;
 	}
 	strtab_free(&seen);

@@ -132,6 +132,8 @@ static unsigned list_program(struct job *j, struct script *s)
 {
 	unsigned n = 0;
 	vec_each(p, &s->prog->probe) {
+		if ((*p)->is_hidden)
+			continue;
 		for (uint32_t i = 0; i < (*p)->npoints; i++) {
 			const char *name = (*p)->points[i]->name;
 			list_point(j, s, listed_name(s, name ? name : (*p)->name), &n);

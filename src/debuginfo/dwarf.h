@@ -56,6 +56,7 @@ enum dwarf_piece_kind {
 struct dwarf_piece {
 	enum dwarf_piece_kind kind;
 	uint32_t size;  /* bytes of the variable that this piece holds; 0: all of it */
+	uint8_t bits, bit_offset; /* not 0: so many bits instead, from there in the value */
 	uint32_t first, count; /* its instructions */
 	const uint8_t *bytes;  /* DWP_BYTES, `size` of them (or nbytes, when there is one piece) */
 	uint32_t nbytes;
@@ -67,6 +68,8 @@ struct dwarf_loc {
 	uint32_t ninsn, npiece;
 	bool needs_load_address; /* some DWOP_ADDR */
 	bool needs_entry;        /* some DWOP_ENTRY_REG */
+	bool has_bits;           /* pieces are of bits, together no more than a word */
+	uint64_t entry;          /* needs_entry: first instruction of the function */
 	const struct dwarf_loc *cfa; /* needs_entry: the address that tells calls of the function apart */
 };
 

@@ -302,6 +302,33 @@ static bool push_address(struct build *b, Dwarf_Attribute *attr, const Dwarf_Op 
 	return push(b, as, (int64_t)addr);
 }
 
+/*
+ * The program's own block of thread-local storage ends at the thread pointer (variant II); those of shared libraries are
+ * where the loader puts them.
+ */
+static bool push_tls(struct build *b)
+{
+	struct elf_file *f = b->frame->d->file;
+	size_t n = 0;
+	uint64_t size = 0, align = 1;
+	bool is_program = !f->is_pie;
+	if (elf_getphdrnum(f->elf, &n))
+		n = 0;
+	for (size_t i = 0; i < n; i++) {
+		GElf_Phdr ph;
+		if (!gelf_getphdr(f->elf, (int)i, &ph))
+			break;
+		is_program |= ph.p_type == PT_INTERP;
+		if (ph.p_type == PT_TLS) {
+			size = ph.p_memsz;
+			align = ph.p_align ? ph.p_align : 1;
+		}
+	}
+	if (!is_program || !size || (align & (align - 1)))
+		return fail(b, "is thread-local in a shared library, whose place is not known before it is loaded");
+	return add_const(b, -(int64_t)ALIGN_UP(size, align)) && need(b, 1) && emit(b, DWOP_TLS, 0);
+}
+
 /* --- pieces -------------------------------------------------------------------------------------------------------- */
 
 static bool in_register(struct build *b, uint64_t reg)
@@ -339,9 +366,14 @@ static bool end_piece(struct build *b, uint64_t size)
 
 static bool bit_piece(struct build *b, const Dwarf_Op *op)
 {
-	if (op->number % 8 || op->number2)
+	if (op->number % 8 == 0 && op->number2 == 0 && !b->out->has_bits)
+		return end_piece(b, op->number / 8);
+	if (op->number > 64 || op->number2 > 63 || !end_piece(b, 0))
 		return fail(b, "is kept in bits of several places");
-	return end_piece(b, op->number / 8);
+	b->out->has_bits = true;
+	b->out->piece[b->out->npiece - 1].bits = (uint8_t)op->number;
+	b->out->piece[b->out->npiece - 1].bit_offset = (uint8_t)op->number2;
+	return true;
 }
 
 /* --- operations ----------------------------------------------------------------------------------------------------- */
@@ -425,7 +457,7 @@ static bool step_place(struct build *b, Dwarf_Attribute *attr, const Dwarf_Op *o
 	case DW_OP_GNU_const_index: return push_address(b, attr, op, DWOP_CONST);
 	case DW_OP_form_tls_address:
 	case DW_OP_GNU_push_tls_address:
-		return need(b, 1) && emit(b, DWOP_TLS, 0);
+		return push_tls(b);
 	case DW_OP_entry_value:
 	case DW_OP_GNU_entry_value: return push_entry_value(b, attr, op);
 	case DW_OP_convert:
@@ -520,8 +552,17 @@ const struct dwarf_loc *dwarf_compile(const struct dwarf_frame *f, Dwarf_Attribu
 		some |= b.out->piece[i].kind != DWP_NONE;
 	if (ok && !some)
 		ok = fail(&b, "is optimised out");
-	if (ok && b.out->needs_entry && !(b.out->cfa = cfa_of(f, work, a)))
+	uint64_t bits = 0;
+	for (uint32_t i = 0; ok && i < b.out->npiece; i++)
+		bits += b.out->piece[i].bits ? b.out->piece[i].bits : b.out->piece[i].size * 8ull;
+	if (ok && b.out->has_bits && bits > 64)
+		ok = fail(&b, "is kept in bits of several places");
+	Dwarf_Die func = f->func;
+	Dwarf_Addr entry = 0;
+	if (ok && b.out->needs_entry &&
+	    (dwarf_entrypc(&func, &entry) || !entry || !(b.out->cfa = cfa_of(f, work, a))))
 		ok = fail(&b, "needs a value that only the caller had");
+	b.out->entry = entry;
 	if (ok)
 		ret = keep(b.out, a);
 	else

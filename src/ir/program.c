@@ -66,6 +66,7 @@ void program_free(struct program *p)
 	vec_free(&p->name);
 	vec_free(&p->type);
 	vec_free(&p->row_consts);
+	vec_free(&p->entry);
 	buf_free(&p->rodata_bytes);
 	strtab_free(&p->string_index);
 	strtab_free(&p->rodata_index);

@@ -150,7 +150,7 @@ enum action_kind {
 	ACT_STP_HIST,	/* print(@hist_log(x)): args (stat_wire with buckets) */
 	ACT_STP_BACKTRACE,/* args (stack): print_backtrace and relatives; `number` selects the format */
 };
-enum runtime_error { RT_DIV_BY_ZERO, RT_ARRAY_BOUNDS, RT_MAP_FULL, RT_SCRATCH_BUSY, RT_STACK_FULL };
+enum runtime_error { RT_DIV_BY_ZERO, RT_ARRAY_BOUNDS, RT_MAP_FULL, RT_SCRATCH_BUSY, RT_STACK_FULL, RT_NO_ENTRY };
 
 /* Each record: this header, then the fixed part described by args, then packed string tails. */
 struct record_wire {
@@ -203,6 +203,7 @@ struct probe {
 	struct attach_point **points;
 	uint32_t npoints;
 	struct loc loc;
+	bool is_hidden; /* made by the compiler: not counted, not listed */
 	int return_value_default; /* documented in probe.h */
 };
 
@@ -271,6 +272,7 @@ struct program {
 	uint32_t realtime_offset;/* u64: nanoseconds from CLOCK_MONOTONIC to CLOCK_REALTIME, set before start; 0: unused */
 	uint32_t seq_offset;	 /* u64: insertion numbers of has_seq variables; 0: unused */
 	VEC(struct row_const) row_consts;
+	VEC(struct kit_entry *) entry; /* the kit's: functions whose registers are kept at their entry */
 };
 enum { SCRATCH_LEVELS = 4, STACK_FRAMES_MAX = 1024 };
 

@@ -11,6 +11,8 @@ const char *arch_arg_reg(unsigned i);
 const char *arch_ret_reg(void);
 const char *arch_ip_reg(void);
 const char *arch_sp_reg(void);
+/* Bytes from the stack pointer at a function's first instruction to its CFA. */
+int arch_entry_cfa_offset(void);
 /* The kernel's name of a general register by its DWARF number; NULL: none. */
 const char *arch_dwarf_reg(unsigned n);
 /* Bytes from the stack pointer at a function's entry to the i-th integer argument passed on the

@@ -57,3 +57,8 @@ const char *arch_dwarf_reg(unsigned n)
 					   "r9", "r10", "r11", "r12", "r13", "r14", "r15", "ip"};
 	return n < ARRAY_SIZE(regs) ? regs[n] : NULL;
 }
+
+int arch_entry_cfa_offset(void)
+{
+	return 8; /* the return address */
+}

@@ -216,8 +216,10 @@ struct kit_located {
 	enum addr_space as;
 };
 struct kit_located kit_locate(struct kit *k, const struct dwarf_loc *l, uint32_t size, struct loc loc);
-/* Has the compiler dropped some of these bytes of the variable? */
-bool kit_is_optimized_out(const struct dwarf_loc *l, uint32_t offset, uint32_t size);
+/* After all probes were lowered: adds those that variables need at the entry of their function. */
+void kit_finish_entries(struct kit *k);
+/* Has the compiler dropped some of these bits of the variable? */
+bool kit_is_optimized_out(const struct dwarf_loc *l, uint64_t bit, uint64_t nbits);
 /* Field of a tracepoint record / slot of a typed probe. */
 ir_ref kit_arg_scalar(struct kit *k, const struct field *f, uint32_t offset, struct loc loc);
 

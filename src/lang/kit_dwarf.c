@@ -7,6 +7,7 @@
 
 struct machine {
 	struct kit *k;
+	const struct dwarf_loc *whole;
 	ir_ref stack[DWARF_MAX_STACK + 1];
 	unsigned sp;
 	struct loc loc;
@@ -74,7 +75,7 @@ static void step(struct machine *m, const struct dwarf_insn *i)
 	case DWOP_CONST: push(m, C(k, i->arg)); break;
 	case DWOP_ADDR: push(m, ir_bini(B(k), IR_ADD, load_bias(k), i->arg)); break;
 	case DWOP_REG: push(m, reg(k, i->arg)); break;
-	case DWOP_ENTRY_REG: push(m, reg(k, i->arg)); break;
+	case DWOP_ENTRY_REG: push(m, kit_entry_reg(k, m->whole, (unsigned)i->arg, m->loc)); break;
 	case DWOP_TLS: push(m, ir_bin(B(k), IR_ADD, thread_pointer(k), pop(m))); break;
 	case DWOP_LOAD:
 		push(m, kit_read_scalar(k, pop(m), 0, i->width, i->is_signed, AS_NONE, m->loc));
@@ -103,7 +104,7 @@ static void step(struct machine *m, const struct dwarf_insn *i)
 
 static ir_ref run(struct kit *k, const struct dwarf_loc *l, const struct dwarf_piece *p, struct loc loc)
 {
-	struct machine m = {.k = k, .loc = loc};
+	struct machine m = {.k = k, .whole = l, .loc = loc};
 	for (uint32_t i = 0; i < p->count; i++)
 		step(&m, &l->insn[p->first + i]);
 	return pop(&m);
@@ -136,10 +137,48 @@ static void copy_piece(struct kit *k, const struct dwarf_loc *l, const struct dw
 	}
 }
 
+static ir_ref piece_bits(struct kit *k, const struct dwarf_loc *l, const struct dwarf_piece *p, struct loc loc)
+{
+	uint64_t v = 0;
+	switch (p->kind) {
+	case DWP_VALUE: return run(k, l, p, loc);
+	case DWP_MEMORY: return kit_read_scalar(k, run(k, l, p, loc), 0, 8, false, AS_NONE, loc);
+	case DWP_BYTES: memcpy(&v, p->bytes, MIN(p->nbytes, 8u)); return C(k, (int64_t)v);
+	default: return C(k, 0);
+	}
+}
+
+/* A word put together from bits of several places. */
+static struct kit_located gather_bits(struct kit *k, const struct dwarf_loc *l, struct loc loc)
+{
+	ir_ref word = C(k, 0);
+	unsigned at = 0;
+	for (uint32_t i = 0; i < l->npiece; i++) {
+		const struct dwarf_piece *p = &l->piece[i];
+		unsigned n = p->bits ? p->bits : p->size * 8;
+		if (at >= 64 || p->kind == DWP_NONE || !n) {
+			at += n;
+			continue;
+		}
+		ir_ref v = piece_bits(k, l, p, loc);
+		if (p->bit_offset)
+			v = ir_bini(B(k), IR_LSHR, v, p->bit_offset);
+		if (n < 64)
+			v = ir_bini(B(k), IR_AND, v, (int64_t)((1ull << n) - 1));
+		word = ir_bin(B(k), IR_OR, word, at ? ir_bini(B(k), IR_SHL, v, at) : v);
+		at += n;
+	}
+	ir_ref dst = kit_mem(k, 8);
+	ir_store(B(k), dst, 0, 8, word);
+	return (struct kit_located){dst, AS_BPF};
+}
+
 struct kit_located kit_locate(struct kit *k, const struct dwarf_loc *l, uint32_t size, struct loc loc)
 {
 	if (l->npiece == 1 && l->piece[0].kind == DWP_MEMORY)
 		return (struct kit_located){run(k, l, &l->piece[0], loc), kit_as(k, AS_NONE)};
+	if (l->has_bits)
+		return gather_bits(k, l, loc);
 	size = MAX(size, 1u);
 	ir_ref dst = kit_mem_zero(k, ALIGN_UP(size, 8u));
 	uint32_t off = 0;
@@ -152,16 +191,16 @@ struct kit_located kit_locate(struct kit *k, const struct dwarf_loc *l, uint32_t
 	return (struct kit_located){dst, AS_BPF};
 }
 
-bool kit_is_optimized_out(const struct dwarf_loc *l, uint32_t offset, uint32_t size)
+bool kit_is_optimized_out(const struct dwarf_loc *l, uint64_t bit, uint64_t nbits)
 {
-	uint32_t at = 0;
-	if (l->npiece == 1 && !l->piece[0].size)
+	uint64_t at = 0;
+	if (l->npiece == 1 && !l->piece[0].size && !l->piece[0].bits)
 		return l->piece[0].kind == DWP_NONE;
 	for (uint32_t i = 0; i < l->npiece; i++) {
-		uint32_t end = at + l->piece[i].size;
-		if (l->piece[i].kind == DWP_NONE && offset < end && at < offset + size)
+		uint64_t end = at + (l->piece[i].bits ? l->piece[i].bits : l->piece[i].size * 8ull);
+		if (l->piece[i].kind == DWP_NONE && bit < end && at < bit + nbits)
 			return true;
 		at = end;
 	}
-	return offset + size > at; /* past the last piece */
+	return bit + nbits > at; /* past the last piece */
 }

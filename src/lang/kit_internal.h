@@ -47,6 +47,9 @@ struct kit_frame *kit_enter_callback(struct kit *k, const char *what, unsigned n
 				     unsigned record_param);
 /* Leaves it; returns in the parent the address of the filled capture record. */
 ir_ref kit_leave_callback(struct kit *k, struct ir_fn **fn_ret);
+/* kit_entry.c: DWARF register `reg` as it was when the function around this probe was entered; without a record of
+ * that the event ends with a runtime error. */
+ir_ref kit_entry_reg(struct kit *k, const struct dwarf_loc *l, unsigned reg, struct loc loc);
 /* Row of this CPU in the per-CPU data, bounded for the verifier. */
 ir_ref kit_percpu_row(struct kit *k);
 /* The constant "bytes of one CPU's row", final after program_finish. */

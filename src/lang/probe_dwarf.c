@@ -28,11 +28,13 @@ static struct probe_args *as_record(const struct dwarf_vars *vars, struct arena 
 	for (size_t i = 0; i < vars->list.len; i++) {
 		const struct dwarf_var *v = vars->list.at[i];
 		type_complete(v->type, a);
-		bool readable = v->loc && v->type->kind != TYPE_NONE && type_mem_size(v->type);
+		/* int a[n]: its elements can be read */
+		bool unsized = v->type->kind == TYPE_ARRAY && v->type->elem->size;
+		bool readable = v->loc && v->type->kind != TYPE_NONE && (type_mem_size(v->type) || unsized);
 		if (!readable && !v->missing) {
-			struct dwarf_var *unsized = arena_memdup(a, v, sizeof(*v));
-			unsized->missing = "has no size that is known";
-			v = unsized;
+			struct dwarf_var *odd = arena_memdup(a, v, sizeof(*v));
+			odd->missing = "has no size that is known";
+			v = odd;
 		}
 		if (!readable) {
 			args->missing[nmissing++] = v;

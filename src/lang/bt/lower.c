@@ -341,6 +341,7 @@ bool bt_lower(struct bt_sema *s)
 	preallocate(&l);
 	for (struct bt_probe *p = s->script->probe; p; p = p->next)
 		lower_probe(&l, p);
+	kit_finish_entries(&l.kit);
 	vec_free(&l.locals);
 	return !s->in->diags->errors;
 }

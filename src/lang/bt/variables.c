@@ -145,7 +145,7 @@ static struct bt_place place_of(struct bt_lower *l, const struct dwarf_var *v, s
 {
 	struct kit_located at = kit_locate(&l->kit, v->loc, type_mem_size(v->type), e->loc);
 	struct bt_place p = {.addr = at.addr, .as = (uint8_t)at.as};
-	if (kit_is_optimized_out(v->loc, 0, type_mem_size(v->type)))
+	if (kit_is_optimized_out(v->loc, 0, type_mem_size(v->type) * 8ull))
 		p.partial = v;
 	if (e->type && e->type->kind == TYPE_STR && v->type->kind == TYPE_ARRAY)
 		p.chars = v->type->count;
@@ -175,8 +175,9 @@ bool bt_variable_place(struct bt_lower *l, struct bt_expr *e, struct bt_place *r
 
 void bt_check_partial(struct bt_lower *l, const struct bt_place *p, uint32_t size, struct loc loc)
 {
-	int64_t off = p->bits ? p->off - p->bits_offset : p->off;
-	if (p->partial && off >= 0 && kit_is_optimized_out(p->partial->loc, (uint32_t)off, size))
+	uint64_t bit = (uint64_t)p->off * 8 + (p->bits ? p->bits->bit_offset : 0);
+	uint64_t n = p->bits ? p->bits->bit_width : size * 8ull;
+	if (p->partial && p->off >= 0 && kit_is_optimized_out(p->partial->loc, bit, n))
 		diag_error(l->in->diags, loc, "this part of '%s' is optimised out here", p->partial->name);
 }
 
@@ -190,6 +191,8 @@ ir_ref bt_lower_record(struct bt_lower *l, const struct probe_args *args, struct
 		const struct dwarf_var *v = find_var(args, f->name);
 		if (!v)
 			continue;
+		if (kit_is_optimized_out(v->loc, 0, type_mem_size(v->type) * 8ull))
+			diag_error(l->in->diags, e->loc, "a part of '%s' is optimised out: name its members one by one", v->name);
 		struct kit_located at = kit_locate(&l->kit, v->loc, type_mem_size(v->type), e->loc);
 		ir_ref to = ir_bini(&l->kit.b, IR_ADD, dst, f->offset);
 		kit_read(&l->kit, to, type_mem_size(f->type), at.addr, at.as, e->loc);

@@ -125,6 +125,7 @@ void stp_lower(struct stp_comp *c)
 	stp_define_globals(&defs);
 	for (size_t i = 0; i < c->probes.len; i++)
 		lower_probe(c, c->probes.at[i]);
+	kit_finish_entries(&defs.kit);
 	program_finish(c->prog);
 	write_initials(c);
 }
