@@ -249,6 +249,10 @@ static void test_errors(void)
 	says("begin { print(count()) }", "stdin:1:15-22: ERROR: count() must be assigned directly to a map");
 	says("begin { printff(\"a\") }", "stdin:1:9-21: ERROR: Unknown function: 'printff'");
 	says("begin { print(foo) }", "stdin:1:15-18: ERROR: Unknown identifier: 'foo'");
+	/* words that only some functions know */
+	says("begin { print((perf, 1)) }", "stdin:1:16-20: ERROR: Unknown identifier: 'perf'");
+	says("begin { $x = raw }", "stdin:1:14-17: ERROR: Unknown identifier: 'raw'");
+	says("begin { @[1] = () }", "stdin:1:9-18: ERROR: Value '()' cannot be assigned to a map.");
 	says("begin { print(\"a\" == 2) }", "stdin:1:15-23: ERROR: Type mismatch for '==': comparing string[2] with int8");
 	says("begin { $a = 9223372036854775807 * 3 }",
 	     "stdin:1:14-37: ERROR: unable to fold literals due to overflow or underflow");

@@ -6,8 +6,10 @@
 
 bool bt_is_storable(const struct type *t, const struct type *current, bool into_map)
 {
-	if (t->kind == TYPE_NONE)
-		return false;
+	bool is_array = t->kind == TYPE_ARRAY,
+	     is_group = t->kind == TYPE_TUPLE || t->kind == TYPE_RECORD;
+	if (t->kind == TYPE_NONE || (!t->size && (is_array || (is_group && into_map))))
+		return false; /* an array without a length, the empty tuple */
 	if (!type_is_agg(t))
 		return true;
 	if (!bt_is_readable_agg(t))

@@ -4,19 +4,6 @@
 /* --- names --------------------------------------------------------------------------------------
  */
 
-/* Names that mean something only as an argument of certain functions, which look at them
- * themselves. */
-static bool is_argument_word(const char *name)
-{
-	static const char *const words[] = {"curr_ns", "init",      "current_pid", "current_tid",
-					    "boot",    "monotonic", "tai",         "sw_tai",
-					    "perf",    "bpftrace",  "raw",         "build_id"};
-	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-		if (!strcmp(words[i], name))
-			return true;
-	return false;
-}
-
 static bool as_enumerator(struct bt_sema *s, struct bt_expr *e)
 {
 	int64_t v;
@@ -56,8 +43,7 @@ static struct type *name(struct bt_sema *s, struct bt_expr *e)
 	else if ((e->builtin = bt_extension_find(e->text)))
 		e->kind = BT_BUILTIN;
 	else {
-		if (!is_argument_word(e->text))
-			unknown_name(s, e);
+		unknown_name(s, e);
 		return NULL;
 	}
 	return bt_sema_expr(s, e);
