@@ -49,6 +49,7 @@ struct stp_comp {
 	VEC(struct stp_func *) reachable; /* in order of first use */
 	VEC(struct stp_global *) used_globals;
 	VEC(struct stp_dprobe *) probes;
+	VEC(struct stp_dprobe *) all_probes; /* also those that were dropped */
 	bool tapset_loaded;
 	struct strtab made; /* syscall aliases already written */
 	unsigned quiet;	    /* > 0: errors are not reported (optional points) */

@@ -237,23 +237,28 @@ static void analyse(struct stp_comp *c)
 		diag_error(c->diags, (struct loc){0}, "no probes found");
 }
 
-static struct program *compile(struct lang_input *in)
+/* Lists and tables are on the heap; what is in them is the arena's. */
+static void release(struct stp_comp *c)
 {
-	struct stp_comp *c = arena_new(in->arena, struct stp_comp);
-	*c = (struct stp_comp){.in = in, .a = in->arena, .diags = in->diags, .world = in->world};
-	bool *used = arena_array(c->a, bool, in->nparams + 1);
-	struct stp_reader r = {.in = in, .src = in->src, .arg_used = used};
-	c->user = stp_parse(&r);
-	if (in->phase)
-		in->phase(in->phase_arg, "parse");
-	if (failed(c))
-		return NULL;
-	if (in->dump_ast)
-		stp_dump_file(c->user, in->dump_ast);
-	if (in->stop_after == 1)
-		return program_new(c->a, "stap");
-	warn_unused_args(c, used);
-	c->prog = program_new(c->a, "stap");
+	vec_each(dp, &c->all_probes)
+		vec_free(&(*dp)->points.list);
+	vec_free(&c->all_probes);
+	vec_free(&c->probes);
+	vec_free(&c->files);
+	vec_free(&c->aliases);
+	vec_free(&c->reachable);
+	vec_free(&c->used_globals);
+	strtab_free(&c->globals);
+	strtab_free(&c->funcs);
+	strtab_free(&c->made);
+	strtab_free(&c->tapset_macros);
+}
+
+/* From a file that could be read to a program. */
+static void translate(struct stp_comp *c, const bool *arg_used)
+{
+	struct lang_input *in = c->in;
+	warn_unused_args(c, arg_used);
 	c->prog->ncpus = in->world->ncpus;
 	read_defines(c);
 	add_file(c, c->user);
@@ -267,7 +272,30 @@ static struct program *compile(struct lang_input *in)
 		if (!failed(c))
 			stp_lower(c);
 	}
-	return failed(c) ? NULL : c->prog;
+}
+
+static struct program *compile(struct lang_input *in)
+{
+	struct stp_comp *c = arena_new(in->arena, struct stp_comp);
+	*c = (struct stp_comp){.in = in, .a = in->arena, .diags = in->diags, .world = in->world};
+	bool *used = arena_array(c->a, bool, in->nparams + 1);
+	struct stp_reader r = {.in = in, .src = in->src, .arg_used = used};
+	c->user = stp_parse(&r);
+	strtab_free(&r.macros);
+	if (in->phase)
+		in->phase(in->phase_arg, "parse");
+	if (failed(c))
+		return NULL;
+	if (in->dump_ast)
+		stp_dump_file(c->user, in->dump_ast);
+	c->prog = program_new(c->a, "stap");
+	if (in->stop_after != 1)
+		translate(c, used);
+	release(c);
+	if (!failed(c))
+		return c->prog;
+	program_free(c->prog);
+	return NULL;
 }
 
 /* SystemTap's words at the start of a line, and its handlers without bpftrace's sigils. */

@@ -149,6 +149,7 @@ static bool find_points(struct stp_comp *c, struct stp_dprobe *dp)
 static unsigned add_derived(struct stp_comp *c, struct context *x, const struct stp_point *pt, struct stp_dprobe *found)
 {
 	struct stp_dprobe *dp = arena_memdup(c->a, found, sizeof(*found));
+	vec_push(&c->all_probes, dp);
 	dp->name = spell_point(c, pt, false);
 	dp->spec.spelling = dp->name;
 	dp->alias_name = x->wraps ? spell_point(c, x->origin, false) : NULL;

@@ -92,6 +92,7 @@ static struct stp_dprobe *entry_probe(struct stp_comp *c, struct stp_dprobe *ret
 {
 	struct stp_dprobe *dp = arena_memdup(c->a, ret, sizeof(*ret));
 	dp->points = (struct attach_points){0};
+	vec_push(&c->all_probes, dp);
 	dp->is_return = false;
 	dp->is_hidden = true;
 	dp->entry_event = NULL;
