@@ -9,6 +9,9 @@
 
 #include "hist.h"
 #include "stp.h"
+#ifdef __bpf__
+#include "unwind.bpf.h"
+#endif
 
 RT u64 rt_hist(s64 n, u32 k)
 {
@@ -76,16 +79,37 @@ RT u64 rt_add_words(u64 *dst, const u64 *src, u64 words)
 }
 
 /* Hash of the first n of at most `max` words; never 0.  The mix is wyhash's multiply-and-fold idea in 64 bits. */
+struct hash_loop {
+	const u64 *w;
+	u64 h, max;
+};
+
+static __attribute__((always_inline)) u64 hash_word(u64 h, u64 w)
+{
+	h = (h ^ w) * 0xff51afd7ed558ccdull;
+	return h ^ h >> 32;
+}
+
+#ifdef __bpf__
+static long hash_step(u32 i, struct hash_loop *l)
+{
+	if (i >= l->max)
+		return 1;
+	l->h = hash_word(l->h, l->w[i]);
+	return 0;
+}
+#endif
+
 RT u64 rt_hash_words(const u64 *w, u64 n, u64 max)
 {
-	u64 h = 0x9e3779b97f4a7c15ull ^ n;
-	for (u32 i = 0; i < max && i < 4096; i++) {
-		if (i >= n)
-			break;
-		h = (h ^ w[i]) * 0xff51afd7ed558ccdull;
-		h ^= h >> 32;
-	}
-	return h ? h : 1;
+	struct hash_loop l = {w, 0x9e3779b97f4a7c15ull ^ n, max};
+#ifdef __bpf__
+	bpf_loop((u32)n, hash_step, &l, 0); /* one round is verified, however many there are */
+#else
+	for (u64 i = 0; i < n && i < max; i++)
+		l.h = hash_word(l.h, w[i]);
+#endif
+	return l.h ? l.h : 1;
 }
 
 /*

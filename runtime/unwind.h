@@ -12,10 +12,11 @@
 #pragma once
 
 enum {
-	UW_SEG_WORDS = 1 << 19, /* u32 in one segment: 2 MiB */
-	UW_SEGS = 512,
-	UW_PROCS = 16384,
-	UW_RULES = 16384,
+	UW_SEG_WORDS = 1 << 18, /* u32 in one segment: 1 MiB */
+	UW_SEGS = 1024,
+	UW_PROCS = 8192,
+	UW_RULES = 8192,
+	UW_MISS_BYTES = 16 << 10,
 	UW_BUCKET = 256, /* bytes of code */
 	UW_MAPS_MAX = 4096, /* mappings of one process */
 };
@@ -49,6 +50,8 @@ enum {
 	UW_SAME = 0x7fff,   /* a saved register that was not touched */
 	UW_LOST = 0x7ffe,   /* one that cannot be had any more */
 	UW_NO_REG = 255,
+	UW_RULE_NONE = 0, /* numbers of the first two rules */
+	UW_RULE_FP = 1,	  /* a frame with a frame pointer: code without tables */
 };
 
 struct uw_rule {
@@ -62,7 +65,7 @@ struct uw_rule {
 	s16 ra;
 	s16 fp; /* where the caller's frame pointer was saved: base + fp, or UW_SAME, UW_LOST */
 	s16 saved[UW_SAVED];
-	s16 pad;
+	u16 is_plain; /* the return address is right below the CFA, fp is saved relative to it or not at all */
 };
 
 enum uw_map_kind {
@@ -93,6 +96,7 @@ struct uw_miss { /* record of `uw_miss` */
 /* How a stack ended. */
 enum uw_end {
 	UW_COMPLETE,
+	UW_GUESSED,    /* complete, but some frames by frame pointer through code without tables */
 	UW_LIMIT,      /* as many frames as were asked for */
 	UW_NEW,	       /* the process was not known yet: by frame pointers */
 	UW_UNMAPPED,   /* an address that no known mapping covers */
@@ -101,42 +105,51 @@ enum uw_end {
 	UW_FAULT,      /* memory of the stack could not be read */
 	UW_BACKWARDS,  /* the caller's frame is not above this one */
 	UW_NO_STACK,   /* a thread without user space, or one of 32 bits */
-	UW_ENDS,
+	UW_ENDS = 16, /* room for all of them, a power of two */
 };
 
-/* The rule for the byte `off` of the table at word `table` of a segment; `off` is inside of the table. */
+/*
+ * The rule for the byte `off` of the table at word `table` of a segment; `off` is inside of the table.  Both searches
+ * halve a length that does not depend on what is compared: the verifier then meets the same state on either way.
+ */
 static inline __attribute__((always_inline)) u32 uw_find_rule(const u32 *seg, u32 table, u64 off)
 {
 	u32 bucket = table + (u32)(off / UW_BUCKET), key = (u32)(off % UW_BUCKET) << 24 | 0xffffff;
-	u32 lo = table + seg[bucket & (UW_SEG_WORDS - 1)], hi = table + seg[(bucket + 1) & (UW_SEG_WORDS - 1)];
-	for (u32 k = 0; k < 9 && lo < hi; k++) { /* 256 rows at most */
-		u32 mid = (lo + hi) / 2;
-		if (seg[mid & (UW_SEG_WORDS - 1)] <= key)
-			lo = mid + 1;
-		else
-			hi = mid;
+	u32 at = table + seg[bucket & (UW_SEG_WORDS - 1)] - 1; /* the last row before the bucket may still hold */
+	u32 n = table + seg[(bucket + 1) & (UW_SEG_WORDS - 1)] - at;
+	for (u32 k = 0; k < 9 && n > 1; k++) { /* 257 rows at most */
+		u32 half = n / 2;
+		if (seg[(at + half) & (UW_SEG_WORDS - 1)] <= key)
+			at += half;
+		n -= half;
 	}
-	return seg[(lo - 1) & (UW_SEG_WORDS - 1)] & 0xffffff;
+	return seg[at & (UW_SEG_WORDS - 1)] & 0xffffff;
 }
 
-/* State of one unwinding; frames follow it in memory. */
+/* A place where all registers are known: the innermost frame, or what a signal interrupted. */
+struct uw_anchor {
+	u64 ip, sp, fp, hash, next;
+	u64 n;
+};
+
+/* State of one unwinding; the frames follow it in memory. */
 struct uw {
 	u64 ip, sp, fp;
-	u64 fp_at;	   /* not 0: fp was saved there and is not read yet */
+	u64 fp_at;	   /* not 0: fp was saved there and is not read yet; 1: it is lost */
 	u64 start, len;	   /* the mapping of the last frame */
 	u64 base, hash;
 	u32 table, seg, kind;
 	u32 n;		   /* frames so far */
 	u32 end;	   /* enum uw_end */
-	u32 is_call;	   /* ip is a return address: look up the call before it */
-	u32 is_tracking;   /* the saved registers are followed (second walk) */
-	u32 guessed;	   /* some frame was found by frame pointer in code without tables */
-	u32 maps_seg, maps_first, nmaps, max;
-	u64 slot, ret, next, trampoline; /* the next return probe: address of its slot, where it returns to */
-	u64 saved_at[UW_SAVED];	/* where they were saved; 0: still in reg[] */
+	u32 is_call;	   /* ip is a return address: the call before it is looked up */
+	u32 is_tracking;   /* the saved registers are followed: the second walk from the anchor */
 	u32 has_regs;	   /* reg[] is that of the current frame */
-	u32 lost;	   /* bits: saved registers that cannot be had */
-	u64 reg[16];	   /* by DWARF number */
-	u64 regs_from;	   /* task's pt_regs for the second walk */
-	u64 tmp[24];
+	u32 guessed;	   /* some frame was found by frame pointer in code without tables */
+	u32 maps_seg, maps_first, nmaps;
+	u64 cfa, ret_at, value; /* of the step: its results */
+	u64 slot, ret, next, trampoline; /* the innermost return probe: its slot on the stack, where it returns to */
+	u64 saved_at[UW_SAVED];	/* where they were saved; 0: still in reg[], 1: lost */
+	u64 reg[16];	   /* by DWARF number, at the anchor */
+	struct uw_anchor anchor;
+	u64 tmp[18];
 };

@@ -84,6 +84,8 @@ int session_cmd_status(struct session *s);
 struct program *session_program(struct session *s);
 struct world *session_world(struct session *s);
 int session_map_fd(struct session *s, const struct map *m);    /* -1: not created */
+/* A new inner map of a MAP_SEGMENTS, not in it yet: descriptor, owned by the caller, or negative errno. */
+int session_new_segment(struct session *s, const struct map *m);
 uint32_t session_ring_bytes(struct session *s);                /* 0: the program sends nothing */
 void *session_map_mem(struct session *s, const struct map *m); /* MAP_DATA: mapped memory */
 /* User-space handlers (PROG_USER): timers that are due; the soonest due time in ns of

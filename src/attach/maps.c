@@ -29,6 +29,7 @@ static const struct {
 	[MAP_PROG_ARRAY] = {BPF_MAP_TYPE_PROG_ARRAY,       0,              false},
 	[MAP_PERF_ARRAY] = {BPF_MAP_TYPE_PERF_EVENT_ARRAY, 0,              false},
 	[MAP_CGROUP_ARRAY] = {BPF_MAP_TYPE_CGROUP_ARRAY,     0,              false},
+	[MAP_SEGMENTS] = {BPF_MAP_TYPE_ARRAY_OF_MAPS,    0,              false},
 };
 
 bool map_is_percpu(const struct map *m)
@@ -106,6 +107,30 @@ static struct err *data_init(struct kmap *k)
 	return ret < 0 ? map_error(m, -ret) : NULL;
 }
 
+static int map_segment_create(const struct map *m)
+{
+	return sys_map_create("segment", BPF_MAP_TYPE_ARRAY, 4, m->value_size, 1, BPF_F_MMAPABLE);
+}
+
+/* What an inner map looks like is shown by one, which is the first to be used. */
+static struct err *segments_create(struct kmap *k)
+{
+	const struct map *m = k->map;
+
+	k->nentries = m->nentries;
+	k->inner_fd = map_segment_create(m);
+	if (k->inner_fd < 0)
+		return map_error(m, -k->inner_fd);
+	k->fd = sys_map_create_outer(m->name, m->nentries, k->inner_fd);
+	if (k->fd < 0) {
+		int code = -k->fd;
+
+		k->fd = -1;
+		return map_error(m, code);
+	}
+	return NULL;
+}
+
 static struct err *map_create(struct session *s, struct kmap *k)
 {
 	const struct map *m = k->map;
@@ -114,7 +139,7 @@ static struct err *map_create(struct session *s, struct kmap *k)
 
 	if (m->kind == MAP_RINGBUF) {
 		key = value = 0;
-		nentries = ring_bytes(s);
+		nentries = m == s->prog->ring ? ring_bytes(s) : m->nentries;
 	} else if (m->kind == MAP_DATA) {
 		key = 4;
 		nentries = 1;
@@ -127,6 +152,8 @@ static struct err *map_create(struct session *s, struct kmap *k)
 		nentries = s->prog->ncpus;
 	}
 	k->nentries = nentries;
+	if (m->kind == MAP_SEGMENTS)
+		return segments_create(k);
 	k->fd = sys_map_create(m->name, map_kinds[m->kind].type, key, value, nentries, flags);
 	if (k->fd < 0) {
 		int code = -k->fd;
@@ -144,7 +171,7 @@ struct err *maps_create(struct session *s)
 
 	s->map = arena_array(s->arena, struct kmap, p->map.len + 1);
 	for (size_t i = 0; i < p->map.len; i++)
-		s->map[i] = (struct kmap){.map = p->map.at[i], .fd = -1};
+		s->map[i] = (struct kmap){.map = p->map.at[i], .fd = -1, .inner_fd = -1};
 	vec_each(c, &s->code)
 		vec_each(r, &(*c)->image->reloc)
 			if (r->kind != RELOC_KFUNC && r->index < p->map.len)
@@ -167,13 +194,24 @@ void maps_destroy(struct session *s)
 			munmap(k->mem, k->mem_size);
 		if (k->fd >= 0)
 			close(k->fd);
-		*k = (struct kmap){.map = k->map, .fd = -1};
+		if (k->inner_fd >= 0)
+			close(k->inner_fd);
+		*k = (struct kmap){.map = k->map, .fd = -1, .inner_fd = -1};
 	}
 }
 
 uint32_t session_ring_bytes(struct session *s)
 {
 	return session_map_fd(s, s->prog->ring) < 0 ? 0 : s->map[s->prog->ring->id].nentries;
+}
+
+int session_new_segment(struct session *s, const struct map *m)
+{
+	struct kmap *k = &s->map[m->id];
+	int fd = k->inner_fd;
+
+	k->inner_fd = -1;
+	return fd >= 0 ? fd : map_segment_create(m);
 }
 
 int session_map_fd(struct session *s, const struct map *m)

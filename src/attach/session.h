@@ -12,6 +12,7 @@
 struct kmap {
 	const struct map *map;
 	int fd;    /* -1: not created */
+	int inner_fd; /* MAP_SEGMENTS: the map that showed what inner ones look like, until it is used; else -1 */
 	void *mem; /* MAP_DATA: where it is mapped, or where the initial bytes are for read-only
 		      ones */
 	size_t mem_size;   /* of a mapping; 0 when mem is borrowed */

@@ -74,6 +74,18 @@ int sys_map_create(const char *name, enum bpf_map_type type, uint32_t key_size, 
 		       offsetof(union bpf_attr, map_extra) + sizeof(attr.map_extra));
 }
 
+int sys_map_create_outer(const char *name, uint32_t nentries, int inner_fd)
+{
+	union bpf_attr attr = {.map_type = BPF_MAP_TYPE_ARRAY_OF_MAPS,
+			       .key_size = 4,
+			       .value_size = 4,
+			       .max_entries = nentries,
+			       .inner_map_fd = (uint32_t)inner_fd};
+
+	object_name(attr.map_name, name);
+	return sys_bpf(BPF_MAP_CREATE, &attr, offsetof(union bpf_attr, map_extra) + sizeof(attr.map_extra));
+}
+
 static int map_elem(int cmd, int fd, const void *key, const void *value, uint64_t flags)
 {
 	union bpf_attr attr = {

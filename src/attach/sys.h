@@ -21,6 +21,8 @@ enum {
 
 int sys_map_create(const char *name, enum bpf_map_type type, uint32_t key_size, uint32_t value_size,
 		   uint32_t nentries, uint32_t flags);
+/* An array of maps like the one of inner_fd. */
+int sys_map_create_outer(const char *name, uint32_t nentries, int inner_fd);
 int sys_map_lookup(int fd, const void *key, void *value);
 int sys_map_update(int fd, const void *key, const void *value, uint64_t flags);
 int sys_map_delete(int fd, const void *key);

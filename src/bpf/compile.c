@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+#include "runtime/unwind_types.h"
+
 struct unit {             /* one function of the image */
 	struct ir_fn *ir; /* or */
 	struct rt_func rt;
@@ -74,7 +76,7 @@ static uint32_t rt_unit(struct link *l, const struct rt_func *fn)
 		if (l->unit.at[i].rt.insn == fn->insn)
 			return i;
 	vec_push(&l->unit,
-		 (struct unit){.rt = *fn, .name = arena_strdup(l->arena, fn->name), .nparams = 5});
+		 (struct unit){.rt = *fn, .name = arena_strdup(l->arena, fn->name), .nparams = fn->params ? (unsigned)strlen(fn->params) : 5});
 	return (uint32_t)l->unit.len - 1;
 }
 
@@ -164,8 +166,10 @@ static struct err *add_ir(struct link *l, uint32_t at)
 /* --- functions of the runtime
  * -------------------------------------------------------------------------------- */
 
-/* `K_struct__field`: byte offset of the field in the kernel's BTF, 0 when the kernel has no such
- * thing. */
+/*
+ * What the runtime library leaves open: `K_struct__field` is the byte offset of the field in the kernel's BTF, 0 when
+ * the kernel has no such thing; `M_name` the program's map of that name, `V_name` its value (MAP_DATA).
+ */
 static int64_t kernel_offset(struct link *l, const char *name)
 {
 	struct err *e = NULL;
@@ -192,14 +196,15 @@ static struct err *extern_ref(struct link *l, uint32_t insn, const char *name)
 		x[1].imm = 0;
 		return NULL;
 	}
-	if (str_has_prefix(name, "M_"))
+	if (str_has_prefix(name, "M_") || str_has_prefix(name, "V_"))
 		vec_each(m, &l->prog->map) {
+			bool is_value = *name == 'V';
 			const char *at = (*m)->name + ((*m)->name[0] == '.');
 			if (strcmp(at, name + 2))
 				continue;
-			x->src_reg = BPF_PSEUDO_MAP_FD;
+			x->src_reg = is_value ? BPF_PSEUDO_MAP_VALUE : BPF_PSEUDO_MAP_FD;
 			x->imm = x[1].imm = 0;
-			reloc(l, insn, RELOC_MAP, (*m)->id, NULL);
+			reloc(l, insn, is_value ? RELOC_MAPVAL : RELOC_MAP, (*m)->id, NULL);
 			return NULL;
 		}
 	return err_new(0, "the runtime library refers to '%s', which the program does not have",
@@ -330,6 +335,19 @@ static void keep_rodata(struct program *p)
 	p->rodata->init = arena_memdup(p->arena, ro->data, ro->len);
 }
 
+/* Judged by the kernel by itself: functions of the script's that say so, and of the runtime (RT_GLOBAL). */
+static bool is_global(const struct unit *u)
+{
+	return u->ir ? u->ir->kind == IR_GLOBAL : u->rt.params != NULL;
+}
+
+static uint32_t param0_bytes(const struct unit *u)
+{
+	if (u->ir)
+		return u->ir->param0_bytes;
+	return u->rt.params && *u->rt.params == 'u' ? (uint32_t)sizeof(struct uw) : 0;
+}
+
 static void finish(struct link *l)
 {
 	struct bpf_image *img = l->img;
@@ -337,8 +355,7 @@ static void finish(struct link *l)
 		l->code.at[r->insn].imm = (int32_t)(l->unit.at[r->to].insn - r->insn - 1);
 	vec_each(u, &l->unit)
 		vec_push(&img->func, (struct bpf_func){u->insn, u->name, u->nparams,
-						       u->ir && u->ir->kind == IR_GLOBAL,
-						       u->ir ? u->ir->param0_bytes : 0});
+						       is_global(u), param0_bytes(u)});
 	img->ninsn = (uint32_t)l->code.len;
 	img->insn = arena_memdup(l->arena, l->code.at, l->code.len * sizeof(*l->code.at));
 	img->stack_bytes = l->unit.at[0].frame;

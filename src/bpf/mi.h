@@ -269,6 +269,7 @@ struct rt_func { /* a function within the object */
 	uint32_t ninsn;
 	uint32_t section, offset; /* offset in instructions */
 	const char *name;
+	const char *params; /* of a function that the kernel verifies by itself, see RT_GLOBAL; else NULL */
 };
 bool rt_find(const struct rt_obj *o, const char *name, struct rt_func *ret);
 bool rt_find_at(const struct rt_obj *o, uint32_t section, uint32_t offset, struct rt_func *ret);

@@ -16,7 +16,9 @@ enum {
 	RELOC_NODYLD32 = 4, /* debug sections only */
 	RELOC_64_32 = 10,   /* call */
 	MACHINE_BPF = 247,
+	MAX_PARAMS = 5,
 };
+#define GLOBAL "rt.global." /* sections of functions that the kernel verifies by themselves; then their parameters */
 
 static bool inside(size_t size, uint64_t off, uint64_t n)
 {
@@ -112,6 +114,9 @@ static bool as_func(const struct rt_obj *o, const Elf64_Sym *s, struct rt_func *
 		.offset = (uint32_t)(s->st_value / 8),
 		.name = symbol_name(o, s),
 	};
+	const char *name = string_at(o->shstr, o->nshstr, sec.sh_name);
+	if (str_has_prefix(name, GLOBAL) && strlen(name) - strlen(GLOBAL) <= MAX_PARAMS)
+		ret->params = name + strlen(GLOBAL);
 	return true;
 }
 

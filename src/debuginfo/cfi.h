@@ -9,15 +9,9 @@
 
 #include "base/base.h"
 
-typedef uint64_t u64;
-typedef uint32_t u32;
-typedef int32_t s32;
-typedef uint16_t u16;
-typedef int16_t s16;
-typedef uint8_t u8;
-#include "runtime/unwind.h"
+#include "runtime/unwind_types.h"
 
-/* Rules by number, each once; 0 is "no table covers this code".  Shared by all tables that are read with it. */
+/* Rules by number, each once; 0 is "no table covers this code", 1 UW_RULE_FP.  Shared by all tables that are read with it. */
 struct cfi_rules {
 	VEC(struct uw_rule) rule;
 	VEC(uint32_t) slot; /* hash table of numbers + 1 */

@@ -7,6 +7,14 @@ void cfi_rules_init(struct cfi_rules *r)
 {
 	*r = (struct cfi_rules){.slot = {0}};
 	vec_push(&r->rule, (struct uw_rule){.cfa = UW_CFA_NONE});
+	vec_push(&r->rule, (struct uw_rule){.cfa = UW_CFA_FP,
+					    .reg = CFI_FP_REG,
+					    .off = 16,
+					    .index = UW_NO_REG,
+					    .ra = -8,
+					    .fp = -16,
+					    .is_plain = 1,
+					    .saved = {UW_LOST, UW_LOST, UW_LOST, UW_LOST, UW_LOST}});
 }
 
 void cfi_rules_free(struct cfi_rules *r)
@@ -299,4 +307,6 @@ void cfi_rule_of(const struct cfi_state *s, bool is_signal, struct uw_rule *ret)
 		return;
 	}
 	saved_regs(s, ret);
+	ret->is_plain = ret->ra_kind == UW_RA_CFA && ret->ra == -8 && ret->fp != UW_LOST &&
+			(ret->fp == UW_SAME || ret->base == UW_FROM_CFA);
 }

@@ -240,10 +240,12 @@ static struct err *open_run(struct run *r)
 		e = watch_fd(r, session_cmd_pidfd(s));
 	if (!e)
 		e = watch_fd(r, session_target_pidfd(s));
-	if (!e && track_is_wanted(r->prog)) {
+	if (!e && (track_is_wanted(r->prog) || session_map_fd(s, r->prog->unwind.procs) >= 0)) {
 		e = track_open(&r->track);
 		symbolizer_follow(r->symbols, &r->track);
 	}
+	if (!e)
+		e = unwinder_start(s, &r->track, &r->unwinder);
 	if (!e)
 		e = drain_start(&r->drain, r->prog, ring_fd,
 				ring_fd < 0 ? 0 : session_ring_bytes(s), &r->queue,
@@ -256,6 +258,7 @@ static void close_run(struct run *r)
 {
 	session_on_record(r->session, NULL, NULL);
 	drain_stop(&r->drain);
+	unwinder_stop(r->unwinder);
 	symbolizer_follow(r->symbols, NULL);
 	track_close(&r->track);
 	record_free(&r->record);
@@ -302,6 +305,7 @@ static struct err *start(struct run *r)
 	if (e)
 		return e;
 	announce(r);
+	unwinder_settle(r->unwinder);
 	e = session_start_cmd(s);
 	return e ? e : session_run_iters(s);
 }

@@ -5,6 +5,7 @@
 #include "events/events.h"
 #include "events/queue.h"
 #include "events/record.h"
+#include "events/unwind.h"
 #include "output/output.h"
 
 /* A warning that was shown, and how often it has come again since. */
@@ -22,6 +23,7 @@ struct run {
 	struct queue queue;
 	struct drain drain;
 	struct track track;
+	struct unwinder *unwinder; /* NULL: no user stacks by tables */
 	struct symbolizer *symbols;
 	bool owns_symbols;
 	struct record record;

@@ -46,7 +46,7 @@ bool track_is_wanted(const struct program *p)
  * ------------------------------------------------------------------------------------------------
  */
 
-static void put_mmap(struct track *t, const struct mmap_entry *m, const char *path, size_t len)
+static void put_mmap(struct track *t, const struct mmap_entry *m, const char *path, size_t len, bool to_listener)
 {
 	char name[4096];
 
@@ -55,6 +55,8 @@ static void put_mmap(struct track *t, const struct mmap_entry *m, const char *pa
 	memcpy(name, path, len);
 	name[len] = '\0';
 	queue_put(&t->queue, ENTRY_MMAP, m, sizeof(*m), name, len + 1);
+	if (to_listener && t->listener)
+		queue_put(t->listener, ENTRY_MMAP, m, sizeof(*m), name, len + 1);
 }
 
 /* "start-end perms offset dev inode   path" lines of /proc/PID/maps; only what can be executed. */
@@ -71,7 +73,7 @@ static void put_maps(struct track *t, uint32_t pid, const char *text)
 			   &end, perms, &m.pgoff, &path) == 4 &&
 		    path > 0 && (size_t)path < n && perms[2] == 'x' && end > m.addr) {
 			m.len = end - m.addr;
-			put_mmap(t, &m, line + path, n - (size_t)path);
+			put_mmap(t, &m, line + path, n - (size_t)path, false);
 		}
 		line += n + (line[n] == '\n');
 	}
@@ -137,6 +139,24 @@ struct timed {
 	size_t at, len; /* in the buffer */
 };
 
+static void put_task(struct track *t, enum entry_kind kind, const uint32_t *pid, size_t n)
+{
+	queue_put(&t->queue, kind, pid, n, NULL, 0);
+	if (t->listener)
+		queue_put(t->listener, kind, pid, n, NULL, 0);
+}
+
+/* The exit of a process's first thread: pid, parent, tid. */
+static bool is_whole_exit(const uint8_t *p, size_t n)
+{
+	uint32_t id[3];
+
+	if (n < sizeof(struct perf_event_header) + sizeof(id))
+		return false;
+	memcpy(id, p + sizeof(struct perf_event_header), sizeof(id));
+	return id[0] == id[2];
+}
+
 static void put_record(struct track *t, const uint8_t *p, size_t n)
 {
 	const struct perf_event_header *head = (const struct perf_event_header *)p;
@@ -149,7 +169,7 @@ static void put_record(struct track *t, const uint8_t *p, size_t n)
 			 &(struct mmap_entry){
 				 .addr = m.addr, .len = m.len, .pgoff = m.pgoff, .pid = m.pid},
 			 (const char *)p + sizeof(m),
-			 strnlen((const char *)p + sizeof(m), n - sizeof(m)));
+			 strnlen((const char *)p + sizeof(m), n - sizeof(m)), true);
 		return;
 	}
 	if (n < sizeof(task))
@@ -158,11 +178,13 @@ static void put_record(struct track *t, const uint8_t *p, size_t n)
 	if (head->type == PERF_RECORD_FORK && task.pid != task.other) {
 		uint32_t pair[2] = {task.other, task.pid};
 
-		queue_put(&t->queue, ENTRY_FORK, pair, sizeof(pair), NULL, 0);
+		put_task(t, ENTRY_FORK, pair, sizeof(pair));
 		numtab_set(&t->seen, task.pid, t);
 	} else if (head->type == PERF_RECORD_COMM && (head->misc & PERF_RECORD_MISC_COMM_EXEC)) {
-		queue_put(&t->queue, ENTRY_EXEC, &task.pid, sizeof(task.pid), NULL, 0);
+		put_task(t, ENTRY_EXEC, &task.pid, sizeof(task.pid));
 		numtab_set(&t->seen, task.pid, t);
+	} else if (head->type == PERF_RECORD_EXIT && t->listener && is_whole_exit(p, n)) {
+		queue_put(t->listener, ENTRY_EXIT, &task.pid, sizeof(task.pid), NULL, 0);
 	}
 }
 
@@ -224,8 +246,12 @@ static void read_rings(struct track *t)
 	if (list.len) {
 		qsort(list.at, list.len, sizeof(list.at[0]), by_time);
 		queue_begin(&t->queue);
+		if (t->listener)
+			queue_begin(t->listener);
 		vec_each(one, &list)
 			put_record(t, (const uint8_t *)bytes.data + one->at, one->len);
+		if (t->listener)
+			queue_end(t->listener);
 		queue_end(&t->queue);
 	}
 	vec_free(&list);
@@ -243,6 +269,20 @@ bool track_step(struct track *t)
 	more = t->todo.len != 0;
 	pthread_mutex_unlock(&t->lock);
 	return more;
+}
+
+void track_poll(struct track *t)
+{
+	pthread_mutex_lock(&t->lock);
+	read_rings(t);
+	pthread_mutex_unlock(&t->lock);
+}
+
+void track_listen(struct track *t, struct queue *q)
+{
+	pthread_mutex_lock(&t->lock);
+	t->listener = q;
+	pthread_mutex_unlock(&t->lock);
 }
 
 /* --- opening
@@ -326,6 +366,7 @@ static void apply(struct usyms *u, const struct entry *e)
 		break;
 	case ENTRY_FORK: usyms_fork(u, pid[0], pid[1]); break;
 	case ENTRY_EXEC: usyms_pid_exec(u, pid[0]); break;
+	case ENTRY_EXIT:
 	case ENTRY_RECORD: break;
 	}
 }

@@ -25,6 +25,7 @@ struct track {
 	size_t page;
 	bool has_lock;
 	uint64_t lost; /* records that the kernel dropped */
+	struct queue *listener; /* gets all that processes do from now on, NULL: nobody */
 };
 /* Does the program send or keep anything whose names depend on a process? */
 bool track_is_wanted(const struct program *p);
@@ -33,6 +34,10 @@ void track_close(struct track *t);
 /* Copies what the kernel has told; reads at most one of the processes that were there before. true:
  * more to read. */
 bool track_step(struct track *t);
+/* Only copies what the kernel has told. */
+void track_poll(struct track *t);
+/* Sends a copy of what processes do to a queue as well; NULL ends that. */
+void track_listen(struct track *t, struct queue *q);
 /* A process that a record names: its mappings are read when it is new. */
 void track_pid(struct track *t, uint32_t pid);
 /* Everything that is known so far goes to the symbolizer's mappings. */

@@ -18,6 +18,7 @@ const char *const ir_map_kinds[] = {
 	[MAP_PROG_ARRAY] = "prog_array",
 	[MAP_PERF_ARRAY] = "perf_array",
 	[MAP_CGROUP_ARRAY] = "cgroup_array",
+	[MAP_SEGMENTS] = "segments",
 	NULL,
 };
 const char *const ir_fn_kinds[] = {

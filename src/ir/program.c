@@ -1,6 +1,8 @@
 /* program.c - the parts of a program and the memory that it lays out for itself. */
 #include "ir/program.h"
 
+#include "runtime/unwind_types.h"
+
 _Static_assert(sizeof(struct stack_value_wire) == 16, "types/type.c knows this size");
 _Static_assert(sizeof(struct usym_wire) == 16, "types/type.c knows this size");
 _Static_assert(sizeof(struct minmax_wire) == 16, "types/type.c knows this size");
@@ -154,6 +156,18 @@ uint32_t program_percpu(struct program *p, uint32_t size, uint32_t align)
 	uint32_t offset = ALIGN_UP(p->percpu_row, align);
 	p->percpu_row = offset + size;
 	return offset;
+}
+
+void program_unwind(struct program *p)
+{
+	if (p->unwind.procs)
+		return;
+	p->unwind.procs = program_map(p, ".uw_procs", MAP_HASH, 4, sizeof(struct uw_proc), UW_PROCS);
+	p->unwind.procs->no_prealloc = true;
+	p->unwind.segs = program_map(p, ".uw_segs", MAP_SEGMENTS, 4, UW_SEG_WORDS * 4, UW_SEGS);
+	p->unwind.rules = program_map(p, ".uw_rules", MAP_DATA, 4, UW_RULES * sizeof(struct uw_rule), 1);
+	p->unwind.miss = program_map(p, ".uw_miss", MAP_RINGBUF, 0, 0, UW_MISS_BYTES);
+	p->unwind.ends_offset = program_data(p, 8 * UW_ENDS, 8);
 }
 
 static void patch_row_consts(struct program *p)

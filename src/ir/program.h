@@ -27,6 +27,7 @@ enum map_kind {
 	MAP_PROG_ARRAY,
 	MAP_PERF_ARRAY,
 	MAP_CGROUP_ARRAY,
+	MAP_SEGMENTS,	  /* array of nentries maps like MAP_DATA, of value_size bytes each, which user space adds */
 };
 
 /*
@@ -99,7 +100,9 @@ struct tseries_wire {
 struct stack_value_wire {
 	uint64_t id;   /* hash of the frames; 0: no stack */
 	uint32_t pid;  /* user stacks: tgid for symbolization, 0 in kernel stacks */
-	uint32_t nframes;
+	uint16_t nframes;
+	uint8_t end; /* enum uw_end of runtime/unwind.h; kernel stacks 0 */
+	uint8_t pad;
 };
 struct usym_wire {
 	uint64_t addr;
@@ -257,6 +260,11 @@ struct program {
 	uint32_t percpu_row; /* final only when lowering has ended: see kit_percpu */
 	struct map *ring;
 	struct map *stacks;  /* hash: u64 id -> struct stack_frames_wire */
+	/* User stacks by unwind tables (runtime/unwind.h): made by program_unwind(), NULL before. */
+	struct {
+		struct map *procs, *segs, *rules, *miss;
+		uint32_t ends_offset; /* in `data`: u64 counts by enum uw_end */
+	} unwind;
 	struct map *scratch; /* MAP_DATA: ncpus * SCRATCH_LEVELS regions of scratch_row bytes */
 	uint32_t scratch_row; /* largest need of any function, with its header; a multiple of 64 */
 	struct buf rodata_bytes;
@@ -295,6 +303,7 @@ uint32_t program_string(struct program *p, const char *s);  /* index; equal stri
 uint32_t program_rodata(struct program *p, const void *bytes, size_t n, size_t align); /* offset; shared */
 uint32_t program_data(struct program *p, uint32_t size, uint32_t align); /* offset of zeroed bytes in `data` */
 uint32_t program_percpu(struct program *p, uint32_t size, uint32_t align); /* offset in a CPU's row */
+void program_unwind(struct program *p); /* makes the maps of p->unwind, once */
 /*
  * Fixes sizes of data, rodata, percpu and scratch (+ one element of `stacks` when stacks are used, see
  * kit_stack) and patches row_consts.  Run once after lowering, before ir_optimize.

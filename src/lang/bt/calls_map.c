@@ -322,7 +322,7 @@ static ir_ref lower_len(struct bt_lower *l, struct bt_expr *e)
 	if (a->kind == BT_MAP && !a->nkid)
 		return kit_var_len(&l->kit, a->var);
 	ir_ref stack = bt_lower_expr(l, a);
-	return ir_load(&l->kit.b, stack, offsetof(struct stack_value_wire, nframes), 4, false);
+	return ir_load(&l->kit.b, stack, offsetof(struct stack_value_wire, nframes), 2, false);
 }
 
 const struct bt_call bt_calls_map[] = {

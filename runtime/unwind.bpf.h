@@ -1,0 +1,529 @@
+/*
+ * unwind.bpf.h - user stacks by unwind tables: see unwind.h for their layout.
+ *
+ * One frame a round of bpf_loop.  The state lives in map memory and the steps are global functions: the verifier knows
+ * nothing of the numbers, and looks at each step once.
+ */
+#pragma once
+
+#include "unwind.h"
+
+extern const char M_uw_procs[], M_uw_segs[], M_uw_miss[], V_uw_rules[];
+extern const char K_task_struct__mm[], K_task_struct__utask[], K_mm_struct__start_stack[], K_mm_struct__end_code[],
+	K_mm_struct__uprobes_state[], K_uprobe_task__return_instances[], K_return_instance__stack[],
+	K_return_instance__orig_ret_vaddr[], K_return_instance__next[], K_xol_area__vaddr[];
+
+/* A field of a kernel struct behind a pointer that the verifier knows the type of; and of any address. */
+#define UW_FIELD(p, k)	   (*(u64 *)((const char *)(p) + (u64)K_##k))
+#define UW_READ(dst, p, k) bpf_probe_read_kernel((dst), 8, (const void *)((p) + (u64)K_##k))
+
+enum {
+	UW_GO,	  /* a step is done */
+	UW_STOP,  /* the stack has ended: u->end says how */
+	UW_AGAIN, /* saved registers are needed: they must be followed from the last anchor */
+};
+enum {
+	UW_ASK_NS = 20 * 1000 * 1000, /* between two questions of one process */
+	UW_SIGNAL_REGS = 17,
+	UW_STALE = 8, /* return probes that are looked at for one frame */
+};
+
+struct uw_loop {
+	struct uw *u;
+	u64 max;
+};
+
+/* struct pt_regs of x86-64 as far as it is needed (arch/x86/include/uapi/asm/ptrace.h). */
+struct uw_regs {
+	u64 r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip;
+	union {
+		u16 cs;
+		u64 cs_word;
+	};
+	u64 flags, sp;
+};
+enum { UW_CS_USER32 = 0x23 };
+
+static __attribute__((always_inline)) u32 uw_stop(struct uw *u, u32 end)
+{
+	u->end = end;
+	return UW_STOP;
+}
+
+/* --- tables ------------------------------------------------------------------------------------------------ */
+
+static __attribute__((always_inline)) u32 *uw_seg(u32 seg)
+{
+	u32 zero = 0;
+	void *inner = bpf_map_lookup_elem((void *)M_uw_segs, &seg);
+
+	return inner ? bpf_map_lookup_elem(inner, &zero) : 0;
+}
+
+enum { UW_MAP_WORDS = sizeof(struct uw_map) / 4 };
+
+static __attribute__((always_inline)) struct uw_map *uw_map_at(u32 *seg, u32 word)
+{
+	return (struct uw_map *)(seg + (word & (UW_SEG_WORDS - UW_MAP_WORDS)));
+}
+
+/* Makes the mapping that covers pc the current one. */
+RT_GLOBAL(un) u64 uw_enter_map(struct uw *u, u64 pc)
+{
+	u32 *w = u ? uw_seg(u->maps_seg) : 0;
+
+	if (!u || !w)
+		return UW_STOP;
+	u32 n = u->nmaps, at = u->maps_first;
+	for (u32 k = 0; k < 13 && n > 1; k++) { /* UW_MAPS_MAX and one more */
+		u32 half = n / 2, mid = at + half * UW_MAP_WORDS;
+
+		if (uw_map_at(w, mid)->start <= pc)
+			at = mid;
+		n -= half;
+	}
+	struct uw_map *m = uw_map_at(w, at);
+	if (!n || pc < m->start || pc >= m->end)
+		return uw_stop(u, UW_UNMAPPED);
+	u->start = m->start;
+	u->len = m->end - m->start;
+	u->base = m->base;
+	u->table = m->table;
+	u->seg = m->seg;
+	u->kind = m->kind;
+	return UW_GO;
+}
+
+RT_GLOBAL(nnn) u64 uw_rule_number(u64 seg, u64 table, u64 off)
+{
+	u32 *w = uw_seg((u32)seg);
+
+	return w ? uw_find_rule(w, (u32)table, off) : UW_RULE_NONE;
+}
+
+static __attribute__((always_inline)) struct uw_rule *uw_rule(u64 id)
+{
+	return (struct uw_rule *)V_uw_rules + (id & (UW_RULES - 1));
+}
+
+/* --- registers --------------------------------------------------------------------------------------------- */
+
+/* Reads the frame pointer of the current frame, which was put off until a rule needs it. */
+RT_GLOBAL(u) u64 uw_read_fp(struct uw *u)
+{
+	if (!u)
+		return UW_STOP;
+	u64 at = u->fp_at;
+	if (at == 1)
+		return uw_stop(u, UW_BAD_RULE);
+	if (bpf_probe_read_user(&u->fp, 8, (const void *)at))
+		return uw_stop(u, UW_FAULT);
+	u->fp_at = 0;
+	return UW_GO;
+}
+
+static __attribute__((always_inline)) u64 uw_fp(struct uw *u)
+{
+	return u->fp_at ? uw_read_fp(u) : UW_GO;
+}
+
+/* A register of the current frame by its DWARF number, to u->value. */
+RT_GLOBAL(un) u64 uw_reg(struct uw *u, u64 reg)
+{
+	u32 i = reg == 3 ? 0 : (u32)reg - 11; /* rbx, r12 to r15 */
+
+	if (!u)
+		return UW_STOP;
+	if (reg == 6 && uw_fp(u))
+		return UW_STOP;
+	u->value = reg == 7 ? u->sp : reg == 6 ? u->fp : u->reg[reg & 15];
+	if (reg == 6 || reg == 7 || u->has_regs)
+		return UW_GO;
+	if (i >= UW_SAVED)
+		return uw_stop(u, UW_BAD_RULE);
+	if (!u->is_tracking)
+		return UW_AGAIN;
+	u64 at = u->saved_at[i];
+	if (at == 1)
+		return uw_stop(u, UW_BAD_RULE);
+	if (at && bpf_probe_read_user(&u->value, 8, (const void *)at))
+		return uw_stop(u, UW_FAULT);
+	return UW_GO;
+}
+
+/* Where the rule says that this frame saved registers: addresses, 1: lost, 0: nowhere yet. */
+RT_GLOBAL(unn) u64 uw_track(struct uw *u, u64 id, u64 from)
+{
+	struct uw_rule *r = uw_rule(id);
+
+	if (!u)
+		return UW_STOP;
+	for (u32 i = 0; i < UW_SAVED; i++) {
+		s16 off = r->saved[i];
+
+		if (off != UW_SAME)
+			u->saved_at[i] = off == UW_LOST ? 1 : from + (s64)off;
+	}
+	return UW_GO;
+}
+
+static __attribute__((always_inline)) void uw_anchor_here(struct uw *u)
+{
+	u->anchor.ip = u->ip;
+	u->anchor.sp = u->sp;
+	u->anchor.fp = u->fp;
+	u->anchor.n = u->n;
+	u->anchor.hash = u->hash;
+	u->anchor.next = u->next;
+	u->fp_at = 0;
+	u->is_call = 0;
+	u->has_regs = 1;
+	u->is_tracking = 0;
+}
+
+/* Goes back to the last place where all registers were known, to follow the saved ones from there. */
+RT_GLOBAL(u) u64 uw_restart(struct uw *u)
+{
+	if (!u)
+		return UW_STOP;
+	u->ip = u->anchor.ip;
+	u->sp = u->anchor.sp;
+	u->fp = u->anchor.fp;
+	u->n = (u32)u->anchor.n;
+	u->hash = u->anchor.hash;
+	u->next = u->anchor.next;
+	u->slot = 0;
+	u->fp_at = 0;
+	u->is_call = 0;
+	u->has_regs = 1;
+	u->is_tracking = 1;
+	for (u32 i = 0; i < UW_SAVED; i++)
+		u->saved_at[i] = 0;
+	return UW_GO;
+}
+
+/* --- return probes ----------------------------------------------------------------------------------------- */
+
+/* A return address that is the trampoline's: puts what it was before into u->value. */
+RT_GLOBAL(un) u64 uw_real_return(struct uw *u, u64 slot)
+{
+	if (!u)
+		return UW_STOP;
+	for (u32 k = 0; k < UW_STALE; k++) {
+		u64 at = u->next;
+
+		if (!u->slot) {
+			if (!at || UW_READ(&u->slot, at, return_instance__stack) ||
+			    UW_READ(&u->ret, at, return_instance__orig_ret_vaddr) ||
+			    UW_READ(&u->next, at, return_instance__next))
+				break;
+		}
+		if (u->slot >= slot)
+			break;
+		u->slot = 0;
+	}
+	if (u->slot != slot)
+		return uw_stop(u, UW_FAULT);
+	u->value = u->ret;
+	u->slot = 0;
+	return UW_GO;
+}
+
+/* --- a step ------------------------------------------------------------------------------------------------ */
+
+/* All registers as the signal found them: r8 to r15, then these, at sp + off (struct sigcontext of x86-64). */
+RT_GLOBAL(un) u64 uw_signal(struct uw *u, u64 off)
+{
+	static const u8 order[16] = {8, 9, 10, 11, 12, 13, 14, 15, 5, 4, 6, 3, 1, 0, 2, 7};
+
+	if (!u)
+		return UW_STOP;
+	if (bpf_probe_read_user(u->tmp, UW_SIGNAL_REGS * 8, (const void *)(u->sp + off)))
+		return uw_stop(u, UW_FAULT);
+#pragma unroll
+	for (u32 i = 0; i < 16; i++)
+		u->reg[order[i]] = u->tmp[i];
+	u->ip = u->tmp[16];
+	u->sp = u->reg[7];
+	u->fp = u->reg[6];
+	uw_anchor_here(u);
+	return UW_GO;
+}
+
+/* The canonical frame address by one of the rules that are rare, to u->cfa. */
+RT_GLOBAL(unn) u64 uw_rare_cfa(struct uw *u, u64 id, u64 pc)
+{
+	struct uw_rule *r = uw_rule(id);
+	u64 stop;
+
+	if (!u)
+		return UW_STOP;
+	if (r->cfa == UW_CFA_PLT) {
+		u->cfa = u->sp + (s64)r->off + ((s32)(pc & 15) >= r->off2 ? 8 : 0);
+		return UW_GO;
+	}
+	if (r->cfa == UW_CFA_END)
+		return uw_stop(u, u->guessed ? UW_GUESSED : UW_COMPLETE);
+	if (r->cfa != UW_CFA_REG && r->cfa != UW_CFA_DEREF)
+		return uw_stop(u, UW_BAD_RULE);
+	u->cfa = r->off;
+	if (r->index != UW_NO_REG) {
+		stop = uw_reg(u, r->index);
+		if (stop)
+			return stop;
+		u->cfa += u->value * r->scale;
+	}
+	stop = uw_reg(u, r->reg);
+	if (stop)
+		return stop;
+	u->cfa += u->value;
+	if (r->cfa == UW_CFA_REG)
+		return UW_GO;
+	if (bpf_probe_read_user(&u->value, 8, (const void *)u->cfa))
+		return uw_stop(u, UW_FAULT);
+	u->cfa = u->value + (s64)r->off2;
+	return UW_GO;
+}
+
+/* Return address and frame pointer of the caller where they are not right below the CFA, to u->value and u->fp_at. */
+RT_GLOBAL(un) u64 uw_rare_saved(struct uw *u, u64 id)
+{
+	struct uw_rule *r = uw_rule(id);
+
+	if (!u)
+		return UW_STOP;
+	u64 cfa = u->cfa, stop = UW_GO, from = cfa;
+	if (r->base == UW_FROM_FP)
+		stop = uw_fp(u);
+	if (stop)
+		return stop;
+	if (r->base != UW_FROM_CFA)
+		from = r->base == UW_FROM_FP ? u->fp : u->sp;
+	if (u->is_tracking)
+		uw_track(u, id, from);
+	u->ret_at = (r->ra_kind == UW_RA_SP ? u->sp : cfa) + (s64)r->ra;
+	if (r->ra_kind == UW_RA_REG)
+		stop = uw_reg(u, (u64)r->ra);
+	else if (bpf_probe_read_user(&u->value, 8, (const void *)u->ret_at))
+		stop = uw_stop(u, UW_FAULT);
+	if (r->fp != UW_SAME)
+		u->fp_at = r->fp == UW_LOST ? 1 : from + (s64)r->fp;
+	return stop;
+}
+
+/* From the current frame, whose address to look up is pc, to its caller. */
+RT_GLOBAL(un) u64 uw_caller(struct uw *u, u64 pc)
+{
+	u64 id = UW_RULE_FP, cfa, pair[2], stop = UW_GO;
+
+	if (!u)
+		return UW_STOP;
+	if (u->kind == UW_MAP_TABLE)
+		id = uw_rule_number(u->seg, u->table, pc - u->base);
+	if (id == UW_RULE_NONE)
+		id = UW_RULE_FP;
+	if (id == UW_RULE_FP)
+		u->guessed = 1;
+	struct uw_rule *r = uw_rule(id);
+	if (r->cfa == UW_CFA_SP) {
+		cfa = u->sp + (s64)r->off;
+	} else if (r->cfa == UW_CFA_FP) {
+		stop = uw_fp(u);
+		cfa = u->fp + (s64)r->off;
+	} else if (r->cfa == UW_CFA_SIGNAL) {
+		return uw_signal(u, (u64)(s64)r->off);
+	} else {
+		stop = uw_rare_cfa(u, id, pc);
+		cfa = u->cfa;
+	}
+	if (stop)
+		return stop;
+	if (cfa < u->sp || (cfa == u->sp && r->ra_kind != UW_RA_REG))
+		return uw_stop(u, id == UW_RULE_FP ? UW_NO_TABLE : UW_BACKWARDS);
+	if (r->is_plain && !u->is_tracking) { /* return address and frame pointer in one read */
+		if (bpf_probe_read_user(pair, 16, (const void *)(cfa - 16)))
+			return uw_stop(u, UW_FAULT);
+		u->ret_at = cfa - 8;
+		if (r->fp == -16) {
+			u->fp = pair[0];
+			u->fp_at = 0;
+		} else if (r->fp != UW_SAME) {
+			u->fp_at = cfa + (s64)r->fp;
+		}
+	} else {
+		u->cfa = cfa;
+		stop = uw_rare_saved(u, id);
+		if (stop)
+			return stop;
+		pair[1] = u->value;
+	}
+	if (pair[1] == u->trampoline) { /* 0 when there is none, and where stacks end */
+		if (!pair[1])
+			return uw_stop(u, u->guessed ? UW_NO_TABLE : UW_COMPLETE);
+		if (uw_real_return(u, u->ret_at))
+			return UW_STOP;
+		pair[1] = u->value;
+	}
+	u->sp = cfa;
+	u->ip = pair[1];
+	u->is_call = 1;
+	u->has_regs = 0;
+	return UW_GO;
+}
+
+static long uw_step(u32 round, struct uw_loop *l)
+{
+	struct uw *u = l->u;
+	u64 ip = u->ip, pc = ip - u->is_call;
+
+	if (pc - u->start >= u->len && uw_enter_map(u, pc))
+		return 1;
+	u32 n = u->n;
+	if (n >= l->max) {
+		u->end = UW_LIMIT;
+		return 1;
+	}
+	((u64 *)(u + 1))[n] = ip;
+	u->n = n + 1;
+	u64 h = (u->hash ^ ip) * 0xff51afd7ed558ccdull;
+	u->hash = h ^ h >> 32;
+	u64 stop = uw_caller(u, pc);
+	if (stop == UW_AGAIN)
+		stop = uw_restart(u);
+	return stop != UW_GO;
+}
+
+/* --- beginning and end ------------------------------------------------------------------------------------- */
+
+/* Asks user space for what is missing: a process (pc 0) or the mapping that pc is in. */
+RT_GLOBAL(nn) u64 uw_ask(u64 tgid, u64 pc)
+{
+	struct uw_miss m = {.pc = pc, .tgid = (u32)tgid};
+	struct uw_proc *p = bpf_map_lookup_elem((void *)M_uw_procs, &m.tgid);
+	u64 now = bpf_ktime_get_ns();
+
+	if (p) {
+		if (now - p->asked < UW_ASK_NS)
+			return 0;
+		p->asked = now;
+	} else {
+		struct uw_proc empty = {.asked = now};
+
+		bpf_map_update_elem((void *)M_uw_procs, &m.tgid, &empty, BPF_NOEXIST);
+	}
+	bpf_ringbuf_output((void *)M_uw_miss, &m, sizeof(m), 0);
+	return 0;
+}
+
+/* The return probes that are under way, innermost first, and the address that stands for them on the stack. */
+static __attribute__((always_inline)) void uw_find_returns(struct uw *u, const void *task, const void *mm)
+{
+	u->next = u->slot = u->trampoline = 0;
+	if (!(u64)K_task_struct__utask || !(u64)K_xol_area__vaddr)
+		return;
+	const void *utask = (const void *)UW_FIELD(task, task_struct__utask);
+	if (!utask)
+		return;
+	u->next = UW_FIELD(utask, uprobe_task__return_instances);
+	u64 area = u->next ? UW_FIELD(mm, mm_struct__uprobes_state) : 0;
+	if (area)
+		UW_READ(&u->trampoline, area, xol_area__vaddr);
+}
+
+/* The state for walking from the registers in it; 0, or how it ended already. */
+RT_GLOBAL(u) u64 uw_begin(struct uw *u)
+{
+	const void *task = bpf_get_current_task_btf();
+	const void *mm = (const void *)UW_FIELD(task, task_struct__mm);
+	u32 tgid = (u32)(bpf_get_current_pid_tgid() >> 32);
+
+	if (!u || !mm || !u->ip)
+		return UW_NO_STACK;
+	struct uw_proc *p = bpf_map_lookup_elem((void *)M_uw_procs, &tgid);
+	u64 id = UW_FIELD(mm, mm_struct__start_stack) + UW_FIELD(mm, mm_struct__end_code);
+	if (!p || !p->is_ready || (p->mm && p->mm != id)) {
+		uw_ask(tgid, 0);
+		return UW_NEW;
+	}
+	u->maps_seg = p->seg;
+	u->maps_first = p->first;
+	u->nmaps = p->nmaps;
+	u->start = u->len = u->hash = 0;
+	u->n = u->end = u->guessed = 0;
+	uw_find_returns(u, task, mm);
+	uw_anchor_here(u);
+	return 0;
+}
+
+/* Frames that were found, and their hash; or minus how it ended when there are none. */
+RT_GLOBAL(u) u64 uw_result(struct uw *u)
+{
+	if (!u)
+		return (u64)-UW_NO_STACK;
+	if (u->end == UW_UNMAPPED) {
+		uw_ask(bpf_get_current_pid_tgid() >> 32, u->ip);
+		if (!u->n)
+			return (u64)-UW_UNMAPPED;
+	}
+	u64 h = (u->hash ^ u->n) * 0xff51afd7ed558ccdull;
+	u->hash = h ? h : 1;
+	return u->n;
+}
+
+#define UW_COPY_REGS(u, r)                                                                           \
+	do {                                                                                         \
+		(u)->reg[0] = (r)->ax, (u)->reg[1] = (r)->dx, (u)->reg[2] = (r)->cx;                 \
+		(u)->reg[3] = (r)->bx, (u)->reg[4] = (r)->si, (u)->reg[5] = (r)->di;                 \
+		(u)->reg[6] = (u)->fp = (r)->bp, (u)->reg[7] = (u)->sp = (r)->sp;                    \
+		(u)->reg[8] = (r)->r8, (u)->reg[9] = (r)->r9, (u)->reg[10] = (r)->r10;               \
+		(u)->reg[11] = (r)->r11, (u)->reg[12] = (r)->r12, (u)->reg[13] = (r)->r13;           \
+		(u)->reg[14] = (r)->r14, (u)->reg[15] = (r)->r15, (u)->ip = (r)->ip;                 \
+	} while (0)
+
+/* The registers of the task when it entered the kernel; 0: it has none of 64 bits. */
+RT_GLOBAL(u) u64 uw_task_regs(struct uw *u)
+{
+	struct uw_regs *r = (struct uw_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+
+	if (!u || r->cs == UW_CS_USER32)
+		return 0;
+	UW_COPY_REGS(u, r);
+	return 1;
+}
+
+static __attribute__((always_inline)) s64 uw_walk(struct uw *u, u64 max)
+{
+	struct uw_loop l = {u, max};
+	u64 end = uw_begin(u);
+
+	if (end)
+		return -(s64)end;
+	bpf_loop((u32)(2 * max + 2), uw_step, &l, 0);
+	return (s64)uw_result(u);
+}
+
+/*
+ * The current process's user stack.  u: state, followed by room for `max` addresses, innermost first.  Returns how many
+ * there are, or minus how it ended (enum uw_end) when there are none that the tables know: then bpf_get_stack is to be
+ * asked.  ctx: struct pt_regs of a kprobe or uprobe, or a perf event's context, which begins with them.
+ */
+RT s64 rt_unwind_ctx(struct uw_regs *ctx, struct uw *u, u64 max)
+{
+	u16 cs = (u16)*(volatile u64 *)&ctx->cs_word; /* contexts of perf events are read by whole words only */
+
+	if (!(cs & 3)) {
+		if (!uw_task_regs(u))
+			return -UW_NO_STACK;
+	} else if (cs == UW_CS_USER32) {
+		return -UW_NO_STACK;
+	} else {
+		UW_COPY_REGS(u, ctx);
+	}
+	return uw_walk(u, max);
+}
+
+/* Same from programs whose context has no registers. */
+RT s64 rt_unwind_task(struct uw *u, u64 max)
+{
+	return uw_task_regs(u) ? uw_walk(u, max) : -UW_NO_STACK;
+}

@@ -1,0 +1,248 @@
+/* unwind.c - see unwind.h. */
+#include "events/unwind.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "events/ring.h"
+#include "events/unwind_proc.h"
+
+struct unwinder {
+	struct session *session;
+	struct track *track;
+	struct uw_space space;
+	struct uw_files files;
+	struct uw_processes processes;
+	struct ring miss;
+	struct queue queue; /* what processes do, from the tracker */
+	pthread_t thread;
+	pthread_mutex_t lock; /* over all but the ring */
+	pthread_cond_t settled;
+	bool is_running, is_settled;
+	int stop_fd;
+	unsigned nread;
+};
+
+const char *unwind_end_text(unsigned end)
+{
+	static const char *const text[] = {
+		[UW_COMPLETE] = "complete",
+		[UW_GUESSED] = "complete, by frame pointer where the code has no tables",
+		[UW_LIMIT] = "as many frames as were asked for",
+		[UW_NEW] = "by frame pointers: the process was not known yet",
+		[UW_UNMAPPED] = "ended at an address that nothing is mapped at",
+		[UW_NO_TABLE] = "ended in code without tables or frame pointers",
+		[UW_BAD_RULE] = "ended at a rule that is not understood",
+		[UW_FAULT] = "ended where the stack could not be read",
+		[UW_BACKWARDS] = "ended at a frame that is not above the one before",
+		[UW_NO_STACK] = "by frame pointers: no user space, or one of 32 bits",
+	};
+
+	return end < ARRAY_SIZE(text) && text[end] ? text[end] : "ended";
+}
+
+/* --- what processes do ------------------------------------------------------------------------------------- */
+
+static void follow(struct unwinder *u, const struct entry *e)
+{
+	struct uw_processes *p = &u->processes;
+	uint32_t pid[2] = {0};
+	struct mmap_entry m;
+
+	memcpy(pid, e->data, MIN((size_t)e->size, sizeof(pid)));
+	switch ((enum entry_kind)e->kind) {
+	case ENTRY_MMAP:
+		memcpy(&m, e->data, sizeof(m));
+		uw_process_mmap(p, m.pid, m.addr, m.len, m.pgoff, (const char *)e->data + sizeof(m));
+		break;
+	case ENTRY_FORK: uw_process_fork(p, pid[0], pid[1]); break;
+	case ENTRY_EXEC:
+		if (uw_process_find(p, pid[0]))
+			uw_process_read(p, pid[0]);
+		break;
+	case ENTRY_EXIT: uw_process_forget(p, pid[0]); break;
+	case ENTRY_RECORD: break;
+	}
+}
+
+static void follow_all(struct unwinder *u)
+{
+	for (struct chunk *c = queue_take(&u->queue), *next; c; c = next) {
+		next = c->next;
+		for (const struct entry *e = chunk_next(c, NULL); e; e = chunk_next(c, e))
+			follow(u, e);
+		queue_give_back(&u->queue, c);
+	}
+}
+
+/* A program met a process, or an address of it, that is not known: what the kernel has told meanwhile may say it. */
+static void take_miss(void *arg, const void *record, size_t n)
+{
+	struct unwinder *u = arg;
+	struct uw_miss m;
+
+	if (n < sizeof(m))
+		return;
+	memcpy(&m, record, sizeof(m));
+	track_poll(u->track);
+	follow_all(u);
+	u->nread++;
+	uw_process_read(&u->processes, m.tgid);
+	uw_processes_publish(&u->processes);
+}
+
+static void work(struct unwinder *u)
+{
+	pthread_mutex_lock(&u->lock);
+	follow_all(u);
+	uw_processes_publish(&u->processes);
+	while (ring_read(&u->miss, 64, take_miss, u))
+		;
+	pthread_mutex_unlock(&u->lock);
+}
+
+/* --- what the session is about ----------------------------------------------------------------------------- */
+
+static void preload_path(struct unwinder *u, const char *path)
+{
+	_cleanup_close_ int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+
+	if (fd >= 0)
+		uw_files_unref(&u->files, uw_files_open(&u->files, fd));
+}
+
+/* A command has not mapped its files yet: they are made ready for when it does. */
+static void preload(struct unwinder *u)
+{
+	const struct world *w = session_world(u->session);
+
+	pthread_mutex_lock(&u->lock);
+	if (w->cmd_path)
+		preload_path(u, w->cmd_path);
+	else if (w->pid) {
+		uw_process_read(&u->processes, (uint32_t)w->pid);
+		uw_processes_publish(&u->processes);
+	}
+	u->is_settled = true;
+	pthread_cond_broadcast(&u->settled);
+	pthread_mutex_unlock(&u->lock);
+}
+
+void unwinder_settle(struct unwinder *u)
+{
+	if (!u)
+		return;
+	pthread_mutex_lock(&u->lock);
+	while (!u->is_settled)
+		pthread_cond_wait(&u->settled, &u->lock);
+	pthread_mutex_unlock(&u->lock);
+}
+
+/* --- the thread -------------------------------------------------------------------------------------------- */
+
+static void *unwinder_thread(void *arg)
+{
+	struct unwinder *u = arg;
+	struct pollfd fds[] = {{.fd = u->stop_fd, .events = POLLIN},
+			       {.fd = u->miss.fd, .events = POLLIN},
+			       {.fd = u->queue.wake_fd, .events = POLLIN}};
+
+	preload(u);
+	while (!fds[0].revents) {
+		work(u);
+		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR)
+			break;
+	}
+	return NULL;
+}
+
+static struct err *open_all(struct unwinder *u)
+{
+	struct session *s = u->session;
+	const struct program *p = session_program(s);
+	struct err *e = queue_init(&u->queue, SIZE_MAX);
+
+	if (e)
+		return e;
+	u->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (u->stop_fd < 0)
+		return err_errno("making an eventfd");
+	e = ring_open(&u->miss, session_map_fd(s, p->unwind.miss), UW_MISS_BYTES);
+	if (e)
+		return e;
+	uw_space_init(&u->space, s, p->unwind.segs);
+	uw_files_init(&u->files, &u->space, session_map_mem(s, p->unwind.rules));
+	u->processes = (struct uw_processes){
+		.files = &u->files, .space = &u->space, .map_fd = session_map_fd(s, p->unwind.procs)};
+	return NULL;
+}
+
+struct err *unwinder_start(struct session *s, struct track *t, struct unwinder **ret)
+{
+	const struct program *p = session_program(s);
+	struct unwinder *u;
+	struct err *e;
+	int code;
+
+	*ret = NULL;
+	if (!p->unwind.procs || session_map_fd(s, p->unwind.procs) < 0)
+		return NULL;
+	u = xcalloc(1, sizeof(*u));
+	u->session = s;
+	u->track = t;
+	u->stop_fd = u->miss.fd = -1;
+	pthread_mutex_init(&u->lock, NULL);
+	pthread_cond_init(&u->settled, NULL);
+	e = open_all(u);
+	track_listen(t, &u->queue);
+	code = e ? 0 : pthread_create(&u->thread, NULL, unwinder_thread, u);
+	if (code) {
+		errno = code;
+		e = err_errno("starting a thread");
+	}
+	u->is_running = !e;
+	if (e)
+		unwinder_stop(u);
+	else
+		*ret = u;
+	return e;
+}
+
+void unwinder_stop(struct unwinder *u)
+{
+	if (!u)
+		return;
+	if (u->is_running) {
+		if (eventfd_write(u->stop_fd, 1) < 0)
+			BUG("stopping the unwinder's thread");
+		pthread_join(u->thread, NULL);
+	}
+	track_listen(u->track, NULL);
+	uw_processes_destroy(&u->processes);
+	uw_files_destroy(&u->files);
+	uw_space_destroy(&u->space);
+	ring_close(&u->miss);
+	queue_destroy(&u->queue);
+	if (u->stop_fd >= 0)
+		close(u->stop_fd);
+	pthread_mutex_destroy(&u->lock);
+	pthread_cond_destroy(&u->settled);
+	free(u);
+}
+
+struct unwinder_stats unwinder_stats(struct unwinder *u)
+{
+	struct unwinder_stats s;
+
+	pthread_mutex_lock(&u->lock);
+	s = (struct unwinder_stats){.processes = u->nread,
+				    .files = u->files.nbuilt,
+				    .words = u->space.used_words,
+				    .build_ns = u->files.build_ns};
+	pthread_mutex_unlock(&u->lock);
+	return s;
+}

@@ -1,0 +1,185 @@
+/* unwind_file.c - see unwind_file.h. */
+#include "events/unwind_file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <time.h>
+
+enum {
+	PIECE_WORDS = UW_SEG_WORDS / 2, /* small enough for gaps, large enough for nearly all files in one */
+	IDLE_WORDS = 4 << 20,		/* of tables that nothing uses: 16 MiB */
+	VDSO_MAX = 1 << 20,
+};
+
+void uw_files_init(struct uw_files *f, struct uw_space *space, struct uw_rule *shared)
+{
+	*f = (struct uw_files){.space = space, .shared = shared};
+	cfi_rules_init(&f->rules);
+}
+
+static void free_file(struct uw_files *f, struct uw_file *file)
+{
+	vec_each(p, &file->piece)
+		uw_space_free(f->space, p->range);
+	vec_free(&file->piece);
+	vec_free(&file->segment);
+	free(file);
+}
+
+void uw_files_destroy(struct uw_files *f)
+{
+	vec_each(file, &f->all)
+		free_file(f, *file);
+	vec_free(&f->all);
+	strtab_free(&f->by_id);
+	cfi_rules_free(&f->rules);
+}
+
+/* Rules that are new go to the map before any table that names them. */
+static void share_rules(struct uw_files *f)
+{
+	for (; f->nshared < f->rules.rule.len && f->shared; f->nshared++)
+		f->shared[f->nshared] = f->rules.rule.at[f->nshared];
+}
+
+static void add_piece(struct uw_files *f, struct uw_file *file, const struct cfi_table *t, size_t from, size_t to)
+{
+	struct uw_piece p = {.begin = t->row.at[from].pc, .base = cfi_pack_base(t, from)};
+	size_t words = cfi_pack_words(t, from, to);
+
+	p.end = to < t->row.len ? t->row.at[to].pc : t->row.at[to - 1].pc;
+	p.range = words <= UW_SEG_WORDS ? uw_space_alloc(f->space, (uint32_t)words) : (struct uw_range){.words = 0};
+	if (!p.range.words || p.end <= p.begin)
+		return;
+	cfi_pack(t, from, to, uw_space_words(f->space, p.range));
+	file->words += p.range.words;
+	vec_push(&file->piece, p);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static struct uw_file *same_build_id(const struct uw_files *f, const struct cfi_file *c)
+{
+	vec_each(it, &f->all)
+		if (c->build_id_len && (*it)->build_id_len == c->build_id_len &&
+		    !memcmp((*it)->build_id, c->build_id, c->build_id_len))
+			return *it;
+	return NULL;
+}
+
+/* Takes what is read over. */
+static struct uw_file *make_file(struct uw_files *f, struct cfi_file *c)
+{
+	struct uw_file *file = same_build_id(f, c);
+
+	if (!file) {
+		file = xcalloc(1, sizeof(*file));
+		memcpy(file->build_id, c->build_id, sizeof(file->build_id));
+		file->build_id_len = c->build_id_len;
+		vec_each(s, &c->segment)
+			vec_push(&file->segment, *s);
+		share_rules(f);
+		for (size_t from = 0, to; from < c->table.row.len; from = to) {
+			to = cfi_pack_fit(&c->table, from, PIECE_WORDS);
+			add_piece(f, file, &c->table, from, to);
+		}
+		vec_push(&f->all, file);
+		f->idle_words += file->words;
+		f->nbuilt++;
+	}
+	cfi_file_free(c);
+	return file;
+}
+
+static struct uw_file *ref(struct uw_files *f, struct uw_file *file)
+{
+	if (file && !file->refs++)
+		f->idle_words -= file->words;
+	return file;
+}
+
+struct uw_file *uw_files_open(struct uw_files *f, int fd)
+{
+	struct cfi_file c = {.build_id_len = 0};
+	struct uw_file *file;
+	struct stat st;
+	char id[128];
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return NULL;
+	snprintf(id, sizeof(id), "%lx %lx %lx.%lx %lx", (unsigned long)st.st_dev, (unsigned long)st.st_ino,
+		 (unsigned long)st.st_mtim.tv_sec, (unsigned long)st.st_mtim.tv_nsec, (unsigned long)st.st_size);
+	file = strtab_get(&f->by_id, id);
+	if (!file) {
+		uint64_t begin = now_ns();
+
+		err_free(cfi_open(fd, &f->rules, &c)); /* what is no ELF file has an empty table */
+		file = make_file(f, &c);
+		strtab_set(&f->by_id, id, file);
+		f->build_ns += now_ns() - begin;
+	}
+	return ref(f, file);
+}
+
+struct uw_file *uw_files_vdso(struct uw_files *f)
+{
+	const void *image = (const void *)getauxval(AT_SYSINFO_EHDR);
+	struct cfi_file c;
+	unsigned long long begin, end;
+	_cleanup_free_ char *maps = f->vdso || !image ? NULL : read_file("/proc/self/maps", NULL);
+
+	for (const char *line = maps; line && *line && !f->vdso; line += strcspn(line, "\n"), line += *line == '\n') {
+		if (sscanf(line, "%llx-%llx", &begin, &end) != 2 || begin != (uintptr_t)image || end - begin > VDSO_MAX)
+			continue;
+		err_free(cfi_open_memory(image, end - begin, &f->rules, &c));
+		f->vdso = ref(f, make_file(f, &c)); /* never let go */
+	}
+	return ref(f, f->vdso);
+}
+
+/* The file that was let go longest ago. */
+static size_t oldest_idle(const struct uw_files *f)
+{
+	size_t best = f->all.len;
+
+	for (size_t i = 0; i < f->all.len; i++)
+		if (!f->all.at[i]->refs && (best == f->all.len || f->all.at[i]->used < f->all.at[best]->used))
+			best = i;
+	return best;
+}
+
+static void forget(struct uw_files *f, size_t i)
+{
+	struct uw_file *file = f->all.at[i];
+
+	vec_each(e, &f->by_id.entry)
+		if (e->value == file)
+			e->value = NULL;
+	f->idle_words -= file->words;
+	free_file(f, file);
+	f->all.at[i] = vec_last(&f->all);
+	f->all.len--;
+}
+
+void uw_files_unref(struct uw_files *f, struct uw_file *file)
+{
+	if (!file || --file->refs)
+		return;
+	file->used = ++f->clock;
+	f->idle_words += file->words;
+	while (f->idle_words > IDLE_WORDS) {
+		size_t i = oldest_idle(f);
+
+		if (i == f->all.len)
+			return;
+		forget(f, i);
+	}
+}

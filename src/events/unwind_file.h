@@ -1,0 +1,44 @@
+/*
+ * unwind_file.h - files with unwind tables, each packed once however many processes map it.
+ *
+ * A file is known by device, inode, time and size; two with the same build-id share a table.  Tables of files that
+ * nothing maps any more are kept up to a limit: what runs often comes back.
+ */
+#pragma once
+
+#include "debuginfo/cfi.h"
+#include "events/unwind_space.h"
+
+/* A packed part of a table. */
+struct uw_piece {
+	uint64_t begin, end, base; /* addresses in the file; of its rows, of its first word */
+	struct uw_range range;
+};
+struct uw_file {
+	VEC(struct uw_piece) piece; /* ascending; empty: no table */
+	VEC(struct cfi_segment) segment;
+	uint8_t build_id[20];
+	size_t build_id_len;
+	unsigned refs;
+	uint64_t words;
+	uint64_t used; /* when it was last let go, for dropping the oldest */
+};
+struct uw_files {
+	struct uw_space *space;
+	struct cfi_rules rules;
+	struct uw_rule *shared; /* the map that programs see */
+	uint32_t nshared;
+	struct strtab by_id; /* identity -> file */
+	VEC(struct uw_file *) all;
+	struct uw_file *vdso;
+	uint64_t clock, idle_words;
+	uint64_t build_ns; /* spent on building, all files */
+	unsigned nbuilt;
+};
+void uw_files_init(struct uw_files *f, struct uw_space *space, struct uw_rule *shared);
+void uw_files_destroy(struct uw_files *f);
+/* The file of an open descriptor, with one more reference; NULL: it cannot be read. */
+struct uw_file *uw_files_open(struct uw_files *f, int fd);
+/* The vdso: the kernel maps the same one into every process of our kind. */
+struct uw_file *uw_files_vdso(struct uw_files *f);
+void uw_files_unref(struct uw_files *f, struct uw_file *file); /* NULL is legal */

@@ -1,0 +1,42 @@
+/*
+ * unwind_proc.h - the executable mappings of processes whose user stacks are asked for, as lists that BPF programs search.
+ */
+#pragma once
+
+#include "events/unwind_file.h"
+
+/* A list in a segment; children share their parent's until one of them maps something. */
+struct uw_list {
+	struct uw_range range;
+	uint32_t n;
+	unsigned refs;
+};
+struct uw_region {
+	uint64_t start, end, offset;
+	struct uw_file *file; /* NULL: code without tables */
+};
+struct uw_process {
+	uint32_t tgid;
+	uint64_t mm; /* see struct uw_proc */
+	VEC(struct uw_region) region; /* ascending, without overlap */
+	struct uw_list *list;
+	bool is_changed; /* since it was published */
+};
+struct uw_processes {
+	struct uw_files *files;
+	struct uw_space *space;
+	int map_fd; /* .uw_procs */
+	struct numtab by_tgid;
+	VEC(uint32_t) changed;
+};
+void uw_processes_destroy(struct uw_processes *p);
+struct uw_process *uw_process_find(struct uw_processes *p, uint32_t tgid); /* NULL: nobody asked for it */
+/* Reads /proc/TGID/maps anew; a process that has gone is forgotten. */
+void uw_process_read(struct uw_processes *p, uint32_t tgid);
+/* Of processes that are known; all others are left alone. */
+void uw_process_mmap(struct uw_processes *p, uint32_t tgid, uint64_t start, uint64_t len, uint64_t offset,
+		     const char *path);
+void uw_process_fork(struct uw_processes *p, uint32_t parent, uint32_t child);
+void uw_process_forget(struct uw_processes *p, uint32_t tgid);
+/* Tells programs of all that has changed. */
+void uw_processes_publish(struct uw_processes *p);
