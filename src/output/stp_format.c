@@ -112,11 +112,29 @@ static void out_string(struct exporter *x, struct buf *out, const struct directi
 	out_pad_since(out, start, d);
 }
 
-static void out_pointer(struct buf *out, const struct directive *d, uint64_t v)
+/*
+ * A number as number() of SystemTap's runtime (vsprintf.c) writes it.  Unlike C's: # writes its prefix before zero too, a precision of
+ * 0 does not hide a zero, and a precision does not switch off zero-padding.
+ */
+static void out_stp_number(struct buf *out, const struct directive *d, bool is_signed, uint64_t v, unsigned base,
+			   bool upper)
 {
-	size_t start = out->len;
-	out_hex(out, v);
-	out_pad_since(out, start, d);
+	char room[24], *end = room + sizeof(room), *p = end;
+	bool neg = is_signed && (int64_t)v < 0;
+	const char *prefix = neg ? "-" : is_signed && d->plus ? "+" : is_signed && d->space ? " " : "";
+	if (d->alt && !is_signed)
+		prefix = base == 8 ? "0" : base == 16 ? (upper ? "0X" : "0x") : "";
+	for (v = neg ? 0 - v : v; p == end || v; v /= base)
+		*--p = (upper ? "0123456789ABCDEF" : "0123456789abcdef")[v % base];
+	size_t n = (size_t)(end - p), zeros = d->prec > (int)n ? (size_t)d->prec - n : 0;
+	size_t total = strlen(prefix) + zeros + n, width = d->width > 0 ? (size_t)d->width : 0;
+	size_t pad = width > total ? width - total : 0;
+	if (!d->left)
+		buf_fill(out, ' ', d->zero ? 0 : pad);
+	buf_puts(out, prefix);
+	buf_fill(out, '0', zeros + (d->zero && !d->left ? pad : 0));
+	buf_add(out, p, n);
+	buf_fill(out, ' ', d->left ? pad : 0);
 }
 
 static void apply(struct exporter *x, char c, const struct directive *d, const struct value *v,
@@ -125,14 +143,17 @@ static void apply(struct exporter *x, char c, const struct directive *d, const s
 	int64_t n = c == 's' || c == 'm' || c == 'M' ? 0 : value_number(v);
 	switch (c) {
 	case 'd':
-	case 'i':
-		out_number(out, d, true, n < 0, n < 0 ? 0 - (uint64_t)n : (uint64_t)n, 10, false);
-		break;
-	case 'u': out_number(out, d, false, false, (uint64_t)n, 10, false); break;
-	case 'o': out_number(out, d, false, false, (uint64_t)n, 8, false); break;
+	case 'i': out_stp_number(out, d, true, (uint64_t)n, 10, false); break;
+	case 'u': out_stp_number(out, d, false, (uint64_t)n, 10, false); break;
+	case 'o': out_stp_number(out, d, false, (uint64_t)n, 8, false); break;
 	case 'x':
-	case 'X': out_number(out, d, false, false, (uint64_t)n, 16, c == 'X'); break;
-	case 'p': out_pointer(out, d, (uint64_t)n); break;
+	case 'X': out_stp_number(out, d, false, (uint64_t)n, 16, c == 'X'); break;
+	case 'p': {
+		struct directive alt = *d;
+		alt.alt = true;
+		out_stp_number(out, &alt, false, (uint64_t)n, 16, false);
+		break;
+	}
 	case 'c': out_char(out, d, (uint8_t)n); break;
 	case 'b': out_binary(out, d, (uint64_t)n); break;
 	case 'm':
