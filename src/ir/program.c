@@ -174,7 +174,8 @@ static void patch_row_consts(struct program *p)
 {
 	vec_each(it, &p->row_consts)
 		ir_const_set(it->fn, it->insn,
-			     it->is_scratch ? it->times * (int64_t)p->scratch_row
+			     it->is_sub	      ? it->times * (int64_t)p->sub_row
+			     : it->is_scratch ? it->times * (int64_t)p->scratch_row
 					    : (int64_t)p->percpu_row);
 }
 
@@ -191,6 +192,8 @@ void program_finish(struct program *p)
 	p->percpu->value_size = p->percpu_row * ncpus;
 	/* Storing a stack reads a whole element of `stacks` from scratch. */
 	p->scratch_row = ALIGN_UP(MAX(p->scratch_row + p->stacks->value_size, 1u), CACHE_LINE);
+	if (p->subs)
+		p->subs->value_size = MAX(p->sub_row * p->sub_depth, 8u);
 	p->scratch->value_size = p->scratch_row * SCRATCH_LEVELS * ncpus;
 	if (p->opt.ring_bytes)
 		p->ring->nentries = p->opt.ring_bytes;

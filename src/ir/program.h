@@ -238,6 +238,7 @@ struct row_const {
 	struct ir_fn *fn;
 	ir_ref insn;
 	bool is_scratch; /* whole CPU's scratch (all levels); else percpu_row */
+	bool is_sub;	 /* the constant is times * sub_row */
 	int64_t times;	 /* scratch: the constant is times * one level's bytes */
 };
 
@@ -267,6 +268,8 @@ struct program {
 	} unwind;
 	struct map *scratch; /* MAP_DATA: ncpus * SCRATCH_LEVELS regions of scratch_row bytes */
 	uint32_t scratch_row; /* largest need of any function, with its header; a multiple of 64 */
+	struct map *subs;     /* MAP_DATA: frames of functions that call themselves, sub_depth of sub_row bytes; NULL: none */
+	uint32_t sub_row, sub_depth;
 	struct buf rodata_bytes;
 	unsigned ncpus; /* possible CPUs: from the world, before program_finish */
 	struct strtab string_index, rodata_index; /* program.c's own: what is already in string and rodata */

@@ -9,7 +9,7 @@
  */
 #include "lang/kit_internal.h"
 
-static void enter(struct kit *k, struct kit_frame *f)
+void kit_enter(struct kit *k, struct kit_frame *f)
 {
 	k->frame = f;
 	k->b.fn = f->fn;
@@ -76,7 +76,7 @@ struct ir_fn *kit_begin(struct kit *k, const char *name, enum prog_kind kind, st
 	f->fn = ir_fn_new(p, name, IR_ENTRY, 1);
 	k->kind = kind;
 	k->b = (struct ir_builder){.loc = loc};
-	enter(k, f);
+	kit_enter(k, f);
 	ir_at(B(k), f->slots_block);
 	ir_ref ctx = ir_param(B(k), 0);
 	f->ctx = kit_new_local(k, 8);

@@ -40,6 +40,22 @@ void kit_scratch_here(struct kit *k);
 void kit_return(struct kit *k, ir_ref value);
 ir_ref kit_ctx(struct kit *k); /* the context; also inside callbacks */
 
+/* --- functions that may call themselves, only in programs that user space runs: kit_sub.c
+ * ------------------------------------------------------------------------------------------ */
+
+/* Starts such a function, in a kit of its own; memory of its body is of its frame.  kit_return leaves it. */
+struct ir_fn *kit_sub_begin(struct kit *k, const char *name, struct loc loc);
+void kit_sub_end(struct kit *k);
+/* The frame of a function that is called from here, and whether one of at most `depth` is left (1 or 0). */
+ir_ref kit_sub_next(struct kit *k);
+ir_ref kit_sub_fits(struct kit *k, ir_ref next, uint32_t depth);
+/* Byte `offset` of what caller and callee share: of another's frame; of one's own, the first kit_local()s of the body, zeroed by nobody. */
+ir_ref kit_sub_shared(struct kit *k, ir_ref frame, uint32_t offset);
+ir_ref kit_sub_own(struct kit *k, uint32_t offset);
+/* Keeps the first `size` bytes of the frame for that; before any other memory is taken. */
+void kit_sub_share(struct kit *k, uint32_t size);
+void kit_sub_call(struct kit *k, struct ir_fn *fn, ir_ref frame);
+
 /* --- memory
  * --------------------------------------------------------------------------------------------- */
 

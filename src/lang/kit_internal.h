@@ -21,6 +21,7 @@ struct kit_frame {
 	uint32_t scratch_block; /* placeholder where scratch is acquired */
 	uint32_t after_scratch; /* block that follows it */
 	bool scratch_started;   /* some region was handed out */
+	bool is_sub;		/* kit_sub_begin: scratch is a frame that the caller gave */
 	uint32_t scratch_used, scratch_max;
 	uint32_t scratch_floor; /* end of the last variable that lives in scratch: not released */
 	struct kit_local *scratch_base, *ctx, *ret, *returned;
@@ -38,6 +39,8 @@ enum {
 #define H0(k, id)     ir_calln(B(k), IR_HELPER, (id), NULL, 0, NULL)
 #define H(k, id, ...) ir_helper(B(k), (id), __VA_ARGS__)
 
+/* Makes f the function under construction: its first blocks. */
+void kit_enter(struct kit *k, struct kit_frame *f);
 /* A SLOT in the function's first block. */
 ir_ref kit_slot(struct kit *k, uint32_t size);
 /* A variable in a slot of the current function; not zeroed. */

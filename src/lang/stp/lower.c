@@ -64,13 +64,20 @@ static enum prog_kind prog_kind_of(const struct stp_dprobe *dp)
 	return dp->in_user ? PROG_USER : probe_kind_info(dp->points.list.at[0]->kind)->prog;
 }
 
-static struct ir_fn *lower_handler(struct stp_comp *c, struct stp_dprobe *dp, const struct attach_point *point)
+struct stp_lower *stp_lower_new(struct stp_comp *c, struct stp_dprobe *dp, const struct attach_point *point)
 {
 	struct stp_lower *l = arena_new(c->a, struct stp_lower);
 	l->c = c;
 	l->dp = dp;
 	l->user = dp->in_user;
 	l->kit = (struct kit){.prog = c->prog, .world = c->world, .point = point, .on_error = on_error, .on_error_arg = l};
+	return l;
+}
+
+static struct ir_fn *lower_handler(struct stp_comp *c, struct stp_dprobe *dp, const struct attach_point *point)
+{
+	struct stp_lower *l = stp_lower_new(c, dp, point);
+	l->subs = arena_new(c->a, struct stp_sub *);
 	struct ir_fn *fn = kit_begin(&l->kit, arena_printf(c->a, "probe_%zu", c->prog->probe.len), prog_kind_of(dp), dp->loc);
 	if (dp->in_user && dp->spec.kind != PK_END && dp->spec.kind != PK_ERROR)
 		check_stopped(l);

@@ -42,6 +42,12 @@ struct stp_inline {
 	struct stp_exit *exit;
 	struct stp_inline *outer;
 };
+/* A function that calls itself, as a subprogram: lower_recursive.c */
+struct stp_sub {
+	struct stp_func *func;
+	struct ir_fn *fn;
+	struct stp_sub *next;
+};
 struct stp_try {
 	struct stp_expr *var; /* NULL: message not wanted */
 	struct stp_exit *exit;
@@ -61,6 +67,9 @@ struct stp_lower {
 	struct stp_try *try;
 	struct kit_local *pending; /* id of the exit that a broken loop leads to */
 	unsigned next_id;
+	struct stp_sub **subs;	   /* of the whole handler */
+	struct stp_sub *sub;	   /* the one being lowered, NULL: the handler itself */
+	struct kit_local *caught;  /* in a sub: whether a caller has a try around the call */
 	unsigned inlined; /* functions inlined so far */
 	struct kit_local *actions; /* user space: statements run so far */
 	struct kit_local *tokens;  /* what tokenize() remembers; NULL: not used */
@@ -92,6 +101,14 @@ ir_ref stp_lower_cond(struct stp_lower *l, struct stp_expr *e); /* 1 or 0 */
 ir_ref stp_arith(struct stp_lower *l, const char *op, ir_ref x, ir_ref y, struct loc loc);
 /* lower_call.c */
 struct stp_value stp_lower_call(struct stp_lower *l, struct stp_expr *e);
+void stp_bind_params(struct stp_lower *l, struct stp_func *f, const struct stp_value *arg);
+/* lower_recursive.c: a call of a function that calls itself, in user space; what its errors do instead of ending the handler */
+struct stp_value stp_call_recursive(struct stp_lower *l, struct stp_func *f, const struct stp_value *arg, struct loc loc);
+void stp_leave_sub(struct stp_lower *l, struct loc loc, struct stp_value msg);
+void stp_stop_session(struct stp_lower *l); /* lower_flow.c */
+const char *stp_near_text(struct stp_lower *l, const char *fmt, struct loc loc);
+/* lower.c: a lowering of the same handler with an empty kit */
+struct stp_lower *stp_lower_new(struct stp_comp *c, struct stp_dprobe *dp, const struct attach_point *point);
 /* lower_var.c: locals and globals */
 struct stp_value stp_load_var(struct stp_lower *l, struct stp_expr *e); /* SYM, INDEX */
 void stp_store_var(struct stp_lower *l, struct stp_expr *e, struct stp_value v, struct loc loc);

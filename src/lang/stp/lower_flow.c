@@ -92,7 +92,7 @@ static void want_pending(struct stp_lower *l)
 /* --- errors ---------------------------------------------------------------------------------------------------- */
 
 /* A format and " near operator '/' at FILE:LINE:COLUMN", whose % are doubled. */
-static const char *near_text(struct stp_lower *l, const char *fmt, struct loc loc)
+const char *stp_near_text(struct stp_lower *l, const char *fmt, struct loc loc)
 {
 	struct buf b = {0}, plain = {0};
 	buf_puts(&b, fmt);
@@ -111,7 +111,7 @@ static const char *near_text(struct stp_lower *l, const char *fmt, struct loc lo
 }
 
 /* With no errors allowed, the first one stops the session. */
-static void stop_session(struct stp_lower *l)
+void stp_stop_session(struct stp_lower *l)
 {
 	struct program *p = l->c->prog;
 	if (l->c->max_errors > 0)
@@ -143,7 +143,7 @@ void stp_lower_failed(struct stp_lower *l)
 	uint32_t here = l->kit.b.block;
 	ir_at(LB(l), l->fail_block);
 	kit_send_bare(&l->kit, ir_load(LB(l), kit_local_addr(&l->kit, l->failed), 0, 8, false));
-	stop_session(l);
+	stp_stop_session(l);
 	kit_return(&l->kit, 0);
 	ir_at(LB(l), here);
 }
@@ -155,7 +155,7 @@ static void fail(struct stp_lower *l, struct loc loc, const char *fmt, const str
 		return;
 	}
 	stp_send_text(l, ACT_STP_ERROR, fmt, arg, n, loc);
-	stop_session(l);
+	stp_stop_session(l);
 	kit_return(&l->kit, 0);
 }
 
@@ -173,16 +173,20 @@ void stp_raise(struct stp_lower *l, struct loc loc, const char *msg)
 {
 	if (l->try)
 		catch_it(l, l->try->var ? stp_literal(l, msg) : stp_none());
+	else if (l->sub)
+		stp_leave_sub(l, loc, stp_literal(l, msg));
 	else
-		fail(l, loc, near_text(l, msg, loc), NULL, 0);
+		fail(l, loc, stp_near_text(l, msg, loc), NULL, 0);
 }
 
 void stp_raise_value(struct stp_lower *l, struct loc loc, struct stp_value msg)
 {
 	if (l->try)
 		catch_it(l, msg);
+	else if (l->sub)
+		stp_leave_sub(l, loc, msg);
 	else
-		fail(l, loc, near_text(l, "%s", loc), &msg, 1);
+		fail(l, loc, stp_near_text(l, "%s", loc), &msg, 1);
 }
 
 void stp_raise_if(struct stp_lower *l, ir_ref cond, struct loc loc, const char *msg)

@@ -40,8 +40,8 @@ static void look_at_expr(struct stp_expr *e, void *arg)
 	}
 	for (size_t i = 0; i < n->stack.len; i++)
 		if (n->stack.at[i] == f) {
-			f->recursive = true;
-			need(n, e->loc, arena_printf(n->c->a, "recursion of function '%s'", f->name));
+			/* in the kernel the calls are unrolled, as deep as they may go */
+			f->recursive = n->prefers_user = true;
 			return;
 		}
 	vec_push(&n->stack, f);
