@@ -71,9 +71,10 @@ static const char *write_script(struct collecting *x)
 {
 	struct buf b = {0};
 	unsigned id = x->id;
-	buf_printf(&b, "private global depth%u", id);
+	/* a return that is missed leaves an element behind: the oldest make room */
+	buf_printf(&b, "private global depth%u%%", id);
 	for (size_t i = 0; i < x->text.len; i++)
-		buf_printf(&b, ", saved%u_%zu", id, i);
+		buf_printf(&b, ", saved%u_%zu%%", id, i);
 	buf_printf(&b, "\nprobe __at_entry%u = never {\n\tdepth%u[tid()]++\n", id, id);
 	for (size_t i = 0; i < x->text.len; i++)
 		buf_printf(&b, "\tsaved%u_%zu[tid(), depth%u[tid()]] = %s\n", id, i, id, x->text.at[i]);
