@@ -42,7 +42,8 @@ struct job {
 	struct text_list include_dirs, defines;
 	const struct lang *lang; /* NULL: told apart by the text */
 	/* what to do with it */
-	bool list, info, help, version, dump_functions;
+	bool list, info, help, version;
+	bool dump_functions, dump_types, dump_aliases; /* SystemTap's tables: see list_tables() */
 	bool codegen_only; /* compile, do not load */
 	bool dry_run;
 	unsigned stop_after; /* stap -p1 .. -p4; 0: all */
@@ -156,7 +157,7 @@ void dump_program(const struct job *j, struct script *s);
 struct err *filter_probes(struct program *prog, const char *regex);
 int run_script(struct job *j);
 int list_probes(struct job *j);
-int list_functions(struct job *j); /* stap --dump-functions */
+int list_tables(struct job *j); /* stap --dump-functions, --dump-probe-types, --dump-probe-aliases */
 int print_info(struct job *j);
 int verb_ir(char **argv);
 int verb_flame(char **argv);

@@ -58,6 +58,8 @@ static const struct option table[] = {
 	{'w', NULL, NULL, "no warnings", OPT_FLAG, JOB_AT(no_warnings)},
 	{'W', NULL, NULL, "accepted", OPT_IGNORED},
 	{0, "dump-functions", NULL, "list the functions that scripts may call", OPT_FLAG, JOB_AT(dump_functions)},
+	{0, "dump-probe-types", NULL, "list the patterns of probe points", OPT_FLAG, JOB_AT(dump_types)},
+	{0, "dump-probe-aliases", NULL, "list the aliases and what they stand for", OPT_FLAG, JOB_AT(dump_aliases)},
 	{0, "no-global-var-display", NULL, "do not print unread globals at the end", OPT_FLAG, JOB_AT(no_global_display)},
 	{0, "dump", "STAGES", "print and stop: ast types ir ir:PASS bpf maps", OPT_TEXT, JOB_AT(dump)},
 	{0, "time", NULL, "show where the time until the first event went", OPT_FLAG, JOB_AT(time)},
@@ -102,8 +104,6 @@ static const struct option table[] = {
 	{0, "use-server", NULL, NULL, OPT_MISSING},
 	{0, "unprivileged", NULL, NULL, OPT_MISSING},
 	{0, "privilege", "LEVEL", NULL, OPT_MISSING},
-	{0, "dump-probe-types", NULL, NULL, OPT_MISSING},
-	{0, "dump-probe-aliases", NULL, NULL, OPT_MISSING},
 	{0, "example", NULL, NULL, OPT_MISSING},
 };
 /* clang-format on */
@@ -125,7 +125,7 @@ struct err *finish_stap(struct job *j, struct text_list *rest)
 {
 	size_t next = 0;
 	j->lang = &lang_stp;
-	if (j->list || j->dump_functions)
+	if (j->list || j->dump_functions || j->dump_types || j->dump_aliases)
 		return NULL;
 	if (!j->script && !rest->list.len)
 		return err_new(0, "A script must be specified.");

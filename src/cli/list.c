@@ -182,19 +182,24 @@ static int list_with(struct job *j, int (*fn)(struct job *j, struct script *s))
 	return status;
 }
 
-static int dump_functions(struct job *j, struct script *s)
+static int dump_tables(struct job *j, struct script *s)
 {
 	struct lang_input in = script_input(j, s);
 	struct buf b = {0};
-	stp_dump_functions(&in, &b);
+	if (j->dump_functions)
+		stp_dump_functions(&in, &b);
+	if (j->dump_types)
+		stp_dump_probe_types(&in, &b);
+	if (j->dump_aliases)
+		stp_dump_probe_aliases(&in, &b);
 	fwrite(buf_str(&b), 1, b.len, stdout);
 	buf_free(&b);
 	return EXIT_OK;
 }
 
-int list_functions(struct job *j)
+int list_tables(struct job *j)
 {
-	return list_with(j, dump_functions);
+	return list_with(j, dump_tables);
 }
 
 int list_probes(struct job *j)

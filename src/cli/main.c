@@ -52,8 +52,8 @@ static int dispatch(struct job *j)
 {
 	if (j->info)
 		return print_info(j);
-	if (j->dump_functions)
-		return list_functions(j);
+	if (j->dump_functions || j->dump_types || j->dump_aliases)
+		return list_tables(j);
 	if (j->list)
 		return list_probes(j);
 	return run_script(j);

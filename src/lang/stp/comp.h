@@ -71,6 +71,10 @@ void stp_chain(struct stp_comp *c, struct diag *d, struct loc from, const char *
 /* "a, b, c": names near to `word`, at most five; "" when none is near. */
 const char *stp_similar(struct stp_comp *c, const char *word, const char *const *names, size_t n);
 
+/* compile.c: a compilation that only looks: elaborated, resolved and typed as far as it has no errors; for listings. */
+struct stp_comp *stp_open(struct lang_input *in);
+void stp_analyse_text(struct stp_comp *c, struct source *src);
+void stp_close(struct stp_comp *c);
 /* compile.c: reads text as a file of the tapset (name for messages) and adds what it defines. */
 void stp_add_tapset(struct stp_comp *c, const char *name, const char *text);
 void stp_load_tapset(struct stp_comp *c);
@@ -87,6 +91,7 @@ bool stp_name_matches(const char *pattern, const char *name); /* * ? [] */
 /* points.c: the families.  false: the point is not of a family (mismatch_at: component that failed). */
 bool stp_family_expand(struct stp_comp *c, const struct stp_point *pt, struct stp_dprobe *dp, bool *known,
 		       unsigned *mismatch_at);
+const char *stp_family_pattern(unsigned i); /* NULL after the last */
 void stp_family_names(struct stp_comp *c, const struct stp_point *pt, unsigned depth, struct str_list *out);
 /* syscalls.c: writes the aliases that the patterns ask for: root is syscall, nd_syscall... */
 void stp_make_syscalls(struct stp_comp *c, const char *root, const char *pattern);

@@ -274,6 +274,32 @@ static void translate(struct stp_comp *c, const bool *arg_used)
 	}
 }
 
+struct stp_comp *stp_open(struct lang_input *in)
+{
+	struct stp_comp *c = arena_new(in->arena, struct stp_comp);
+	*c = (struct stp_comp){.in = in, .a = in->arena, .diags = in->diags, .world = in->world};
+	c->prog = program_new(c->a, "stap");
+	return c;
+}
+
+void stp_close(struct stp_comp *c)
+{
+	release(c);
+	program_free(c->prog);
+}
+
+void stp_analyse_text(struct stp_comp *c, struct source *src)
+{
+	bool *used = arena_array(c->a, bool, c->in->nparams + 1);
+	struct stp_reader r = {.in = c->in, .src = src, .arg_used = used};
+	c->user = stp_parse(&r);
+	strtab_free(&r.macros);
+	if (failed(c))
+		return;
+	add_file(c, c->user);
+	analyse(c);
+}
+
 static struct program *compile(struct lang_input *in)
 {
 	struct stp_comp *c = arena_new(in->arena, struct stp_comp);

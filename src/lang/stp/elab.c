@@ -17,6 +17,7 @@ struct context {
 	const struct stp_probe *probe;	   /* the user's (or tapset's) probe */
 	const struct stp_point *origin;	   /* the point in it */
 	const struct wrap *wraps;	   /* innermost alias first */
+	const char *alias;		   /* the outermost alias by its own name, with what follows it */
 	VEC(struct stp_expr *) conds;
 	VEC(const char *) chain;	   /* spelled points, outermost first */
 };
@@ -152,7 +153,7 @@ static unsigned add_derived(struct stp_comp *c, struct context *x, const struct 
 	vec_push(&c->all_probes, dp);
 	dp->name = spell_point(c, pt, false);
 	dp->spec.spelling = dp->name;
-	dp->alias_name = x->wraps ? spell_point(c, x->origin, false) : NULL;
+	dp->alias_name = x->wraps ? x->alias : NULL;
 	if (!find_points(c, dp)) {
 		struct diag *d = stp_error(c, x->origin->loc, "while resolving probe point");
 		stp_chain(c, d, (struct loc){0}, "no match");
@@ -218,6 +219,8 @@ static unsigned expand_alias(struct stp_comp *c, struct context *x, struct stp_p
 		tail = &(*tail)->next;
 	}
 	struct wrap w = {.alias = alias, .outer = x->wraps};
+	if (!x->wraps)
+		x->alias = spell_point(c, with_suffix(c, name, use, name->ncomp), false);
 	x->wraps = &w;
 	vec_push(&x->chain, arena_printf(c->a, "%s = %s", spell_point(c, use, false), spell_list(c, first)));
 	alias->busy = true;

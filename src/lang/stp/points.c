@@ -345,6 +345,11 @@ bool stp_family_expand(struct stp_comp *c, const struct stp_point *pt, struct st
 	return false;
 }
 
+const char *stp_family_pattern(unsigned i)
+{
+	return i < ARRAY_SIZE(families) ? families[i].pattern : NULL;
+}
+
 void stp_family_names(struct stp_comp *c, const struct stp_point *pt, unsigned depth, struct str_list *out)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {

@@ -15,3 +15,6 @@ void stp_render(const struct diag *d, struct buf *out, bool colour);
 bool stp_list(struct lang_input *in, const char *pattern, bool with_variables, struct buf *out);
 /* stap --dump-functions: "name:type (arg:type, ...)", one a line, sorted. */
 void stp_dump_functions(struct lang_input *in, struct buf *out);
+/* stap --dump-probe-types and --dump-probe-aliases: the patterns of probe points; the aliases and what they stand for. */
+void stp_dump_probe_types(struct lang_input *in, struct buf *out);
+void stp_dump_probe_aliases(struct lang_input *in, struct buf *out);
