@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "cli/cli.h"
+#include "lang/probe.h"
 #include "lang/stp/stp.h"
 
 /* Lines come indented. */
@@ -38,7 +39,7 @@ static void add_type(void *arg, const char *name, uint32_t id)
 	while (b.len && b.data[b.len - 1] == '\n')
 		b.data[--b.len] = 0;
 	if (b.len)
-		vec_push(&l->names.list, xasprintf("vmlinux: %s", buf_str(&b)));
+		vec_push(&l->names.list, xasprintf("vmlinux: %s\n", buf_str(&b)));
 	else
 		vec_push(&l->names.list, xasprintf("%s%s", l->word, name));
 	buf_free(&b);
@@ -84,6 +85,23 @@ static void warn_of_file_name(const struct job *j)
 			j->pattern, j->pattern);
 }
 
+/* Probes of a family that this kernel cannot attach are shown for scripts that run elsewhere, with
+ * a word about it. */
+static void warn_of_family(const struct job *j, struct world *w, const char *pattern)
+{
+	_cleanup_free_ char *name = xstrndup(pattern, strcspn(pattern, ":"));
+	const struct probe_kind_info *info = probe_kind_by_name(name);
+	if (!info || j->no_warnings)
+		return;
+	if (info->kind == PK_FENTRY || info->kind == PK_FEXIT)
+		features_probe_fentry(w);
+	if (info->kind == PK_HARDWARE)
+		features_probe_perf(w);
+	const char *missing = probe_missing(w, info->kind);
+	if (missing)
+		fprintf(stderr, "WARNING: %s\n", missing);
+}
+
 /* One or several patterns with commas between them. */
 static int list_pattern(struct job *j, struct script *s)
 {
@@ -95,9 +113,11 @@ static int list_pattern(struct job *j, struct script *s)
 		p += strspn(p, " \t");
 		for (size_t len = strlen(p); len && strchr(" \t", p[len - 1]);)
 			p[--len] = 0;
-		if (!list_types(s->world, p, j->verbose > 0, &e))
-			probe_list(s->world, str_eq(p, "*") ? NULL : p, j->verbose > 0, s->arena,
-				   print_name, &n);
+		if (list_types(s->world, p, j->verbose > 0, &e))
+			continue;
+		warn_of_family(j, s->world, p);
+		probe_list(s->world, str_eq(p, "*") ? NULL : p, j->verbose > 0, s->arena,
+			   print_name, &n);
 	}
 	if (!e)
 		return EXIT_OK;
@@ -128,11 +148,18 @@ static void list_point(struct job *j, struct script *s, const char *name, unsign
 		print_name(n, name, NULL, 0);
 }
 
+/* begin and end are nothing that a system has. */
+static bool is_own(const struct probe *p)
+{
+	enum probe_kind k = p->npoints ? p->points[0]->kind : PK_NEVER;
+	return k == PK_BEGIN || k == PK_END;
+}
+
 static unsigned list_program(struct job *j, struct script *s)
 {
 	unsigned n = 0;
 	vec_each(p, &s->prog->probe) {
-		if ((*p)->is_hidden)
+		if ((*p)->is_hidden || (s->lang == &lang_bt && is_own(*p)))
 			continue;
 		for (uint32_t i = 0; i < (*p)->npoints; i++) {
 			const char *name = (*p)->points[i]->name;
