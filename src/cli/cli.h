@@ -39,7 +39,7 @@ struct job {
 	const char *script; /* -e */
 	const char *file;
 	struct text_list params;
-	struct text_list include_dirs, defines;
+	struct text_list include_dirs, includes, defines;
 	const struct lang *lang; /* NULL: told apart by the text */
 	/* what to do with it */
 	bool list, info, help, version;
@@ -60,6 +60,7 @@ struct job {
 	struct text_list debuginfo;
 	const char *no_feature;
 	const char *probe_filter; /* regular expression */
+	const char *functions;    /* --traceable-functions */
 	unsigned verbose;
 	bool quiet, warnings, no_warnings, unsafe, colour;
 	bool no_global_display; /* stap --no-global-var-display */
@@ -86,6 +87,7 @@ struct option {
 	size_t offset; /* in struct job */
 	/* An error is a sentence for the user. */
 	struct err *(*set)(struct job *j, const char *arg);
+	const char *instead; /* OPT_MISSING: a hint what to do */
 };
 struct option_table {
 	const struct option *option;

@@ -112,9 +112,9 @@ static const struct option table[] = {
 	{0, "no-warnings", NULL, "no warnings at all", OPT_CALL, .set = set_no_warnings},
 	{.kind = OPT_HEADING, .help = ""},
 	{'I', NULL, "DIR", "where #include files are looked for", OPT_LIST, JOB_AT(include_dirs)},
-	{0, "include", "FILE", "accepted: kernel types come from BTF", OPT_IGNORED},
+	{0, "include", "FILE", "read this header before the script", OPT_LIST, JOB_AT(includes)},
 	{0, "debuginfo", "DIR[:DIR]", "where separate debug files are looked for (may be repeated)", OPT_LIST, JOB_AT(debuginfo)},
-	{0, "traceable-functions", "FILE", "accepted", OPT_IGNORED},
+	{0, "traceable-functions", "FILE", "where the list of kernel functions is read from", OPT_TEXT, JOB_AT(functions)},
 	{.kind = OPT_HEADING, .help = ""},
 	{0, "unsafe", NULL, "allow what changes the machine: system(), signal()", OPT_FLAG, JOB_AT(unsafe)},
 	{0, "no-feature", "FEATURE[,FEATURE]", "do as if the kernel lacked a feature", OPT_CALL, .set = set_no_feature},
@@ -126,13 +126,13 @@ static const struct option table[] = {
 	{0, "time", NULL, "show where the time until the first event went", OPT_FLAG, JOB_AT(time)},
 	{0, "mode", "MODE", "'codegen': compile only", OPT_CALL, .set = set_mode},
 	{0, "verify-llvm-ir", NULL, NULL, OPT_IGNORED},
-	{0, "emit-elf", "FILE", NULL, OPT_IGNORED},
-	{0, "emit-llvm", "FILE", NULL, OPT_IGNORED},
+	{0, "emit-elf", "FILE", NULL, OPT_MISSING, .instead = "--dump=bpf shows the instructions"},
+	{0, "emit-llvm", "FILE", NULL, OPT_MISSING, .instead = "--dump=ir shows the code before and after its passes"},
 	{0, "probe-filter", "REGEX", "only probes whose name matches", OPT_TEXT, JOB_AT(probe_filter)},
 	{0, "test", NULL, NULL, OPT_MISSING},
 	{0, "bench", NULL, NULL, OPT_MISSING},
 	{0, "fmt", NULL, NULL, OPT_MISSING},
-	{0, "aot", "FILE", NULL, OPT_MISSING},
+	{0, "aot", "FILE", NULL, OPT_MISSING, .instead = "scripts need no compiler here: run the script itself"},
 };
 /* clang-format on */
 

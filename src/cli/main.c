@@ -1,4 +1,5 @@
 /* main.c - the program: which personality, which verb. */
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -62,7 +63,9 @@ static int dispatch(struct job *j)
 static int usage_error(const struct job *j, const struct option_table *t, struct err *e,
 		       bool in_table)
 {
-	if (in_table && !str_has_prefix(e->msg, "USAGE") && j->as != AS_SPILE) {
+	if (e->code == EOPNOTSUPP) {
+		print_error(j, e);
+	} else if (in_table && !str_has_prefix(e->msg, "USAGE") && j->as != AS_SPILE) {
 		fprintf(stderr, "%s: %s\n", j->program, e->msg);
 		options_help(t, stderr);
 	} else {
@@ -100,6 +103,7 @@ static int run_as(size_t p, char **argv)
 	vec_free(&rest.list);
 	vec_free(&j.params.list);
 	vec_free(&j.include_dirs.list);
+	vec_free(&j.includes.list);
 	vec_free(&j.defines.list);
 	return status;
 }

@@ -1,4 +1,6 @@
 /* options.c - tables of options: parsing and help. */
+#include <errno.h>
+
 #include "cli/cli.h"
 
 static const struct option *find_long(const struct option_table *t, const char *name, size_t n,
@@ -28,6 +30,7 @@ static const struct option *find_letter(const struct option_table *t, char c)
 static struct err *apply(const struct option *o, struct job *j, const char *arg)
 {
 	void *at = (char *)j + o->offset;
+	struct err *e;
 	switch (o->kind) {
 	case OPT_FLAG: *(bool *)at = true; return NULL;
 	case OPT_COUNT: ++*(unsigned *)at; return NULL;
@@ -35,9 +38,9 @@ static struct err *apply(const struct option *o, struct job *j, const char *arg)
 	case OPT_LIST: vec_push(&((struct text_list *)at)->list, arg); return NULL;
 	case OPT_CALL: return o->set(j, arg);
 	case OPT_MISSING:
-		if (o->name)
-			return err_new(0, "--%s is not supported", o->name);
-		return err_new(0, "-%c is not supported", o->letter);
+		e = o->name ? err_new(EOPNOTSUPP, "--%s is not supported by spile", o->name)
+			    : err_new(EOPNOTSUPP, "-%c is not supported by spile", o->letter);
+		return o->instead ? err_hint(e, "%s", o->instead) : e;
 	default: return NULL;
 	}
 }

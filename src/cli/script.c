@@ -83,6 +83,11 @@ static struct err *open_world(struct job *j, struct script *s)
 	struct world *w = s->world;
 	w->pid = j->pid;
 	w->unsafe = j->unsafe;
+	w->functions_path = j->functions;
+	if (j->functions && access(j->functions, R_OK))
+		return err_new(errno,
+			       "Failed to open kernel function info: Could not read functions from %s. (%s)",
+			       j->functions, strerror(errno));
 	w->debuginfo_dirs = joined(s->arena, &j->debuginfo);
 	if (j->cmd) {
 		e = traced_cmd_fork(j->cmd, s->lang == &lang_stp, &s->child);
@@ -208,6 +213,8 @@ struct lang_input script_input(const struct job *j, struct script *s)
 		.opt = default_options(j, s->lang),
 		.include_dirs = j->include_dirs.list.at,
 		.ninclude_dirs = (unsigned)j->include_dirs.list.len,
+		.includes = j->includes.list.at,
+		.nincludes = (unsigned)j->includes.list.len,
 		.stop_after = j->stop_after,
 		.guru = j->unsafe,
 		.defines = j->defines.list.at,

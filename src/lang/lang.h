@@ -17,6 +17,8 @@ struct lang_input {
 	struct program_options opt; /* from flags and environment; a config block may change it */
 	const char *const *include_dirs;
 	unsigned ninclude_dirs;
+	const char *const *includes; /* headers that are read before the script */
+	unsigned nincludes;
 	unsigned stop_after;	   /* SystemTap's -p1..-p4; 0: all */
 	struct buf *dump_ast;	   /* NULL: not wanted */
 	struct buf *dump_types;

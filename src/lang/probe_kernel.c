@@ -58,7 +58,9 @@ static void consider_ksym(void *arg, const char *name, const char *module)
 static bool from_ftrace(struct world *w, struct func_search *s)
 {
 	_cleanup_free_ char *path =
-		w->tracefs ? xasprintf("%s/available_filter_functions", w->tracefs) : NULL;
+		w->functions_path ? xstrdup(w->functions_path)
+		: w->tracefs	  ? xasprintf("%s/available_filter_functions", w->tracefs)
+				  : NULL;
 	_cleanup_free_ char *text = path ? read_file(path, NULL) : NULL;
 	if (!text || !*text)
 		return false;

@@ -321,6 +321,8 @@ void cdef_include(struct creader *r, const char *name, bool quoted, struct loc l
 						  "/usr/include/aarch64-linux-gnu",
 						  "/usr/local/include"};
 	const char *root = r->in->world && r->in->world->root ? r->in->world->root : "";
+	if (*name == '/' && read_header(r, "", name, r->quiet))
+		return;
 	if (quoted && read_header(r, dir_of(r->in->arena, r->src->name), name, r->quiet))
 		return;
 	for (unsigned i = 0; i < r->in->ninclude_dirs; i++)
@@ -342,10 +344,16 @@ void cdef_include(struct creader *r, const char *name, bool quoted, struct loc l
 struct bt_cdefs *bt_cdefs_read(struct lang_input *in, const struct bt_script *s)
 {
 	struct bt_cdefs *c = arena_new(in->arena, struct bt_cdefs);
-	if (!s->cdef)
+	if (!s->cdef && !in->nincludes)
 		return c;
 	if (kernel_btf(in))
 		strtab_set(&c->macros, "BPFTRACE_HAVE_BTF", (void *)(uintptr_t) "1");
+	struct source nowhere = {.name = "", .text = ""};
+	struct creader asked = {.in = in, .c = c, .src = &nowhere};
+	for (unsigned i = 0; i < in->nincludes; i++)
+		cdef_include(&asked, in->includes[i], true, (struct loc){0});
+	if (!s->cdef)
+		return c;
 	const struct bt_cdef *last = s->cdef;
 	while (last->next)
 		last = last->next;

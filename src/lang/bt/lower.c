@@ -315,7 +315,7 @@ static void check_options(struct bt_lower *l)
 		const char *p = l->in->params[i];
 		size_t n = strncmp(p, "--", 2) ? 0 : strcspn(p + 2, "=");
 		help = help || !strcmp(p, "--help");
-		if (n && !strtab_getn(&options, p + 2, n))
+		if (n && strcmp(p, "--help") && !strtab_getn(&options, p + 2, n))
 			buf_printf(&unknown, "%s--%.*s", unknown.len ? ", " : "", (int)n, p + 2);
 	}
 	expected_options(&options, &expected, help);
@@ -325,6 +325,10 @@ static void check_options(struct bt_lower *l)
 				     "unexpected program command line options: %s",
 				     buf_str(&unknown)),
 			  "%s", buf_str(&expected));
+	else if (help) { /* asked for: nothing is wrong, and nothing runs */
+		struct diag *d = diag_error(l->in->diags, (struct loc){0}, "%s", "");
+		diag_hint(l->in->diags, d, "%s", buf_str(&expected));
+	}
 	buf_free(&unknown);
 	buf_free(&expected);
 	strtab_free(&options);

@@ -51,7 +51,8 @@ void bt_render(const struct diag *d, struct buf *out, bool colour)
 	bool is_error = d->severity == DIAG_ERROR;
 	const char *name = is_error ? "ERROR" : "WARNING";
 	const char *begin = !colour ? "" : is_error ? "\033[31m" : "\033[33m";
-	place(d->loc, name, d->msg, begin, out);
+	if (*d->msg || d->loc.src)
+		place(d->loc, name, d->msg, begin, out);
 	for (size_t i = 0; i < d->hints.len; i++)
 		buf_printf(out, "HINT: %s\n", d->hints.at[i]);
 	const struct loc *from = d->loc.src ? d->loc.src->from : NULL;
