@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -96,6 +97,7 @@ NORETURN static void child(struct traced_cmd *c, int go, int report)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
+	prctl(PR_SET_PDEATHSIG, SIGTERM); /* also when spile is killed and cannot end it */
 	while (read(go, &byte, 1) != 1)
 		if (errno != EINTR)
 			_exit(0); /* nobody is left to start us */

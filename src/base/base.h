@@ -94,6 +94,7 @@ struct buf {
 void buf_add(struct buf *b, const void *p, size_t n);
 void buf_puts(struct buf *b, const char *s);
 void buf_putc(struct buf *b, char c);
+void buf_shown(struct buf *b, const char *s, size_t n); /* control characters become '?': fit for a terminal */
 void buf_fill(struct buf *b, char c, size_t n);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap);
@@ -192,6 +193,14 @@ struct line_cursor {
 struct line_col source_walk(struct line_cursor *c, const struct source *s, uint32_t offset);
 /* The text of line `line` (from 1), without newline; len in *len. */
 const char *source_line(const struct source *s, uint32_t line, size_t *len);
+/* A line as it is shown in a message: of a very long one only what is around the place. */
+struct line_window {
+	const char *text;
+	size_t len;
+	uint32_t first; /* column of text[0], from 1 */
+	bool cut_before, cut_after; /* to be shown as "..." */
+};
+struct line_window source_window(const struct source *s, struct line_col at);
 struct loc loc_join(struct loc a, struct loc b); /* from the begin of a to the end of b */
 
 enum diag_severity { DIAG_ERROR, DIAG_WARNING };

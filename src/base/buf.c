@@ -34,6 +34,14 @@ void buf_putc(struct buf *b, char c)
 	buf_add(b, &c, 1);
 }
 
+void buf_shown(struct buf *b, const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)s[i];
+		buf_putc(b, (c < ' ' && c != '\t' && c != '\n') || c == 0x7f ? '?' : s[i]);
+	}
+}
+
 void buf_fill(struct buf *b, char c, size_t n)
 {
 	room_for(b, n);

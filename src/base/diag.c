@@ -31,6 +31,26 @@ const char *source_line(const struct source *s, uint32_t line, size_t *len)
 	return p;
 }
 
+struct line_window source_window(const struct source *s, struct line_col at)
+{
+	enum {
+		LONGEST = 1000,
+		BEFORE = 200
+	};
+	struct line_window w = {.first = 1};
+	w.text = source_line(s, at.line, &w.len);
+	if (w.len <= LONGEST)
+		return w;
+	size_t skip = at.col > BEFORE + 1u ? at.col - BEFORE - 1u : 0;
+	skip = MIN(skip, w.len - LONGEST);
+	w.cut_before = skip > 0;
+	w.cut_after = skip + LONGEST < w.len;
+	w.text += skip;
+	w.len = LONGEST;
+	w.first += (uint32_t)skip;
+	return w;
+}
+
 struct loc loc_join(struct loc a, struct loc b)
 {
 	if (!a.src || a.src != b.src)

@@ -98,6 +98,9 @@ char *read_file(const char *path, size_t *len_ret)
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return NULL;
+	enum {
+		LARGEST_FILE = 1 << 30
+	};
 	size_t len = 0, cap = 4096;
 	char *data = xmalloc(cap);
 	for (;;) {
@@ -115,6 +118,11 @@ char *read_file(const char *path, size_t *len_ret)
 		if (n == 0)
 			break;
 		len += (size_t)n;
+		if (len > LARGEST_FILE) {
+			free(data);
+			errno = EFBIG;
+			return NULL;
+		}
 	}
 	data[len] = 0;
 	if (len_ret)

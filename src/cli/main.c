@@ -1,5 +1,6 @@
 /* main.c - the program: which personality, which verb. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -47,6 +48,17 @@ static bool wants_colour(void)
 static void on_broken_pipe(int signo)
 {
 	(void)signo;
+}
+
+/*
+ * A standard file that was closed would be the next that is opened, a map or a program, and what is meant for the
+ * user would be written into it.  Reading from nothing ends, writing to it fails.
+ */
+static void keep_standard_files(void)
+{
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) < 0)
+			_exit(EXIT_USER);
 }
 
 static int dispatch(struct job *j)
@@ -114,6 +126,7 @@ int main(int argc, char **argv)
 	size_t p = personality_of(slash ? slash + 1 : argc ? argv[0] : "");
 	struct sigaction broken_pipe = {.sa_handler = on_broken_pipe};
 	sigaction(SIGPIPE, &broken_pipe, NULL);
+	keep_standard_files();
 	if (argc < 2) {
 		options_help(personalities[p].table, stderr);
 		return EXIT_USER;

@@ -31,7 +31,7 @@ static struct err *read_text(struct job *j, struct script *s)
 		return err_new(errno, "failed to open file '%s': %s", j->file, strerror(errno));
 	bool is_stap = j->as == AS_STAP || j->lang == &lang_stp;
 	s->source.len = j->script ? strlen(text) : n;
-	s->source.text = arena_strndup(s->arena, text, s->source.len);
+	s->source.text = arena_memdup(s->arena, text, s->source.len + 1); /* may hold NUL bytes */
 	s->source.name = !is_stdin ? j->file : is_stap ? "<input>" : "stdin";
 	base_free(text);
 	return NULL;

@@ -296,7 +296,7 @@ static bool read_header(struct creader *r, const char *dir, const char *name, bo
 	r->c->nfiles++;
 	struct source *src = arena_new(r->in->arena, struct source);
 	*src = (struct source){
-		.name = path, .text = arena_strndup(r->in->arena, text, len), .len = len};
+		.name = path, .text = arena_memdup(r->in->arena, text, len + 1), .len = len};
 	base_free(text);
 	struct creader sub = {.in = r->in,
 			      .c = r->c,

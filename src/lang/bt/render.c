@@ -2,37 +2,60 @@
 #include "lang/bt/ast.h"
 #include "lang/lang.h"
 
+static const char CUT[] = "...";
+
 /* A tab is four columns wide, in the line and in the underline. */
 static void put_wide(struct buf *out, char c, char shown)
 {
-	buf_fill(out, shown, c == '\t' ? 4 : 1);
+	if (c == '\t')
+		buf_fill(out, shown, 4);
+	else
+		buf_shown(out, &shown, 1);
+}
+
+/* Several lines are shown as they are. */
+static void whole_lines(struct loc loc, struct line_col from, struct line_col to, struct buf *out)
+{
+	for (uint32_t line = from.line; line <= to.line; line++) {
+		size_t n = 0;
+		const char *text = source_line(loc.src, line, &n);
+		buf_shown(out, text, n);
+		buf_putc(out, '\n');
+	}
 }
 
 static void context(struct loc loc, struct line_col from, struct line_col to, struct buf *out)
 {
-	size_t n = 0;
-	for (uint32_t line = from.line; line <= to.line; line++) {
-		const char *text = source_line(loc.src, line, &n);
-		if (from.line != to.line)
-			buf_add(out, text, n); /* several lines are shown as they are */
-		else
-			for (size_t i = 0; i < n; i++)
-				put_wide(out, text[i], text[i] == '\t' ? ' ' : text[i]);
-		buf_putc(out, '\n');
-	}
-	if (from.line != to.line)
+	struct line_window w = source_window(loc.src, from);
+	if (from.line != to.line) {
+		whole_lines(loc, from, to, out);
 		return;
-	const char *text = source_line(loc.src, from.line, &n);
-	for (size_t i = 0; i < n && i + 1 < to.col; i++)
-		put_wide(out, text[i], i + 1 < from.col ? ' ' : '~');
+	}
+	buf_puts(out, w.cut_before ? CUT : "");
+	for (size_t i = 0; i < w.len; i++)
+		put_wide(out, w.text[i], w.text[i] == '\t' ? ' ' : w.text[i]);
+	buf_puts(out, w.cut_after ? CUT : "");
 	buf_putc(out, '\n');
+	buf_fill(out, ' ', w.cut_before ? strlen(CUT) : 0);
+	for (size_t i = 0; i < w.len && w.first + i < to.col; i++)
+		put_wide(out, w.text[i], w.first + i < from.col ? ' ' : '~');
+	buf_putc(out, '\n');
+}
+
+static void message(const char *severity, const char *msg, const char *colour, struct buf *out)
+{
+	size_t n = strlen(msg), most = 4096;
+	buf_printf(out, "%s: ", severity);
+	buf_shown(out, msg, MIN(n, most));
+	buf_printf(out, "%s%s\n", n > most ? CUT : "", *colour ? "\033[0m" : "");
 }
 
 static void place(struct loc loc, const char *severity, const char *msg, const char *colour,
 		  struct buf *out)
 {
 	if (!loc.src) {
-		buf_printf(out, "%s%s: %s%s\n", colour, severity, msg, *colour ? "\033[0m" : "");
+		buf_puts(out, colour);
+		message(severity, msg, colour, out);
 		return;
 	}
 	struct line_col from = source_line_col(loc.src, loc.begin),
@@ -42,7 +65,8 @@ static void place(struct loc loc, const char *severity, const char *msg, const c
 		buf_printf(out, "%u-%u", from.line, to.line);
 	else
 		buf_printf(out, "%u:%u-%u", from.line, from.col, to.col);
-	buf_printf(out, ": %s: %s%s\n", severity, msg, *colour ? "\033[0m" : "");
+	buf_puts(out, ": ");
+	message(severity, msg, colour, out);
 	context(loc, from, to, out);
 }
 

@@ -22,22 +22,37 @@ static void place(struct loc loc, struct buf *out, bool with_file)
 /* The line of the script and a caret below; `label` ends in a colon. */
 static void source_line_and_caret(struct loc loc, struct buf *out, bool colour, const char *label)
 {
-	size_t len;
 	struct line_col at = source_line_col(loc.src, loc.begin);
-	const char *line = source_line(loc.src, at.line, &len);
+	struct line_window w = source_window(loc.src, at);
 	colour_on(out, colour, "00;34");
 	buf_puts(out, label);
 	colour_off(out, colour);
-	buf_putc(out, ' ');
-	buf_add(out, line, len);
-	buf_putc(out, '\n');
-	buf_fill(out, ' ', strlen(label) + 1);
-	for (uint32_t i = 0; i + 1 < at.col && i < len; i++)
-		buf_putc(out, line[i] == '\t' ? '\t' : ' ');
+	buf_puts(out, w.cut_before ? " ..." : " ");
+	buf_shown(out, w.text, w.len);
+	buf_puts(out, w.cut_after ? "...\n" : "\n");
+	buf_fill(out, ' ', strlen(label) + (w.cut_before ? 4 : 1));
+	for (size_t i = 0; i < w.len && w.first + i < at.col; i++)
+		buf_putc(out, w.text[i] == '\t' ? '\t' : ' ');
 	colour_on(out, colour, "01");
 	buf_putc(out, '^');
 	colour_off(out, colour);
 	buf_putc(out, '\n');
+}
+
+/* A message, or the words of the script in it, for a terminal. */
+static void shown(const char *text, struct buf *out)
+{
+	size_t n = strlen(text), most = 4096;
+	buf_shown(out, text, MIN(n, most));
+	buf_puts(out, n > most ? "..." : "");
+}
+
+static void token(struct loc loc, struct buf *out)
+{
+	struct buf b = {0};
+	stp_tok_describe(loc, &b);
+	shown(buf_str(&b), out);
+	buf_free(&b);
 }
 
 static void severity(struct buf *out, bool colour, const char *word, const char *code)
@@ -51,7 +66,8 @@ static void severity(struct buf *out, bool colour, const char *word, const char 
 static void render_parse_error(const struct diag *d, struct buf *out, bool colour)
 {
 	severity(out, colour, "parse error:", "01;31");
-	buf_printf(out, "%s\n", d->msg + strlen("parse error: "));
+	shown(d->msg + strlen("parse error: "), out);
+	buf_putc(out, '\n');
 	struct loc loc = d->loc;
 	if (!loc.src)
 		return;
@@ -60,7 +76,7 @@ static void render_parse_error(const struct diag *d, struct buf *out, bool colou
 		return;
 	}
 	buf_puts(out, loc.begin == loc.end ? "         at: " : "        saw: ");
-	stp_tok_describe(loc, out);
+	token(loc, out);
 	buf_puts(out, " at ");
 	place(loc, out, true);
 	buf_putc(out, '\n');
@@ -72,14 +88,14 @@ static void render_parse_error(const struct diag *d, struct buf *out, bool colou
 static void message_and_place(const char *msg, struct loc loc, struct buf *out, bool colour, const char *label,
 			      bool with_file)
 {
-	buf_puts(out, msg);
+	shown(msg, out);
 	if (!loc.src) {
 		buf_putc(out, '\n');
 		return;
 	}
 	if (*msg)
 		buf_puts(out, ": ");
-	stp_tok_describe(loc, out);
+	token(loc, out);
 	buf_puts(out, " at ");
 	place(loc, out, with_file);
 	buf_putc(out, '\n');
