@@ -428,3 +428,96 @@ RT u64 rt_stp_octal(u8 *dst, u64 v, volatile struct stp_decoding *d)
 	stp_number(dst, 32, 8, d);
 	return 0;
 }
+
+/* What rt_stp_symbol() cuts out of "name+0x1/0x20 [module]", as user_helpers.h numbers it. */
+enum { SYMBOL_NAME, SYMBOL_OFFSET, SYMBOL_MODULE };
+struct stp_cutting {
+	u8 *dst;
+	const u8 *src;
+	u64 what;
+	u64 *cell; /* bytes written; whether the bracket was passed */
+};
+
+RT long stp_symbol_step(u32 i, struct stp_cutting *q)
+{
+	if (i >= 127)
+		return 1;
+	u8 c = q->src[i];
+	u64 at = q->cell[0], in_module = q->cell[1];
+	KEEP(at);
+	if (!c || at >= 120 || c == ']' || (c == ' ' && q->what == SYMBOL_NAME))
+		return 1;
+	if (c == '[') {
+		q->cell[1] = 1;
+		return 0;
+	}
+	if (q->what == SYMBOL_MODULE ? !in_module : in_module)
+		return 0;
+	q->dst[at] = c;
+	q->cell[0] = at + 1;
+	return 0;
+}
+
+/* dst: 128 zeroed bytes, src: 256.  symdata() ends in its module: the kernel when %pS names none. */
+RT u64 rt_stp_symbol(u8 *dst, const u8 *src, u64 what, u64 *cell)
+{
+	static const u8 kernel[] = "kernel";
+	struct stp_cutting q = {dst, src, what, cell};
+	cell[0] = cell[1] = 0;
+	bpf_loop(127, stp_symbol_step, &q, 0);
+	if (what == SYMBOL_MODULE && !cell[0] && !(src[0] == '0' && src[1] == 'x'))
+		for (u32 i = 0; i < 6; i++)
+			dst[i] = kernel[i];
+	return 0;
+}
+
+struct stp_addresses {
+	u8 *dst;
+	const u64 *frames;
+	u64 *cell;
+};
+
+/* "0x" and sixteen digits or fewer, without leading zeroes; then a blank. */
+RT long stp_address_step(u32 i, struct stp_addresses *q)
+{
+	if (i >= 20)
+		return 1;
+	u64 v = q->frames[i], at = q->cell[0];
+	KEEP(at);
+	if (at > 392 - 20)
+		return 1;
+	u8 *dst = q->dst + at;
+	u32 seen = 0;
+	dst[0] = '0';
+	dst[1] = 'x';
+	q->cell[1] = at + 2;
+#pragma unroll
+	for (u32 d = 0; d < 16; d++) {
+		u32 digit = (v >> (60 - 4 * d)) & 15;
+		seen |= digit;
+		if (seen || d == 15) {
+			u64 to = q->cell[1];
+			KEEP(to);
+			if (to > 390)
+				return 1;
+			q->dst[to] = digit < 10 ? '0' + digit : 'a' + digit - 10;
+			q->cell[1] = to + 1;
+		}
+	}
+	u64 to = q->cell[1];
+	KEEP(to);
+	if (to > 390)
+		return 1;
+	q->dst[to] = ' ';
+	q->cell[0] = to + 1;
+	return 0;
+}
+
+/* The first n (at most 20) addresses as text in dst, 392 zeroed bytes. */
+RT u64 rt_stp_addresses(u8 *dst, const u64 *frames, u64 n, u64 *cell)
+{
+	struct stp_addresses q = {dst, frames, cell};
+	*cell = 0;
+	bpf_loop(n < 20 ? (u32)n : 20, stp_address_step, &q, 0);
+	return 0;
+}

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <linux/limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -357,6 +358,26 @@ static int64_t h_random(struct user_run *u, const uint64_t v[5])
 	return v[0] ? (int64_t)((uint64_t)random_number() % v[0]) : 0;
 }
 
+/* symbol(addr, what, dst, cap) */
+static int64_t h_symbol(struct user_run *u, const uint64_t v[5])
+{
+	const struct ksym *k = u->s->world ? kallsyms_by_addr(world_kallsyms(u->s->world), v[0]) : NULL;
+	char text[256] = "";
+	const char *module = k && k->module ? k->module : "kernel";
+	if (!k)
+		snprintf(text, sizeof(text), v[1] == UH_SYMBOL_MODULE ? "<unknown>" : "0x%llx", (unsigned long long)v[0]);
+	else if (v[1] == UH_SYMBOL_NAME)
+		snprintf(text, sizeof(text), "%s", k->name);
+	else if (v[1] == UH_SYMBOL_OFFSET)
+		snprintf(text, sizeof(text), "%s+0x%llx", k->name, (unsigned long long)(v[0] - k->addr));
+	else
+		snprintf(text, sizeof(text), "%s", module);
+	if (!v[3] || v[3] > sizeof(text))
+		return -EINVAL;
+	text[v[3] - 1] = '\0';
+	return user_put(v[2], text, v[3]) ? (int64_t)strlen(text) : -EFAULT;
+}
+
 static const struct {
 	int32_t id;
 	int64_t (*fn)(struct user_run *u, const uint64_t v[5]);
@@ -405,6 +426,7 @@ static const struct {
 	{UH_FRAME_PUSH,                   h_frame_push      },
 	{UH_FRAME_POP,                    h_frame_pop       },
 	{UH_RANDOM,		       h_random          },
+	{UH_SYMBOL,		       h_symbol          },
 };
 
 struct err *user_helper(struct bpf_vm *vm, void *arg, int32_t id, const uint64_t v[5],

@@ -42,8 +42,11 @@ enum user_helper {
 	UH_FRAME_POP, /* u64 frame_pop(): gives the newest frame back */
 	/* u64 random(max): a random number below max, 0 when max is 0. */
 	UH_RANDOM,
+	/* u64 symbol(addr, what, dst, cap): a kernel address as text, see enum user_symbol; padded with zeroes. */
+	UH_SYMBOL,
 };
 
+enum user_symbol { UH_SYMBOL_NAME, UH_SYMBOL_OFFSET, UH_SYMBOL_MODULE };
 enum { UH_MAX_FRAMES = 256 };
 
 /*

@@ -134,3 +134,9 @@ void exporter_written(struct exporter *x, size_t start);
 
 /* elision: empty rows on both sides of data that are shown, < 0: all. */
 void stp_hist_text(const struct value *stat, int64_t elision, struct buf *out);
+
+/* stp_note.c: a string of SystemTap's with its notes replaced; a stack: 'k' 'u' as print_backtrace() shows it, 'b' brief, 's' as in strings. */
+void stp_text(struct exporter *x, const char *s, size_t n, struct buf *out);
+/* Addresses between blanks, one line each. */
+void stp_symbols_text(struct exporter *x, const struct value *v, uint32_t pid, bool user, struct buf *out);
+void stp_stack_text(struct exporter *x, const struct value *v, int64_t what, struct buf *out);

@@ -103,7 +103,7 @@ static void out_string(struct exporter *x, struct buf *out, const struct directi
 	const char *s = NULL;
 	if (v->type->kind == TYPE_STR) {
 		value_string(v, &s, &n);
-		buf_add(out, s, d->prec >= 0 ? MIN(n, (size_t)d->prec) : n);
+		stp_text(x, s, d->prec >= 0 ? MIN(n, (size_t)d->prec) : n, out);
 	} else {
 		format_value_bt(x, v, out);
 	}

@@ -67,8 +67,13 @@ static void event(struct exporter *x, const struct action *act, const struct val
 	struct buf b = {0};
 	switch (act->kind) {
 	case ACT_STP_PRINT:
-	case ACT_STP_SYSTEM:
-	case ACT_STP_BACKTRACE: event_text(x, act, args, n, text, len, &x->out); break;
+	case ACT_STP_SYSTEM: event_text(x, act, args, n, text, len, &x->out); break;
+	case ACT_STP_BACKTRACE:
+		if (n == 2)
+			stp_symbols_text(x, &args[0], (uint32_t)value_int(&args[1]), act->number == 'Q', &x->out);
+		else if (n)
+			stp_stack_text(x, &args[0], act->number, &x->out);
+		break;
 	case ACT_STP_LOG:
 		event_text(x, act, args, n, text, len, &x->out);
 		buf_putc(&x->out, '\n');
@@ -122,35 +127,35 @@ static int descending(const void *a, const void *b)
 	return x->seq < y->seq ? -1 : x->seq > y->seq;
 }
 
-static void out_quoted(const struct value *v, struct buf *out)
+static void out_quoted(struct exporter *x, const struct value *v, struct buf *out)
 {
 	const char *s;
 	size_t n;
 	value_string(v, &s, &n);
 	buf_putc(out, '"');
-	buf_add(out, s, n);
+	stp_text(x, s, n, out);
 	buf_putc(out, '"');
 }
 
-static void out_index(const struct value *v, struct buf *out)
+static void out_index(struct exporter *x, const struct value *v, struct buf *out)
 {
 	if (v->type->kind == TYPE_STR)
-		out_quoted(v, out);
+		out_quoted(x, v, out);
 	else
 		out_int(out, value_int(v));
 }
 
-static void out_key(const struct value *key, struct buf *out)
+static void out_key(struct exporter *x, const struct value *key, struct buf *out)
 {
 	buf_putc(out, '[');
 	for (uint32_t i = 0; key->type->kind == TYPE_TUPLE && i < key->type->nfield; i++) {
 		uint8_t room[8];
 		struct value f = value_field(key, &key->type->field[i], room);
 		buf_puts(out, i ? "," : "");
-		out_index(&f, out);
+		out_index(x, &f, out);
 	}
 	if (key->type->kind != TYPE_TUPLE)
-		out_index(key, out);
+		out_index(x, key, out);
 	buf_putc(out, ']');
 }
 
@@ -179,12 +184,12 @@ static void var(struct exporter *x, const struct var *v, struct map_rows *rows, 
 		const struct type *t = r->value.type;
 		buf_puts(out, v->name);
 		if (r->key.type)
-			out_key(&r->key, out);
+			out_key(x, &r->key, out);
 		if (t->kind == TYPE_STAT) {
 			out_stat(&r->value, out);
 		} else if (t->kind == TYPE_STR) {
 			buf_putc(out, '=');
-			out_quoted(&r->value, out);
+			out_quoted(x, &r->value, out);
 		} else {
 			buf_putc(out, '=');
 			t->kind == TYPE_PTR ? out_hex(out, (uint64_t)value_int(&r->value))

@@ -1,0 +1,156 @@
+/*
+ * stp_note.c - notes in SystemTap's strings: what only this process can name, put in where a string is printed.
+ *
+ * \001 letter fields \002, fields in hexadecimal; lang/stp/tapset_symbol.c writes them:
+ *   n d m l  addr16 pid8		name, name+offset, module, file:line of a user address
+ *   K U      id16 pid8 frames4		a stack as sprint_backtrace() and sprint_ubacktrace() show it
+ */
+#include <stdlib.h>
+
+#include "output/parts.h"
+
+static const char *base_name(const char *path)
+{
+	const char *slash = path ? strrchr(path, '/') : NULL;
+	return slash ? slash + 1 : path;
+}
+
+static uint64_t hex(const char *s, size_t n)
+{
+	char room[20] = "";
+	memcpy(room, s, MIN(n, sizeof(room) - 1));
+	return strtoull(room, NULL, 16);
+}
+
+/* --- frames -------------------------------------------------------------------------------------------------- */
+
+/* " 0xffffffff81234567 : name+0x1f [kernel]", or with the offset in its file when it has no name */
+static void frame_long(const struct frame *f, bool user, struct buf *out)
+{
+	buf_printf(out, " 0x%llx", (unsigned long long)f->ip);
+	const char *module = f->module ? f->module : user ? NULL : "kernel";
+	if (f->symbol)
+		buf_printf(out, " : %s+0x%llx [%s]", f->symbol, (unsigned long long)f->offset, module ? module : "?");
+	else if (module && user)
+		buf_printf(out, " [%s+0x%llx]", module, (unsigned long long)f->module_offset);
+	buf_putc(out, '\n');
+}
+
+/* "name+0x1f [module]"; brief: without the module */
+static void frame_short(const struct frame *f, bool user, bool brief, struct buf *out)
+{
+	if (f->symbol)
+		buf_printf(out, "%s+0x%llx", f->symbol, (unsigned long long)f->offset);
+	else
+		buf_printf(out, "0x%llx", (unsigned long long)f->ip);
+	if (!brief)
+		buf_printf(out, " [%s]", f->module ? base_name(f->module) : user ? "?" : "kernel");
+	buf_putc(out, '\n');
+}
+
+/* Frames of the tracing itself, before the place that was probed. */
+static bool is_tracing(const struct frame *f)
+{
+	static const char *const ours[] = {"bpf_trace_run", "__bpf_trace_", "__traceiter_", "perf_trace_", "trace_call_bpf", "__bpf_prog_"};
+	if (f->module && str_eq(f->module, "bpf"))
+		return true;
+	for (size_t i = 0; f->symbol && i < ARRAY_SIZE(ours); i++)
+		if (str_has_prefix(f->symbol, ours[i]))
+			return true;
+	return false;
+}
+
+void stp_stack_text(struct exporter *x, const struct value *v, int64_t what, struct buf *out)
+{
+	bool user = v->type->kind == TYPE_USTACK;
+	struct frames frames = {0};
+	if (x->env.symbols)
+		symbolizer_stack(x->env.symbols, v, &frames);
+	if (!frames.frame.len && user && what != 's')
+		buf_puts(out, "<no user backtrace>\n");
+	size_t first = 0;
+	while (!user && first < frames.frame.len && is_tracing(&frames.frame.at[first]))
+		first++;
+	for (size_t i = first; i < frames.frame.len; i++) {
+		const struct frame *f = &frames.frame.at[i];
+		if (what == 'k' || what == 'u')
+			frame_long(f, user, out);
+		else
+			frame_short(f, user, what == 'b', out);
+	}
+	if (x->env.symbols)
+		frames_free(&frames);
+}
+
+/* --- notes ------------------------------------------------------------------------------------------------------ */
+
+static bool find(struct exporter *x, bool user, uint64_t addr, uint32_t pid, struct frame *f)
+{
+	*f = (struct frame){.ip = addr};
+	return x->env.symbols && (user ? symbolizer_user(x->env.symbols, pid, addr, f) : symbolizer_kernel(x->env.symbols, addr, f));
+}
+
+static void note_symbol(struct exporter *x, char what, const char *s, struct buf *out)
+{
+	struct frame f;
+	uint64_t addr = hex(s, 16);
+	bool found = find(x, true, addr, (uint32_t)hex(s + 16, 8), &f);
+	if (what == 'm')
+		buf_puts(out, found && f.module ? f.module : "<unknown>");
+	else if (!found || !f.symbol)
+		buf_printf(out, "0x%llx", (unsigned long long)addr);
+	else if (what == 'd')
+		buf_printf(out, "%s+0x%llx [%s]", f.symbol, (unsigned long long)f.offset, f.module ? f.module : "?");
+	else if (what == 'l')
+		f.file ? buf_printf(out, "%s:%u", f.file, f.line) : buf_printf(out, "%s+0x%llx", f.symbol, (unsigned long long)f.offset);
+	else
+		buf_puts(out, f.symbol);
+}
+
+static void note_stack(struct exporter *x, bool user, const char *s, struct buf *out)
+{
+	struct stack_value_wire w = {.id = hex(s, 16), .pid = (uint32_t)hex(s + 16, 8), .nframes = (uint16_t)hex(s + 24, 4)};
+	struct type t = {.kind = user ? TYPE_USTACK : TYPE_KSTACK, .size = sizeof(w), .stack_mode = STACK_BPFTRACE, .count = w.nframes};
+	struct value v = {.type = &t, .data = (uint8_t *)&w, .size = sizeof(w)};
+	if (w.id)
+		stp_stack_text(x, &v, 's', out);
+}
+
+void stp_symbols_text(struct exporter *x, const struct value *v, uint32_t pid, bool user, struct buf *out)
+{
+	const char *s;
+	size_t n;
+	value_string(v, &s, &n);
+	for (size_t i = 0, k; i < n; i += k + 1) {
+		struct frame f;
+		for (k = 0; i + k < n && s[i + k] != ' ' && s[i + k] != '\n'; k++)
+			;
+		if (!k)
+			continue;
+		find(x, user, hex(s + i, k), pid, &f);
+		frame_long(&f, user, out);
+	}
+}
+
+static void note(struct exporter *x, const char *s, size_t n, struct buf *out)
+{
+	char what = n ? *s++ : 0;
+	n -= n != 0;
+	if (what && strchr("ndml", what) && n == 24)
+		note_symbol(x, what, s, out);
+	else if ((what == 'K' || what == 'U') && n == 28)
+		note_stack(x, what == 'U', s, out);
+}
+
+void stp_text(struct exporter *x, const char *s, size_t n, struct buf *out)
+{
+	while (n) {
+		const char *at = memchr(s, 1, n), *end = at ? memchr(at, 2, n - (size_t)(at - s)) : NULL;
+		size_t plain = end ? (size_t)(at - s) : n;
+		buf_add(out, s, plain);
+		if (end)
+			note(x, at + 1, (size_t)(end - at - 1), out);
+		n -= end ? (size_t)(end + 1 - s) : n;
+		s = end ? end + 1 : s;
+	}
+}
