@@ -203,6 +203,7 @@ struct stp_stmt {
 	struct stp_expr *init, *step; /* FOR */
 	struct stp_stmt *body, *other; /* BLOCK: first of a list; TRY: block and handler */
 	struct stp_stmt *next;
+	bool is_condition; /* of a probe point: IF */
 	bool lock, unlock; /* lock.c: before it, after it */
 	/* FOREACH */
 	struct stp_expr *value;	    /* SYM or NULL */

@@ -1,4 +1,7 @@
-/* check.c - an array that a foreach runs over may not change in its body, nor in what the body calls. */
+/*
+ * check.c - rules that need names to be resolved: an array that a foreach runs over may not change in its body nor in what the body
+ * calls; conditions of probe points only look at globals; scalars have no size.
+ */
 #include "lang/stp/comp.h"
 
 struct iteration {
@@ -60,12 +63,45 @@ static void check_stmt(struct checker *ck, struct stp_stmt *s)
 	}
 }
 
-void stp_check_foreach(struct stp_comp *c)
+/* --- conditions, sizes ---------------------------------------------------------------------------------------- */
+
+static void check_condition(struct stp_expr *e, void *arg)
+{
+	struct stp_comp *c = arg;
+	if (e->kind == SE_ASSIGN || e->kind == SE_PRE || e->kind == SE_POST)
+		stp_error(c, e->loc, "probe condition must not modify any variables");
+	else if (e->kind == SE_SYM && e->local)
+		stp_error(c, e->loc, "probe condition must not reference undeclared global");
+	else if (e->kind == SE_CALL)
+		stp_error(c, e->loc, "probe condition must not reference function");
+}
+
+static void check_conditions(struct stp_comp *c, struct stp_stmt *s)
+{
+	for (; s && s->is_condition; s = s->next)
+		stp_walk_expr(s->expr, check_condition, c);
+}
+
+static void check_size(struct stp_comp *c, const struct stp_global *g)
+{
+	if (g->nkeys)
+		return;
+	if (g->wrap)
+		stp_error(c, g->loc, "wrapping not supported for scalars");
+	else if (g->max_entries)
+		stp_error(c, g->loc, "inconsistent arity");
+}
+
+void stp_check(struct stp_comp *c)
 {
 	struct checker ck = {.c = c};
-	for (size_t i = 0; i < c->probes.len; i++)
+	for (size_t i = 0; i < c->probes.len; i++) {
 		check_stmt(&ck, c->probes.at[i]->body);
+		check_conditions(c, c->probes.at[i]->body);
+	}
 	for (size_t i = 0; i < c->reachable.len; i++)
 		check_stmt(&ck, c->reachable.at[i]->body);
+	for (size_t i = 0; i < c->used_globals.len; i++)
+		check_size(c, c->used_globals.at[i]);
 	vec_free(&ck.calls);
 }

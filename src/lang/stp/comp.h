@@ -99,11 +99,13 @@ void stp_make_syscalls(struct stp_comp *c, const char *root, const char *pattern
 void stp_make_entry(struct stp_comp *c, struct stp_dprobe *dp);
 /* resolve.c */
 void stp_resolve(struct stp_comp *c);
-/* check.c: rules about loops, after resolve */
-void stp_check_foreach(struct stp_comp *c);
+/* check.c: rules that need resolved names */
+void stp_check(struct stp_comp *c);
 /* types.c */
 void stp_infer(struct stp_comp *c);
 void stp_dump_types(struct stp_comp *c, struct buf *out);
+/* regex.c: complains when the pattern is none */
+void stp_regex_check(struct stp_comp *c, const char *pattern, struct loc loc);
 /* elide.c: removes what nobody reads, with warnings about the user's own text */
 void stp_elide(struct stp_comp *c);
 bool stp_func_pure(struct stp_comp *c, struct stp_func *f);

@@ -225,7 +225,7 @@ static void analyse(struct stp_comp *c)
 		return;
 	stp_resolve(c);
 	if (!failed(c))
-		stp_check_foreach(c);
+		stp_check(c);
 	if (failed(c))
 		return;
 	if (!c->in->is_listing)
@@ -310,6 +310,8 @@ static struct program *compile(struct lang_input *in)
 	strtab_free(&r.macros);
 	if (in->phase)
 		in->phase(in->phase_arg, "parse");
+	if (!failed(c) && !c->user->item)
+		diag_error(c->diags, (struct loc){0}, "Input file '%s' is empty or missing.", in->src->name);
 	if (failed(c))
 		return NULL;
 	if (in->dump_ast)

@@ -131,6 +131,7 @@ void stp_dump_expr(const struct stp_expr *e, struct buf *out)
 		components(e, out);
 		break;
 	case SE_DEREF:
+		buf_puts(out, e->address_of ? "&" : "");
 		paren(e->kid[0], out);
 		components(e, out);
 		break;

@@ -64,6 +64,7 @@ static struct stp_stmt *stmt(struct stp_comp *c, enum stp_stmt_kind kind, struct
 static struct stp_stmt *guard(struct stp_comp *c, const struct stp_expr *cond)
 {
 	struct stp_stmt *s = stmt(c, SS_IF, cond->loc);
+	s->is_condition = true;
 	struct stp_expr *e = arena_new(c->a, struct stp_expr);
 	*e = (struct stp_expr){.kind = SE_UNARY, .op = "!", .loc = cond->loc};
 	e->kid = arena_new(c->a, struct stp_expr *);

@@ -43,7 +43,7 @@ static void define(struct stp_lower *l, struct stp_global *g)
 	v->has_seq = g->nkeys && (g->is_iterated || g->wrap || v->print_at_exit);
 	/* what prints itself shows all of them */
 	v->stat_ops = g->stat_ops;
-	v->variance_bits = (unsigned)g->variance_bits;
+	v->variance_bits = (unsigned)MAX(g->variance_bits, 0);
 	if (v->print_at_exit)
 		v->stat_ops |= STAT_COUNT | STAT_SUM | STAT_MIN | STAT_MAX | STAT_AVG;
 	kit_var_define(&l->kit, v);

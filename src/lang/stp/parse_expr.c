@@ -103,6 +103,12 @@ static const char *split_pretty(struct parser *p, const char *name, struct stp_m
 	return arena_strndup(p->a, name, cut);
 }
 
+/* `$` or `$$` on its own, after a value */
+static bool is_pretty(const struct stp_tok *t)
+{
+	return t->kind == TOK_IDENT && (str_eq(t->text, "$") || str_eq(t->text, "$$"));
+}
+
 static void parse_components(struct parser *p, struct stp_expr *e)
 {
 	for (;;) {
@@ -123,6 +129,9 @@ static void parse_components(struct parser *p, struct stp_expr *e)
 		} else if (stp_accept_op(p, "[")) {
 			c.index = stp_parse_expr(p);
 			stp_expect_op(p, "]");
+		} else if (is_pretty(t)) {
+			stp_next(p);
+			c.pretty = true, c.pretty_deep = t->text[1] == '$';
 		} else {
 			return;
 		}
@@ -233,12 +242,21 @@ static struct stp_expr *typed_value(struct parser *p)
 	return e;
 }
 
+static const char *counter_name(struct parser *p)
+{
+	const struct stp_tok *t = stp_peek(p);
+	const char *name = literal_string(p);
+	if (!*name)
+		stp_parse_error(p, t, "expected non-empty string");
+	return name;
+}
+
 static struct stp_expr *enclosed(struct parser *p, enum stp_expr_kind kind)
 {
 	struct stp_expr *e = node(p, kind, stp_next(p), NULL, NULL);
 	stp_expect_op(p, "(");
 	if (kind == SE_PERF)
-		e->text = literal_string(p);
+		e->text = counter_name(p);
 	else if (kind == SE_PROBEWRITE)
 		e->text = stp_next(p)->text;
 	else
@@ -375,6 +393,8 @@ static struct stp_expr *symbol(struct parser *p)
 	return e;
 }
 
+static struct stp_expr *value(struct parser *p);
+
 static struct stp_expr *embedded(struct parser *p)
 {
 	const struct stp_tok *t = stp_peek(p);
@@ -382,6 +402,18 @@ static struct stp_expr *embedded(struct parser *p)
 		stp_parse_error(p, t, "embedded expression code in unprivileged script; need stap -g");
 	struct stp_expr *e = stp_new_expr(p->a, SE_EMBED, stp_next(p)->loc);
 	e->text = t->text;
+	return e;
+}
+
+/* `&x`; members of a value that is no $variable hang on a node of their own. */
+static struct stp_expr *address_of(struct parser *p, const struct stp_tok *t)
+{
+	stp_enter(p);
+	struct stp_expr *e = value(p);
+	p->depth--;
+	if (e->kind != SE_TARGET && e->kind != SE_CAST && e->kind != SE_ATVAR && e->kind != SE_DEREF)
+		e = node(p, SE_DEREF, t, e, NULL);
+	e->address_of = true;
 	return e;
 }
 
@@ -405,13 +437,8 @@ static struct stp_expr *simple_value(struct parser *p)
 		}
 		if (t->text[0] == '@')
 			return at_operator(p);
-		if (stp_accept_op(p, "&")) {
-			struct stp_expr *e = simple_value(p);
-			if (e->kind != SE_TARGET && e->kind != SE_CAST && e->kind != SE_ATVAR)
-				stp_parse_error(p, t, "expected @cast, @var or $var");
-			e->address_of = true;
-			return e;
-		}
+		if (stp_accept_op(p, "&"))
+			return address_of(p, t);
 		break;
 	default: break;
 	}
@@ -422,7 +449,7 @@ static struct stp_expr *value(struct parser *p)
 {
 	struct stp_expr *e = simple_value(p);
 	bool typed = e->kind == SE_TARGET || e->kind == SE_CAST || e->kind == SE_ATVAR || e->kind == SE_ENTRY;
-	if (!typed && stp_at_op(p, "->")) {
+	if (!typed && (stp_at_op(p, "->") || stp_at_op(p, "[") || is_pretty(stp_peek(p)))) {
 		struct stp_expr *d = node(p, SE_DEREF, stp_peek(p), e, NULL);
 		parse_components(p, d);
 		return d;

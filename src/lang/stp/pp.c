@@ -111,7 +111,7 @@ static bool substitute(struct pp *pp, struct stp_tok *t, bool *pushed)
 	if (!isdigit((unsigned char)t->text[1]))
 		return false;
 	unsigned long n = strtoul(t->text + 1, &end, 10);
-	if (*end)
+	if (*end && n <= in->nparams)
 		return false;
 	if (n < 1 || n > in->nparams) {
 		*t = (struct stp_tok){.kind = TOK_JUNK, .loc = {t->loc.src, t->loc.begin, t->loc.begin},
@@ -227,6 +227,10 @@ static void read_define(struct pp *pp)
 		return;
 	}
 	m->name = t.text;
+	if (str_eq(t.text, "define")) {
+		pp_error(pp, t.loc, "attempt to redefine '@define'", NULL);
+		return;
+	}
 	const char *key = arena_printf(pp->a, "@%s", m->name);
 	t = next_raw(pp);
 	if (is_op(&t, "(")) {
@@ -480,6 +484,10 @@ static bool eval_term(struct pp *pp)
 		return bad_condition(pp, op.loc, "expected comparison operator");
 	struct stp_tok r = next_expanded(pp);
 	if (l.kind == TOK_IDENT && str_eq(l.text, "guru_mode")) {
+		if (r.kind != TOK_NUM || (!str_eq(r.text, "0") && !str_eq(r.text, "1")))
+			return bad_condition(pp, r.loc, "expected 0 or 1");
+		if (!str_eq(op.text, "==") && !str_eq(op.text, "!="))
+			return bad_condition(pp, op.loc, "expected '==' or '!='");
 		l.kind = TOK_NUM;
 		l.text = pp->r->in->guru ? "1" : "0";
 	}
@@ -529,6 +537,8 @@ static bool skip_branch(struct pp *pp, bool stop_at_else)
 			pp_error(pp, t.loc, "incomplete conditional - missing '%)'", NULL);
 			return false;
 		}
+		if (is_op(&t, "%?") && !depth)
+			pp_error(pp, t.loc, "incomplete conditional - missing '%('", NULL);
 		if (is_op(&t, "%("))
 			depth++;
 		else if (is_op(&t, "%)") && depth-- == 0)
@@ -549,6 +559,8 @@ static bool conditional(struct pp *pp, const struct stp_tok *t)
 		skip_branch(pp, false);
 	} else if (is_op(t, "%)") && pp->cond.len) {
 		(void)vec_pop(&pp->cond);
+	} else if (is_op(t, "%?")) {
+		pp_error(pp, t->loc, "incomplete conditional - missing '%('", NULL);
 	} else {
 		return false;
 	}

@@ -434,10 +434,16 @@ bool stp_regex_compile(struct stp_comp *c, const char *pattern, struct loc loc, 
 	if (!r.bad)
 		write_table(d, ret);
 	else
-		stp_error(c, loc, "%s", r.bad);
+		stp_error(c, loc, "regex compilation error: %s", r.bad);
 	for (unsigned i = 0; i < d->n; i++)
 		base_free(d->state[i].has);
 	base_free(d->next);
 	vec_free(&r.node);
 	return !r.bad;
+}
+
+void stp_regex_check(struct stp_comp *c, const char *pattern, struct loc loc)
+{
+	struct stp_dfa dfa;
+	(void)stp_regex_compile(c, pattern, loc, &dfa);
 }

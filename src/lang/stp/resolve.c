@@ -52,6 +52,8 @@ static struct stp_global *find_global(struct stp_comp *c, const char *name, stru
 			return g;
 	if ((str_eq(name, "argc") || str_eq(name, "argv")) && !strtab_get(&c->globals, name))
 		make_argv(c);
+	if (str_eq(name, "NULL") && !strtab_get(&c->globals, name))
+		stp_add_tapset(c, "null.stp", "global NULL = 0");
 	return strtab_get(&c->globals, name);
 }
 

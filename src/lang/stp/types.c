@@ -310,7 +310,10 @@ static enum stp_type infer_kind(struct typer *t, struct stp_expr *e, enum stp_ty
 		return arm;
 	}
 	case SE_CONCAT: return infer_all(t, e, ST_STRING, ST_STRING);
-	case SE_REGEX: return infer_all(t, e, ST_STRING, ST_LONG);
+	case SE_REGEX:
+		if (t->c->final_round)
+			stp_regex_check(t->c, e->kid[1]->str, e->kid[1]->loc);
+		return infer_all(t, e, ST_STRING, ST_LONG);
 	case SE_IN:
 		if (e->global)
 			infer_keys(t, e->global, e->kid, e->nkid);
