@@ -64,6 +64,17 @@ struct err *session_run_begin(struct session *s, bool (*stop)(void *arg), void *
 /* end probes, or with `failed` error probes, in order; after session_detach */
 struct err *session_run_end(struct session *s, bool failed);
 struct err *session_run_self(struct session *s, int signo);
+/* A test: or bench: probe, run by hand. */
+struct hand_run {
+	const char *name;  /* behind the colon */
+	uint64_t ns, runs; /* of one run on average; how many */
+	uint32_t retval;
+	bool failed; /* it returned something else than 0, or gave that to exit() */
+};
+/* Runs every probe of that kind in the order of the script; fn before and after each. */
+struct err *session_run_tests(struct session *s, enum probe_kind k,
+			      void (*fn)(void *arg, bool is_before, const struct hand_run *r),
+			      void *arg);
 void session_detach(struct session *s);  /* fast also for thousands */
 void session_destroy(struct session *s); /* detaches too; NULL is legal */
 unsigned

@@ -30,6 +30,7 @@ static const struct {
 	[PROG_FEXIT] = {attach_tracing, true},
 	[PROG_LSM] = {attach_tracing, false},
 	[PROG_ITER] = {attach_iter, false},
+	[PROG_XDP] = {NULL, false},
 	[PROG_USER] = {NULL, false},
 };
 
@@ -233,7 +234,7 @@ static struct err *attach_probe(struct session *s, struct running *r)
 
 	if (!s->opt.no_pid_filter)
 		pl.pid = s->cmd ? traced_cmd_pid(s->cmd) : s->opt.pid;
-	if (r->probe->kind == PROG_USER) {
+	if (r->probe->kind == PROG_USER || r->probe->kind == PROG_XDP) {
 		attach_user(s, r);
 		return NULL;
 	}

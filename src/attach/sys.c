@@ -196,6 +196,21 @@ int sys_prog_run(int fd, const void *ctx, uint32_t ctx_size, uint32_t *retval)
 	return ret;
 }
 
+int sys_prog_repeat(int fd, const void *data, uint32_t size, uint32_t repeat, uint32_t *retval, uint32_t *ns)
+{
+	union bpf_attr attr = {0};
+	int ret;
+
+	attr.test.prog_fd = (uint32_t)fd;
+	attr.test.data_in = ptr(data);
+	attr.test.data_size_in = size;
+	attr.test.repeat = repeat;
+	ret = sys_bpf(BPF_PROG_TEST_RUN, &attr, sizeof(attr.test));
+	*retval = attr.test.retval;
+	*ns = attr.test.duration;
+	return ret;
+}
+
 int sys_prog_info(int fd, struct sys_prog_info *ret)
 {
 	struct bpf_prog_info info = {0};

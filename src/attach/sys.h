@@ -60,6 +60,9 @@ int sys_btf_load(const void *data, uint32_t len);
 /* Runs a program once with `ctx`; *retval (may be NULL) gets what it returned. */
 int sys_prog_run(int fd, const void *ctx, uint32_t ctx_size, uint32_t *retval);
 
+/* Runs a packet program `repeat` times on `data`; *ns gets how long one run took on average. */
+int sys_prog_repeat(int fd, const void *data, uint32_t size, uint32_t repeat, uint32_t *retval, uint32_t *ns);
+
 int sys_link_perf(int prog_fd, int perf_fd, uint64_t cookie);
 struct sys_multi {
 	uint32_t attach_type, flags, n;

@@ -45,6 +45,7 @@ struct job {
 	bool list, info, help, version;
 	bool dump_functions, dump_types, dump_aliases; /* SystemTap's tables: see list_tables() */
 	bool codegen_only; /* compile, do not load */
+	enum run_mode mode;
 	bool dry_run;
 	unsigned stop_after; /* stap -p1 .. -p4; 0: all */
 	const char *pattern; /* of -l */
@@ -157,6 +158,8 @@ void dump_program(const struct job *j, struct script *s);
 /* --- filter.c, run.c, list.c, info.c, ir.c -------------------------------------------------- */
 
 struct err *filter_probes(struct program *prog, const char *regex);
+/* Tests and benchmarks are only there when they are asked for, and then alone. */
+struct err *filter_mode(struct program *prog, enum run_mode mode);
 int run_script(struct job *j);
 int list_probes(struct job *j);
 int list_tables(struct job *j); /* stap --dump-functions, --dump-probe-types, --dump-probe-aliases */

@@ -75,15 +75,30 @@ static struct err *set_no_feature(struct job *j, const char *arg)
 	return NULL;
 }
 
+static struct err *set_test(struct job *j, const char *arg)
+{
+	j->mode = RUN_TESTS;
+	return NULL;
+}
+
+static struct err *set_bench(struct job *j, const char *arg)
+{
+	j->mode = RUN_BENCHES;
+	return NULL;
+}
+
 static struct err *set_mode(struct job *j, const char *arg)
 {
 	if (str_eq(arg, "codegen")) {
 		j->codegen_only = true;
 		return NULL;
 	}
-	if (str_eq(arg, "compiler-bench") || str_eq(arg, "bench") || str_eq(arg, "test") ||
-	    str_eq(arg, "format"))
-		return err_new(0, "--mode %s is not supported", arg);
+	if (str_eq(arg, "bench") || str_eq(arg, "test")) {
+		j->mode = str_eq(arg, "bench") ? RUN_BENCHES : RUN_TESTS;
+		return NULL;
+	}
+	if (str_eq(arg, "compiler-bench") || str_eq(arg, "format"))
+		return err_new(EOPNOTSUPP, "--mode %s is not supported by spile", arg);
 	return err_new(
 		0,
 		"USAGE: --mode can only be 'codegen', 'compiler-bench', 'bench', 'test' or 'format'.");
@@ -124,13 +139,13 @@ static const struct option table[] = {
 	{'d', "debug", "STAGE", "print stages: all ast types codegen codegen-opt dis verifier", OPT_CALL, .set = set_debug},
 	{0, "dump", "STAGES", "print and stop: ast types ir ir:PASS bpf maps", OPT_TEXT, JOB_AT(dump)},
 	{0, "time", NULL, "show where the time until the first event went", OPT_FLAG, JOB_AT(time)},
-	{0, "mode", "MODE", "'codegen': compile only", OPT_CALL, .set = set_mode},
+	{0, "mode", "MODE", "'codegen': compile only; 'test', 'bench'", OPT_CALL, .set = set_mode},
+	{0, "test", NULL, "run all test: probes and say which failed", OPT_CALL, .set = set_test},
+	{0, "bench", NULL, "run all bench: probes and say what a run costs", OPT_CALL, .set = set_bench},
 	{0, "verify-llvm-ir", NULL, NULL, OPT_IGNORED},
 	{0, "emit-elf", "FILE", NULL, OPT_MISSING, .instead = "--dump=bpf shows the instructions"},
 	{0, "emit-llvm", "FILE", NULL, OPT_MISSING, .instead = "--dump=ir shows the code before and after its passes"},
 	{0, "probe-filter", "REGEX", "only probes whose name matches", OPT_TEXT, JOB_AT(probe_filter)},
-	{0, "test", NULL, NULL, OPT_MISSING},
-	{0, "bench", NULL, NULL, OPT_MISSING},
 	{0, "fmt", NULL, NULL, OPT_MISSING},
 	{0, "aot", "FILE", NULL, OPT_MISSING, .instead = "scripts need no compiler here: run the script itself"},
 };

@@ -120,6 +120,7 @@ static struct err *trace(struct job *j, struct script *s, struct exporter *x, in
 	};
 	struct run_options ro = {
 		.out = x,
+		.mode = j->mode,
 		.quiet = j->quiet || j->as == AS_STAP || s->lang == &lang_stp,
 		.timeout_ns = j->timeout ? (uint64_t)(strtod(j->timeout, NULL) * 1e9) : 0,
 		.notify_attached = getenv("__BPFTRACE_NOTIFY_PROBES_ATTACHED") != NULL,
@@ -219,7 +220,9 @@ static struct err *compile_and_trace(struct job *j, struct script *s, int *statu
 	*status = EXIT_OK;
 	if (!s->prog)
 		return NULL; /* stap -p1, -p2 */
-	e = j->probe_filter ? filter_probes(s->prog, j->probe_filter) : NULL;
+	e = filter_mode(s->prog, j->mode);
+	if (!e)
+		e = j->probe_filter ? filter_probes(s->prog, j->probe_filter) : NULL;
 	if (e)
 		return e;
 	script_optimize(j, s);

@@ -41,9 +41,15 @@ void frames_free(struct frames *f);
 
 /* The run. */
 struct exporter; /* output/output.h */
+enum run_mode {
+	RUN_TRACE,
+	RUN_TESTS,
+	RUN_BENCHES
+};
 struct run_options {
 	struct exporter *out;
 	bool quiet;
+	enum run_mode mode;
 	uint64_t timeout_ns;  /* -T; 0 none */
 	unsigned max_errors;  /* SystemTap MAXERRORS, 0 first */
 	bool notify_attached; /* __BPFTRACE_NOTIFY_PROBES_ATTACHED */

@@ -221,6 +221,55 @@ static struct err *loop(struct run *r)
 	return e;
 }
 
+/* --- tests and benchmarks
+ * ----------------------------------------------------------------------------------- */
+
+struct hands {
+	struct run *r;
+	bool is_bench;
+	VEC(struct hand_run) runs;
+};
+
+static void hand(struct hands *h, enum hand_phase phase, size_t n)
+{
+	if (h->r->out->ops->hand)
+		h->r->out->ops->hand(h->r->out, phase, h->is_bench, h->runs.at, n);
+}
+
+static void ran(void *arg, bool is_before, const struct hand_run *run)
+{
+	struct hands *h = arg;
+
+	if (is_before) {
+		vec_push(&h->runs, *run);
+		hand(h, HAND_BEFORE, h->runs.len);
+		return;
+	}
+	drain_all(h->r); /* what it printed */
+	vec_last(&h->runs) = *run;
+	if (run->failed && !h->is_bench)
+		h->r->status = 1;
+	h->r->is_ending = false; /* exit() ends the test alone */
+	hand(h, HAND_AFTER, h->runs.len);
+}
+
+static struct err *run_hands(struct run *r)
+{
+	struct hands h = {.r = r, .is_bench = r->opt.mode == RUN_BENCHES};
+	enum probe_kind k = h.is_bench ? PK_BENCH : PK_TEST;
+	size_t n = 0;
+
+	vec_each(p, &r->prog->probe)
+		n += (*p)->npoints && (*p)->points[0]->kind == k;
+	drain_all(r);
+	hand(&h, HAND_START, n);
+	struct err *e = session_run_tests(r->session, k, ran, &h);
+	if (!e)
+		hand(&h, HAND_END, h.runs.len);
+	vec_free(&h.runs);
+	return e;
+}
+
 /* --- the life of a trace
  * -------------------------------------------------------------------------------------- */
 
@@ -277,7 +326,7 @@ static void announce(struct run *r)
 {
 	static const char word[] = "__BPFTRACE_NOTIFY_PROBES_ATTACHED\n";
 
-	if (!r->opt.quiet && r->out->ops->attached)
+	if (!r->opt.quiet && r->opt.mode == RUN_TRACE && r->out->ops->attached)
 		r->out->ops->attached(r->out, session_nattached(r->session));
 	if (!r->opt.notify_attached)
 		return;
@@ -357,7 +406,8 @@ static struct err *print_vars(struct run *r)
 			vec_push(&vars, *v);
 	if (vars.len)
 		qsort(vars.at, vars.len, sizeof(vars.at[0]), by_name);
-	for (size_t i = 0; i < vars.len && !e && r->prog->opt.print_maps_on_exit; i++) {
+	for (size_t i = 0; i < vars.len && !e && r->prog->opt.print_maps_on_exit &&
+			   r->opt.mode == RUN_TRACE; i++) {
 		struct map_rows rows;
 
 		e = events_read_var(r->session, vars.at[i], &rows);
@@ -380,7 +430,9 @@ static struct err *run_trace(struct run *r)
 		e = start(r);
 	if (e)
 		return e;
-	if (session_is_oneshot(r->session))
+	if (r->opt.mode != RUN_TRACE)
+		e = run_hands(r);
+	else if (session_is_oneshot(r->session))
 		drain_all(r);
 	else
 		e = loop(r);

@@ -190,6 +190,7 @@ enum prog_kind {
 	PROG_FEXIT,
 	PROG_LSM,
 	PROG_ITER,
+	PROG_XDP,  /* struct xdp_md *: tests and benchmarks, which the command line runs by test_run */
 	PROG_USER, /* never loaded: the user-space interpreter runs it */
 };
 

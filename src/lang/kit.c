@@ -65,7 +65,7 @@ void kit_count(struct kit *k, uint32_t offset, uint64_t n)
 /* Programs that user space runs itself must run after exit() too, an iterator to its end. */
 static bool checks_exit(enum prog_kind kind)
 {
-	return kind != PROG_RAW_TP && kind != PROG_USER && kind != PROG_ITER;
+	return kind != PROG_RAW_TP && kind != PROG_USER && kind != PROG_XDP && kind != PROG_ITER;
 }
 
 struct ir_fn *kit_begin(struct kit *k, const char *name, enum prog_kind kind, struct loc loc)

@@ -418,5 +418,6 @@ const struct exporter_ops output_bt_json = {
 	.attached = attached,
 	.event = event,
 	.var = var,
+	.hand = hand_json,
 	.lost = lost,
 };

@@ -202,6 +202,7 @@ const struct exporter_ops output_bt_text = {
 	.attached = attached,
 	.event = event,
 	.var = var,
+	.hand = hand_text,
 	.lost = lost,
 	.end = end,
 	.destroy = destroy,

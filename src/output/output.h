@@ -38,6 +38,12 @@ struct exporter {
 	struct flames *flames; /* --flame: pictures of maps that are shown; NULL */
 	void *priv;
 };
+enum hand_phase {
+	HAND_START,
+	HAND_BEFORE, /* the last one is about to run */
+	HAND_AFTER,
+	HAND_END
+};
 struct exporter_ops {
 	const char *name; /* -f */
 	void (*begin)(struct exporter *x);
@@ -52,6 +58,9 @@ struct exporter_ops {
 		    uint64_t div, bool at_exit);
 	/* n events were lost since the last call; what NULL: records that found the ring full. */
 	void (*lost)(struct exporter *x, uint64_t n, const char *what);
+	/* Tests and benchmarks that are run by hand: r[0..n) are those so far, at START there are n to come. */
+	void (*hand)(struct exporter *x, enum hand_phase phase, bool is_bench,
+		     const struct hand_run *r, size_t n);
 	void (*end)(struct exporter
 			    *x); /* before the maps at exit are printed: bpftrace's blank lines */
 	void (*finish)(struct exporter *x); /* after everything: formats that are one document */

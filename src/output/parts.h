@@ -89,6 +89,14 @@ void hist_rows_make(const struct value *v, uint64_t div, struct hist_rows *ret);
 void hist_rows_free(struct hist_rows *h);
 void hist_text(const struct hist_rows *h, struct buf *out);
 
+/* --- hand.c ----------------------------------------------------------------------- */
+
+/* exporter_ops.hand of text and JSON */
+void hand_text(struct exporter *x, enum hand_phase phase, bool is_bench, const struct hand_run *r,
+	       size_t n);
+void hand_json(struct exporter *x, enum hand_phase phase, bool is_bench, const struct hand_run *r,
+	       size_t n);
+
 /* --- tseries.c -------------------------------------------------------------------- */
 
 struct tseries_point {
