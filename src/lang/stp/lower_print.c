@@ -144,7 +144,9 @@ static bool is_printable(const char *s, size_t n)
 /* Literal text; the helper refuses control characters in formats, so those go as a string. */
 static void add_text(struct formatting *f, const char *s, size_t n)
 {
-	if (is_printable(s, n)) {
+	/* the helper wants a blank or punctuation behind a %s, which is what ends in an s before a text */
+	bool after_string = f->fmt.len && f->fmt.data[f->fmt.len - 1] == 's' && isalnum((unsigned char)s[0]);
+	if (is_printable(s, n) && !after_string) {
 		buf_add(&f->fmt, s, n);
 		return;
 	}
