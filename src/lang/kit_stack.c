@@ -97,7 +97,7 @@ static void fill_value(struct kit *k, const struct taken *s, ir_ref dst, bool us
 	ir_ref words = ir_load(B(k), s->words, 0, 8, false);
 	ir_store(B(k), dst, offsetof(struct stack_value_wire, id), 8, ir_load(B(k), s->id, 0, 8, false));
 	if (user)
-		ir_store(B(k), dst, offsetof(struct stack_value_wire, pid), 4, ir_bini(B(k), IR_LSHR, kit_pid_tgid(k), 32));
+		ir_store(B(k), dst, offsetof(struct stack_value_wire, pid), 4, ir_bini(B(k), IR_LSHR, kit_ns_pid_tgid(k), 32));
 	ir_store(B(k), dst, offsetof(struct stack_value_wire, nframes), 2,
 		 entry == BUILD_ID_ENTRY ? ir_bini(B(k), IR_LSHR, words, 2) : words);
 	ir_store(B(k), dst, offsetof(struct stack_value_wire, end), 1, ir_load(B(k), s->end, 0, 8, false));

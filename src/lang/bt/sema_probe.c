@@ -7,7 +7,8 @@
 /* Of these bpftrace only says that the probe has no place. */
 static bool is_left_to_probe(const struct probe_spec *spec)
 {
-	return spec->kind == PK_RAWTRACEPOINT || spec->kind == PK_USDT ||
+	bool any_module = !spec->target || !strcmp(spec->target, "*");
+	return (spec->kind == PK_RAWTRACEPOINT && any_module) || spec->kind == PK_USDT ||
 	       (spec->func && strchr(spec->func, '*')) || (spec->target && strchr(spec->target, '*'));
 }
 
