@@ -1,16 +1,14 @@
 /*
- * cost.c OBJECT PROGRAM SECONDS - loads one program of cost.bpf.o, attaches it, waits.
- * Only the bench uses libbpf.
+ * attach.c OBJECT PROGRAM - loads one program of cost.bpf.o, attaches it and waits for a signal.  Only the bench uses libbpf.
  */
 #include <bpf/libbpf.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 int main(int argc, char **argv)
 {
-	if (argc != 4)
+	if (argc != 3)
 		return 2;
 	struct bpf_object *obj = bpf_object__open_file(argv[1], NULL);
 	if (!obj)
@@ -24,11 +22,9 @@ int main(int argc, char **argv)
 			want = p;
 	}
 	if (!want || bpf_object__load(obj) || !bpf_program__attach(want)) {
-		fprintf(stderr, "cost: cannot load %s\n", argv[2]);
+		fprintf(stderr, "attach: cannot load %s\n", argv[2]);
 		return 1;
 	}
-	puts("attached");
-	fflush(stdout);
-	sleep((unsigned)atoi(argv[3]));
+	pause();
 	return 0;
 }
