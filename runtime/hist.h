@@ -1,17 +1,24 @@
 /* hist.h - which bucket a value falls into; compiled for BPF and, in tests and exporters, for user space. */
 #pragma once
 
+/* Half of it at a time.  The barrier keeps one jump of what the compiler would make two of. */
+#define RT_LOG2_STEP(v, l, n)                                          \
+	if ((v) >> (n)) {                                              \
+		(v) >>= (n);                                           \
+		(l) += (n);                                            \
+		__asm__ volatile("" : "+r"(v), "+r"(l));               \
+	}
+
 /* floor(log2(v)), v > 0, without a loop: the verifier sees straight code. */
 static inline __u32 rt_log2(__u64 v)
 {
-	__u32 l = 0;
-	if (v >> 32) { v >>= 32; l += 32; }
-	if (v >> 16) { v >>= 16; l += 16; }
-	if (v >> 8) { v >>= 8; l += 8; }
-	if (v >> 4) { v >>= 4; l += 4; }
-	if (v >> 2) { v >>= 2; l += 2; }
-	if (v >> 1) l += 1;
-	return l;
+	__u64 l = 0;
+	RT_LOG2_STEP(v, l, 32)
+	RT_LOG2_STEP(v, l, 16)
+	RT_LOG2_STEP(v, l, 8)
+	RT_LOG2_STEP(v, l, 4)
+	RT_LOG2_STEP(v, l, 2)
+	return (__u32)(l + (v >> 1));
 }
 
 /*

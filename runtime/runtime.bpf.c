@@ -78,10 +78,13 @@ RT u64 rt_add_words(u64 *dst, const u64 *src, u64 words)
 	return 0;
 }
 
-/* Hash of the first n of at most `max` words; never 0.  The mix is wyhash's multiply-and-fold idea in 64 bits. */
-struct hash_loop {
+/*
+ * Hash of n of at most `max` words; never 0.  In pairs, because each step waits for its multiplication: the word behind an odd
+ * number must be 0.  The mix is wyhash's multiply-and-fold idea in 64 bits.
+ */
+struct hash {
 	const u64 *w;
-	u64 h, max;
+	u64 a, b, max;
 };
 
 static __attribute__((always_inline)) u64 hash_word(u64 h, u64 w)
@@ -90,27 +93,46 @@ static __attribute__((always_inline)) u64 hash_word(u64 h, u64 w)
 	return h ^ h >> 32;
 }
 
-#ifdef __bpf__
-static long hash_step(u32 i, struct hash_loop *l)
+static __attribute__((always_inline)) void hash_pair(struct hash *s, u64 i)
 {
-	if (i >= l->max)
-		return 1;
-	l->h = hash_word(l->h, l->w[i]);
-	return 0;
+	s->a = hash_word(s->a, s->w[i]);
+	s->b = hash_word(s->b, s->w[i + 1]);
 }
-#endif
 
+static __attribute__((always_inline)) u64 hash_end(struct hash *s)
+{
+	u64 h = hash_word(s->a, s->b);
+	return h ? h : 1;
+}
+
+/* Few words: the verifier walks every round. */
 RT u64 rt_hash_words(const u64 *w, u64 n, u64 max)
 {
-	struct hash_loop l = {w, 0x9e3779b97f4a7c15ull ^ n, max};
-#ifdef __bpf__
-	bpf_loop((u32)n, hash_step, &l, 0); /* one round is verified, however many there are */
-#else
-	for (u64 i = 0; i < n && i < max; i++)
-		l.h = hash_word(l.h, w[i]);
-#endif
-	return l.h ? l.h : 1;
+	struct hash s = {w, 0x9e3779b97f4a7c15ull ^ n, 0xd6e8feb86659fd93ull, max};
+	for (u64 i = 0; i < n && i < max; i += 2)
+		hash_pair(&s, i);
+	return hash_end(&s);
 }
+
+#ifdef __bpf__
+static long hash_step(u32 i, struct hash *s)
+{
+	u64 at = 2 * (u64)i;
+	KEEP(at);
+	if (at >= s->max)
+		return 1;
+	hash_pair(s, at);
+	return 0;
+}
+
+/* The same of many words: one round is verified, however many there are. */
+RT u64 rt_hash_many(const u64 *w, u64 n, u64 max)
+{
+	struct hash s = {w, 0x9e3779b97f4a7c15ull ^ n, 0xd6e8feb86659fd93ull, max};
+	bpf_loop((u32)(n + 1) / 2, hash_step, &s, 0);
+	return hash_end(&s);
+}
+#endif
 
 /*
  * The header of SystemTap's statistics (see struct stat_wire).  On a CPU's part, `mean` and `m2` are Welford's, of values shifted left by the

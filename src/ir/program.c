@@ -170,13 +170,23 @@ void program_unwind(struct program *p)
 	p->unwind.ends_offset = program_data(p, 8 * UW_ENDS, 8);
 }
 
+uint32_t program_exit_word(struct program *p, bool sets)
+{
+	if (!p->exit_offset)
+		p->exit_offset = program_data(p, 8, 8);
+	p->exits |= sets;
+	return p->exit_offset;
+}
+
 static void patch_row_consts(struct program *p)
 {
-	vec_each(it, &p->row_consts)
-		ir_const_set(it->fn, it->insn,
-			     it->is_sub	      ? it->times * (int64_t)p->sub_row
-			     : it->is_scratch ? it->times * (int64_t)p->scratch_row
-					    : (int64_t)p->percpu_row);
+	vec_each(it, &p->row_consts) {
+		int64_t v = it->what == ROW_SCRATCH ? it->times * (int64_t)p->scratch_row
+			    : it->what == ROW_SUB   ? it->times * (int64_t)p->sub_row
+			    : it->what == ROW_EXITS ? -(int64_t)p->exits
+						    : (int64_t)p->percpu_row;
+		ir_const_set(it->fn, it->insn, v);
+	}
 }
 
 void program_finish(struct program *p)
@@ -194,7 +204,7 @@ void program_finish(struct program *p)
 	p->scratch_row = ALIGN_UP(MAX(p->scratch_row + p->stacks->value_size, 1u), CACHE_LINE);
 	if (p->subs)
 		p->subs->value_size = MAX(p->sub_row * p->sub_depth, 8u);
-	p->scratch->value_size = p->scratch_row * SCRATCH_LEVELS * ncpus;
+	p->scratch->value_size = p->scratch_row * (p->one_at_a_time ? 1 : SCRATCH_LEVELS) * ncpus;
 	if (p->opt.ring_bytes)
 		p->ring->nentries = p->opt.ring_bytes;
 	patch_row_consts(p);

@@ -234,12 +234,14 @@ struct program_options {
 	bool dummy_ts;		  /* tests of tseries read their clock from a map */
 };
 
-/* A CONST that holds percpu_row or the scratch row; program_finish writes the final number. */
+/*
+ * A CONST that program_finish writes: percpu_row, times * the scratch row or sub_row, or all ones when some handler sets the exit word and 0
+ * when none does (then nothing needs to look).
+ */
 struct row_const {
 	struct ir_fn *fn;
 	ir_ref insn;
-	bool is_scratch; /* whole CPU's scratch (all levels); else percpu_row */
-	bool is_sub;	 /* the constant is times * sub_row */
+	enum { ROW_PERCPU, ROW_SCRATCH, ROW_SUB, ROW_EXITS } what;
 	int64_t times;	 /* scratch: the constant is times * one level's bytes */
 };
 
@@ -267,7 +269,7 @@ struct program {
 		struct map *procs, *segs, *rules, *miss;
 		uint32_t ends_offset; /* in `data`: u64 counts by enum uw_end */
 	} unwind;
-	struct map *scratch; /* MAP_DATA: ncpus * SCRATCH_LEVELS regions of scratch_row bytes */
+	struct map *scratch; /* MAP_DATA: ncpus * SCRATCH_LEVELS regions (or one, one_at_a_time) of scratch_row bytes */
 	uint32_t scratch_row; /* largest need of any function, with its header; a multiple of 64 */
 	struct map *subs;     /* MAP_DATA: frames of functions that call themselves, sub_depth of sub_row bytes; NULL: none */
 	uint32_t sub_row, sub_depth;
@@ -282,11 +284,15 @@ struct program {
 	uint32_t full_offset;	 /* u64: map updates that found the map full */
 	uint32_t exit_offset;	 /* u64: bit 0 set by exit(), its code in bits 32 to 63; then programs return at once */
 	uint32_t realtime_offset;/* u64: nanoseconds from CLOCK_MONOTONIC to CLOCK_REALTIME, set before start; 0: unused */
+	uint32_t known_offset;	 /* in a CPU's row: STACKS_KNOWN ids of stacks that are stored, see kit_stack; 0: unused */
 	uint32_t seq_offset;	 /* u64: insertion numbers of has_seq variables; 0: unused */
+	/* No handler can interrupt another one on its CPU: what belongs to a CPU needs no atomic operations. */
+	bool one_at_a_time;
+	bool exits; /* some handler can set the exit word */
 	VEC(struct row_const) row_consts;
 	VEC(struct kit_entry *) entry; /* the kit's: functions whose registers are kept at their entry */
 };
-enum { SCRATCH_LEVELS = 4, STACK_FRAMES_MAX = 1024 };
+enum { SCRATCH_LEVELS = 4, STACK_FRAMES_MAX = 1024, STACKS_KNOWN = 64 };
 
 struct stack_frames_wire {
 	uint64_t ip[STACK_FRAMES_MAX]; /* opt.stack_limit of them exist; STACK_BUILD_ID: struct bpf_stack_build_id */
@@ -306,6 +312,8 @@ struct probe *program_probe(struct program *p, const char *name, struct ir_fn *f
 uint32_t program_string(struct program *p, const char *s);  /* index; equal strings share one */
 uint32_t program_rodata(struct program *p, const void *bytes, size_t n, size_t align); /* offset; shared */
 uint32_t program_data(struct program *p, uint32_t size, uint32_t align); /* offset of zeroed bytes in `data` */
+/* Offset of the exit word in `data`; `sets`: the caller writes it, rather than looks. */
+uint32_t program_exit_word(struct program *p, bool sets);
 uint32_t program_percpu(struct program *p, uint32_t size, uint32_t align); /* offset in a CPU's row */
 void program_unwind(struct program *p); /* makes the maps of p->unwind, once */
 /*

@@ -88,9 +88,10 @@ struct ir_fn *kit_begin(struct kit *k, const char *name, enum prog_kind kind, st
 	f->exit_block = ir_block_new(B(k), "exit");
 	ir_at(B(k), f->body_block);
 	if (checks_exit(kind)) {
-		if (!p->exit_offset)
-			p->exit_offset = program_data(p, 8, 8);
-		ir_ref word = ir_load(B(k), ir_mapval(B(k), p->data, p->exit_offset), 0, 8, false);
+		ir_ref word = ir_load(B(k), ir_mapval(B(k), p->data, program_exit_word(p, false)), 0, 8, false);
+		ir_ref exits = ir_const_later(B(k));
+		vec_push(&p->row_consts, (struct row_const){.fn = f->fn, .insn = exits, .what = ROW_EXITS});
+		word = ir_bin(B(k), IR_AND, word, exits);
 		uint32_t go = ir_block_new(B(k), "go"), out = ir_block_new(B(k), "exited");
 		k->b.fn->block.at[out].unlikely = true;
 		ir_br(B(k), word, out, go);
@@ -126,27 +127,14 @@ static ir_ref scratch_row_const(struct kit *k, int64_t times)
 {
 	ir_ref r = ir_const_later(B(k));
 	vec_push(&k->prog->row_consts,
-		 (struct row_const){.fn = k->b.fn, .insn = r, .is_scratch = true, .times = times});
+		 (struct row_const){.fn = k->b.fn, .insn = r, .what = ROW_SCRATCH, .times = times});
 	return r;
 }
 
-/*
- * Takes one of this CPU's scratch regions: a program can be interrupted by another one (an
- * interrupt, or preemption of a uprobe program), so there are SCRATCH_LEVELS of them, each with a
- * word that says "taken".  The number of the level passes through what the verifier cannot know (the upper bits
- * of that word, always zero): or it would walk the whole program once a level.
- */
-static void acquire_scratch(struct kit *k, struct kit_frame *f)
+/* The number of the level passes through what the verifier cannot know (the upper bits of the word, always zero): or it would
+ * walk the whole program once a level. */
+static void take_level(struct kit *k, struct kit_frame *f, ir_ref base, uint32_t busy)
 {
-	struct program *p = k->prog;
-	ir_at(B(k), f->scratch_block);
-	ir_ref cpu = H0(k, BPF_FUNC_get_smp_processor_id);
-	uint32_t bad = ir_block_new(B(k), "no_scratch"), ok = ir_block_new(B(k), "cpu_ok");
-	k->b.fn->block.at[bad].unlikely = true;
-	ir_br(B(k), ir_bini(B(k), IR_ULT, cpu, p->ncpus), ok, bad);
-	ir_at(B(k), ok);
-	ir_ref off = ir_bin(B(k), IR_MUL, cpu, scratch_row_const(k, SCRATCH_LEVELS));
-	ir_ref base = ir_bin(B(k), IR_ADD, ir_mapval(B(k), p->scratch, 0), off);
 	for (int level = 0; level < SCRATCH_LEVELS; level++) {
 		ir_ref at = level ? ir_bin(B(k), IR_ADD, base, scratch_row_const(k, level)) : base;
 		ir_ref taken = ir_atomic(B(k), IR_ATOMIC_XCHG, at, 0, 8, C(k, 1), 0);
@@ -161,7 +149,32 @@ static void acquire_scratch(struct kit *k, struct kit_frame *f)
 		ir_jmp(B(k), f->after_scratch);
 		ir_at(B(k), next);
 	}
-	ir_jmp(B(k), bad);
+	ir_jmp(B(k), busy);
+}
+
+/*
+ * Takes one of this CPU's scratch regions: a program can be interrupted by another one (an
+ * interrupt, or preemption of a uprobe program), so there are SCRATCH_LEVELS of them, each with a
+ * word that says "taken".  Handlers that run one at a time need no more than one.
+ */
+static void acquire_scratch(struct kit *k, struct kit_frame *f)
+{
+	struct program *p = k->prog;
+	ir_at(B(k), f->scratch_block);
+	ir_ref cpu = H0(k, BPF_FUNC_get_smp_processor_id);
+	uint32_t bad = ir_block_new(B(k), "no_scratch"), ok = ir_block_new(B(k), "cpu_ok");
+	k->b.fn->block.at[bad].unlikely = true;
+	ir_br(B(k), ir_bini(B(k), IR_ULT, cpu, p->ncpus), ok, bad);
+	ir_at(B(k), ok);
+	unsigned levels = p->one_at_a_time ? 1 : SCRATCH_LEVELS;
+	ir_ref off = ir_bin(B(k), IR_MUL, cpu, scratch_row_const(k, levels));
+	ir_ref base = ir_bin(B(k), IR_ADD, ir_mapval(B(k), p->scratch, 0), off);
+	if (p->one_at_a_time) {
+		ir_store(B(k), f->scratch_base->slot, 0, 8, base);
+		ir_jmp(B(k), f->after_scratch);
+	} else {
+		take_level(k, f, base, bad);
+	}
 	ir_at(B(k), bad);
 	if (!p->skipped_offset)
 		p->skipped_offset = program_data(p, 8, 8);
@@ -184,7 +197,7 @@ void kit_end(struct kit *k)
 	}
 	ir_at(B(k), f->exit_block);
 	kit_unlock(k);
-	if (f->scratch_started)
+	if (f->scratch_started && !k->prog->one_at_a_time)
 		ir_store(B(k), ir_load(B(k), f->scratch_base->slot, 0, 8, false), 0, 8, C(k, 0));
 	ir_ret(B(k), ir_load(B(k), f->ret->slot, 0, 8, false));
 	ir_at(B(k), f->slots_block);

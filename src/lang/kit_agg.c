@@ -1,8 +1,9 @@
 /*
  * kit_agg.c - aggregations: updated on this CPU's part, merged over all CPUs when read.
  *
- * Single words are added atomically even though they are this CPU's own: a program can be preempted
- * or interrupted by another one on the same CPU, and nothing may be lost.
+ * Single words are added atomically even though they are this CPU's own, unless the program says that its
+ * handlers run one at a time: otherwise one can be preempted or interrupted by another one on the same CPU,
+ * and nothing may be lost.
  */
 #include "lang/kit_internal.h"
 
@@ -10,7 +11,10 @@
 
 static void add_at(struct kit *k, ir_ref p, int64_t off, ir_ref n)
 {
-	ir_atomic_add(B(k), p, off, 8, n);
+	if (k->prog->one_at_a_time)
+		ir_store(B(k), p, off, 8, ir_bin(B(k), IR_ADD, ir_load(B(k), p, off, 8, false), n));
+	else
+		ir_atomic_add(B(k), p, off, 8, n);
 }
 
 /* *(p + off) = better of it and n; `is_max`, `is_signed` choose which is better. */
@@ -48,6 +52,27 @@ static void bucket_update(struct kit *k, ir_ref p, ir_ref bucket, uint32_t nbuck
 	ir_ref at = ir_bin(B(k), IR_ADD, p, ir_bini(B(k), IR_SHL, bucket, 3));
 	add_at(k, at, base, C(k, 1));
 	kit_endif(k, end);
+}
+
+/* hist() without sub-buckets: 0 below zero, 1 for zero, 2 + log2(n).  In line: a call costs more than all of it. */
+static ir_ref hist_bucket(struct kit *k, ir_ref n)
+{
+	ir_ref v = kit_slot(k, 8), b = kit_slot(k, 8);
+	ir_store(B(k), v, 0, 8, n);
+	ir_store(B(k), b, 0, 8, ir_bini(B(k), IR_EQ, n, 0));
+	uint32_t above = kit_if(k, ir_bin(B(k), IR_SLT, C(k, 0), n));
+	ir_store(B(k), b, 0, 8, C(k, 2));
+	for (unsigned half = 32; half > 1; half /= 2) {
+		ir_ref up = ir_bini(B(k), IR_LSHR, ir_load(B(k), v, 0, 8, false), half);
+		uint32_t low = kit_if(k, up);
+		ir_store(B(k), v, 0, 8, up);
+		ir_store(B(k), b, 0, 8, ir_bini(B(k), IR_ADD, ir_load(B(k), b, 0, 8, false), half));
+		kit_endif(k, low);
+	}
+	ir_ref last = ir_bini(B(k), IR_LSHR, ir_load(B(k), v, 0, 8, false), 1);
+	ir_store(B(k), b, 0, 8, ir_bin(B(k), IR_ADD, ir_load(B(k), b, 0, 8, false), last));
+	kit_endif(k, above);
+	return ir_load(B(k), b, 0, 8, false);
 }
 
 /* bpftrace's lhist: 0 below min, the last one from max on. */
@@ -115,7 +140,8 @@ static void update_at(struct kit *k, const struct var *v, ir_ref p, ir_ref n)
 		add_at(k, p, offsetof(struct stats_wire, total), n);
 		break;
 	case TYPE_HIST:
-		bucket_update(k, p, ir_rt(B(k), "rt_hist", n, C(k, t->arg[0])),
+		bucket_update(k, p,
+			      t->arg[0] ? ir_rt(B(k), "rt_hist", n, C(k, t->arg[0])) : hist_bucket(k, n),
 			      hist_buckets((unsigned)t->arg[0]), 0);
 		break;
 	case TYPE_LHIST:

@@ -209,12 +209,10 @@ void kit_send_strings(struct kit *k, struct action *act, ir_ref vec, enum addr_s
 void kit_exit(struct kit *k, ir_ref code, struct loc loc)
 {
 	struct program *p = k->prog;
-	if (!p->exit_offset)
-		p->exit_offset = program_data(p, 8, 8);
 	struct action *act = program_action(p, ACT_EXIT, loc);
 	kit_send(k, act, &(struct kit_value){.type = &type_uint64, .v = code}, 1);
 	ir_ref word = ir_bini(B(k), IR_OR, ir_bini(B(k), IR_SHL, code, 32), 1);
-	ir_store(B(k), ir_mapval(B(k), p->data, p->exit_offset), 0, 8, word);
+	ir_store(B(k), ir_mapval(B(k), p->data, program_exit_word(p, true)), 0, 8, word);
 	kit_return(k, 0);
 }
 

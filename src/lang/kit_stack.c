@@ -8,7 +8,8 @@
 enum {
 	USER_STACK = 1 << 8 /* BPF_F_USER_STACK */,
 	USER_BUILD_ID = 1 << 11,
-	BUILD_ID_ENTRY = 32
+	BUILD_ID_ENTRY = 32,
+	HASH_FEW = 128 /* words */
 };
 
 static void send_stack_full(struct kit *k, struct loc loc)
@@ -44,8 +45,10 @@ static void take_by_helper(struct kit *k, struct taken *s, uint64_t flags, struc
 	kit_check_helper(k, got, BPF_FUNC_get_stack, loc);
 	uint32_t some = kit_if(k, ir_bin(B(k), IR_SLT, C(k, 0), got));
 	ir_store(B(k), s->words, 0, 8, ir_bini(B(k), IR_LSHR, got, 3));
+	ir_store(B(k), s->frames, s->size, 8, C(k, 0)); /* the hash takes two words at a time */
 	ir_store(B(k), s->id, 0, 8,
-		 ir_rt(B(k), "rt_hash_words", s->frames, ir_load(B(k), s->words, 0, 8, false), C(k, s->size / 8)));
+		 ir_rt(B(k), s->size / 8 > HASH_FEW ? "rt_hash_many" : "rt_hash_words", s->frames,
+		       ir_load(B(k), s->words, 0, 8, false), C(k, s->size / 8)));
 	kit_endif(k, some);
 }
 
@@ -77,19 +80,31 @@ static void take_by_tables(struct kit *k, struct taken *s, ir_ref u, uint32_t li
 	ir_at(B(k), end);
 }
 
-/* The frames are stored when no stack with this hash is there yet. */
+/*
+ * Stores frames under their id unless they are there already.  A CPU remembers ids that it has seen stored (nothing is ever
+ * deleted), in a table as simple as a cache's: that spares nearly every lookup.
+ */
 static void store_frames(struct kit *k, const struct taken *s, ir_ref id, struct loc loc)
 {
-	struct map *stacks = k->prog->stacks;
+	struct program *p = k->prog;
+	if (!p->known_offset)
+		p->known_offset = program_percpu(p, 8 * STACKS_KNOWN, 8);
+	ir_ref place = ir_bini(B(k), IR_SHL, ir_bini(B(k), IR_AND, id, STACKS_KNOWN - 1), 3);
+	ir_ref at = ir_bin(B(k), IR_ADD, kit_percpu_row(k), place);
+	uint32_t unknown = kit_if(k, ir_bin(B(k), IR_NE, ir_load(B(k), at, p->known_offset, 8, false), id));
+	k->b.fn->block.at[k->b.block].unlikely = true;
 	ir_ref key = kit_slot(k, 8);
 	ir_store(B(k), key, 0, 8, id);
-	ir_ref known = H(k, BPF_FUNC_map_lookup_elem, ir_map(B(k), stacks), key);
+	ir_ref known = H(k, BPF_FUNC_map_lookup_elem, ir_map(B(k), p->stacks), key);
 	uint32_t stored = kit_if(k, ir_bin(B(k), IR_EQ, known, C(k, 0)));
-	ir_ref ret = H(k, BPF_FUNC_map_update_elem, ir_map(B(k), stacks), key, s->frames, C(k, BPF_ANY));
+	ir_ref ret = H(k, BPF_FUNC_map_update_elem, ir_map(B(k), p->stacks), key, s->frames, C(k, BPF_ANY));
 	uint32_t full = kit_if_unlikely(k, ret);
 	send_stack_full(k, loc);
+	ir_jmp(B(k), unknown);
 	kit_endif(k, full);
 	kit_endif(k, stored);
+	ir_store(B(k), at, p->known_offset, 8, id);
+	kit_endif(k, unknown);
 }
 
 static void fill_value(struct kit *k, const struct taken *s, ir_ref dst, bool user, uint32_t entry)
@@ -125,7 +140,7 @@ void kit_stack(struct kit *k, const struct type *t, ir_ref dst, struct loc loc)
 	uint32_t mark = kit_mark(k);
 	/* In scratch: the update reads a whole element, which another stack's limit may have made
 	 * larger; program_finish adds room for one element to the scratch row. */
-	ir_ref mem = kit_mem(k, state + MAX(size, (uint32_t)KIT_SLOT_MAX + 8));
+	ir_ref mem = kit_mem(k, state + MAX(size + 8, (uint32_t)KIT_SLOT_MAX + 8));
 	struct taken s = {.frames = ir_bini(B(k), IR_ADD, mem, state), .size = size};
 	s.words = kit_slot(k, 8);
 	s.id = kit_slot(k, 8);

@@ -47,7 +47,7 @@ void kit_sub_end(struct kit *k)
 static ir_ref row_const(struct kit *k, int64_t times)
 {
 	ir_ref r = ir_const_later(B(k));
-	vec_push(&k->prog->row_consts, (struct row_const){.fn = k->b.fn, .insn = r, .is_sub = true, .times = times});
+	vec_push(&k->prog->row_consts, (struct row_const){.fn = k->b.fn, .insn = r, .what = ROW_SUB, .times = times});
 	return r;
 }
 

@@ -75,6 +75,22 @@ static const struct row {
 	[PK_TIMER] = {{PK_TIMER, "timer", NULL, PROG_USER},       expand_user_timer												  },
 };
 
+bool probe_runs_alone(enum probe_kind k)
+{
+	switch (k) {
+	case PK_BEGIN:
+	case PK_END:
+	case PK_TRACEPOINT:
+	case PK_KPROBE:
+	case PK_KRETPROBE:
+	case PK_PROFILE:
+	case PK_INTERVAL:
+	case PK_SOFTWARE:
+	case PK_HARDWARE: return true;
+	default: return false;
+	}
+}
+
 const struct probe_kind_info *probe_kind_info(enum probe_kind k)
 {
 	return &rows[k].info;

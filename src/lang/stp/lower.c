@@ -41,9 +41,7 @@ struct stp_value stp_literal(struct stp_lower *l, const char *s)
 static void check_stopped(struct stp_lower *l)
 {
 	struct program *p = l->c->prog;
-	if (!p->exit_offset)
-		p->exit_offset = program_data(p, 8, 8);
-	ir_ref word = ir_load(LB(l), ir_mapval(LB(l), p->data, p->exit_offset), 0, 8, false);
+	ir_ref word = ir_load(LB(l), ir_mapval(LB(l), p->data, program_exit_word(p, false)), 0, 8, false);
 	uint32_t end = stp_if(l, word);
 	kit_return(&l->kit, 0);
 	stp_endif(l, end);
@@ -126,8 +124,24 @@ static void write_initials(struct stp_comp *c)
 		c->prog->data->init = data;
 }
 
+/* User space's own handlers run beside all others. */
+static bool one_at_a_time(const struct stp_comp *c)
+{
+	vec_each(p, &c->probes) {
+		const struct stp_dprobe *dp = *p;
+		if (dp->in_user && dp->spec.kind != PK_BEGIN && dp->spec.kind != PK_END)
+			return false;
+		if (dp->spec.kind != PK_NEVER)
+			vec_each(point, &dp->points.list)
+				if (!probe_runs_alone((*point)->kind))
+					return false;
+	}
+	return true;
+}
+
 void stp_lower(struct stp_comp *c)
 {
+	c->prog->one_at_a_time = one_at_a_time(c);
 	struct stp_lower defs = {.c = c, .kit = {.prog = c->prog, .world = c->world}};
 	stp_define_globals(&defs);
 	for (size_t i = 0; i < c->probes.len; i++)

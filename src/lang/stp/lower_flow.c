@@ -116,9 +116,7 @@ void stp_stop_session(struct stp_lower *l)
 	struct program *p = l->c->prog;
 	if (l->c->max_errors > 0)
 		return;
-	if (!p->exit_offset)
-		p->exit_offset = program_data(p, 8, 8);
-	ir_store(LB(l), ir_mapval(LB(l), p->data, p->exit_offset), 0, 8, stp_c(l, 1));
+	ir_store(LB(l), ir_mapval(LB(l), p->data, program_exit_word(p, true)), 0, 8, stp_c(l, 1));
 }
 
 /* All plain messages of a handler are sent in one place; a variable says which. */

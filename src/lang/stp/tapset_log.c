@@ -17,11 +17,9 @@ static struct stp_value lower_error(struct stp_lower *l, const struct stp_expr *
 static struct stp_value lower_exit(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
 {
 	struct program *p = l->c->prog;
-	if (!p->exit_offset)
-		p->exit_offset = program_data(p, 8, 8);
 	struct action *act = program_action(p, ACT_EXIT, e->loc);
 	kit_send(&l->kit, act, &(struct kit_value){.type = &type_uint64, .v = stp_c(l, 0)}, 1);
-	ir_store(LB(l), ir_mapval(LB(l), p->data, p->exit_offset), 0, 8, stp_c(l, 1));
+	ir_store(LB(l), ir_mapval(LB(l), p->data, program_exit_word(p, true)), 0, 8, stp_c(l, 1));
 	return stp_none();
 }
 
