@@ -119,7 +119,11 @@ void kit_loop_range(struct kit *k, ir_ref from, ir_ref to,
 	struct ir_fn *fn;
 	ir_ref record = kit_leave_callback(k, &fn);
 	n = ir_load(B(k), kit_local_addr(k, rounds), 0, 8, false);
+	/* A loop that the verifier knows not to run would lose its body but keep the body's address, which the kernel
+	 * calls a fault of its own. */
+	uint32_t any = kit_if(k, n);
 	H(k, BPF_FUNC_loop, n, ir_fnaddr(B(k), fn), record, C(k, 0));
+	kit_endif(k, any);
 	pass_return_on(k);
 }
 

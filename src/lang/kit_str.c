@@ -55,13 +55,26 @@ void kit_str_copy(struct kit *k, ir_ref dst, uint32_t dst_cap, ir_ref src, uint3
 		kit_zero(k, ir_bini(B(k), IR_ADD, dst, n), dst_cap - n);
 }
 
-/* Differences of n bytes or-ed together: 0 when equal.  Widths follow the alignment that n leaves.
- */
-static ir_ref difference(struct kit *k, ir_ref a, ir_ref b, uint32_t n)
+/* What the constants that were added to an address leave of 8: a string in a tuple may lie at any byte, and the stack is
+ * only read at aligned places. */
+static unsigned alignment(const struct kit *k, ir_ref p)
+{
+	const struct ir_fn *fn = k->b.fn;
+	int64_t off = 0, c;
+	for (const struct ir_insn *i = fn->insn.at + p; i->op == IR_ADD && ir_is_const(fn, i->arg[1], &c);
+	     i = fn->insn.at + i->arg[0])
+		off += c;
+	return off & 7 ? 1u << __builtin_ctzll((uint64_t)off) : 8;
+}
+
+/* Differences of n bytes or-ed together, in words of at most `widest`: 0 when equal. */
+static ir_ref difference(struct kit *k, ir_ref a, ir_ref b, uint32_t n, unsigned widest)
 {
 	ir_ref diff = 0;
 	for (uint32_t at = 0; at < n;) {
-		unsigned w = n - at >= 8 ? 8 : n - at >= 4 ? 4 : n - at >= 2 ? 2 : 1;
+		unsigned w = widest;
+		while (w > n - at)
+			w /= 2;
 		ir_ref x = ir_bin(B(k), IR_XOR, ir_load(B(k), a, at, w, false),
 				  ir_load(B(k), b, at, w, false));
 		diff = diff ? ir_bin(B(k), IR_OR, diff, x) : x;
@@ -72,13 +85,16 @@ static ir_ref difference(struct kit *k, ir_ref a, ir_ref b, uint32_t n)
 
 ir_ref kit_mem_eq(struct kit *k, ir_ref a, ir_ref b, uint32_t n)
 {
-	if (n <= INLINE_EQ)
-		return ir_bin(B(k), IR_EQ, difference(k, a, b, n), C(k, 0));
+	unsigned align = MIN(alignment(k, a), alignment(k, b));
+	if (n <= INLINE_EQ / 8 * align)
+		return ir_bin(B(k), IR_EQ, difference(k, a, b, n, align), C(k, 0));
+	if (align < 8)
+		return ir_bin(B(k), IR_EQ, ir_rt(B(k), "rt_mem_cmp", a, b, C(k, n)), C(k, 0));
 	ir_ref same = ir_rt(B(k), "rt_mem_eq", a, b, C(k, n / 8));
 	if (n % 8) {
 		ir_ref ta = ir_bini(B(k), IR_ADD, a, n & ~7u),
 		       tb = ir_bini(B(k), IR_ADD, b, n & ~7u);
-		ir_ref tail = ir_bin(B(k), IR_EQ, difference(k, ta, tb, n % 8), C(k, 0));
+		ir_ref tail = ir_bin(B(k), IR_EQ, difference(k, ta, tb, n % 8, 8), C(k, 0));
 		same = ir_bin(B(k), IR_AND, same, tail);
 	}
 	return same;
