@@ -17,10 +17,12 @@ struct stp_dprobe {
 	struct probe_spec spec;
 	struct attach_points points;
 	struct probe_args *args;  /* $variables; NULL: none */
+	struct field *returned;	  /* $return of a kernel function; NULL: none */
 	uint32_t perf_type, perf_config; /* of perf events: PERF_TYPE_ and its config */
 	bool is_return;
 	const char *entry_event;  /* return of a syscall: "syscalls:sys_enter_X" of its entry */
 	bool args_are_fields;	  /* int_arg(n) is the n-th field of the record */
+	bool args_by_call;	  /* args come from the function's prototype: the n-th is the n-th of the calling convention */
 	struct stp_stmt *body;	  /* list */
 	struct stp_scope scope;
 	bool is_tapset;		  /* the probe itself is of the tapset (not only an alias) */
@@ -87,6 +89,7 @@ struct stp_func *stp_any_func(struct stp_comp *c, const char *name);
 void stp_elaborate(struct stp_comp *c);
 void stp_set_pids(struct stp_dprobe *dp); /* of the points that the family found */
 void stp_expand_probe(struct stp_comp *c, struct stp_probe *p);
+void stp_find_args(struct stp_comp *c, struct stp_dprobe *dp); /* fills dp->args from its first point */
 bool stp_name_matches(const char *pattern, const char *name); /* * ? [] */
 /* points.c: the families.  false: the point is not of a family (mismatch_at: component that failed). */
 bool stp_family_expand(struct stp_comp *c, const struct stp_point *pt, struct stp_dprobe *dp, bool *known,

@@ -125,6 +125,31 @@ void stp_set_pids(struct stp_dprobe *dp)
 		(*p)->pid = dp->spec.pid;
 }
 
+/* Kernel functions have the parameters of their prototype in BTF; those of one that BTF does not know have no names. */
+void stp_find_args(struct stp_comp *c, struct stp_dprobe *dp)
+{
+	if (!dp->points.list.len)
+		return;
+	struct attach_point p = *dp->points.list.at[0];
+	bool is_kernel = p.kind == PK_KPROBE || p.kind == PK_KRETPROBE;
+	if (is_kernel) {
+		struct err *err = NULL;
+		struct btf *btf = world_btf(c->world, &err);
+		err_free(err);
+		p.kind = PK_FENTRY;
+		p.target = NULL;
+		p.btf_id = btf && p.func ? btf_find(btf, BTF_NS_FUNC, p.func) : 0;
+		if (!p.btf_id)
+			return;
+	}
+	dp->args = probe_arguments(c->world, &p, c->a);
+	dp->args_by_call = is_kernel && dp->args;
+	if (dp->args_by_call && dp->args->ret) {
+		dp->returned = arena_new(c->a, struct field);
+		*dp->returned = (struct field){.name = "return", .type = dp->args->ret};
+	}
+}
+
 /* Fills in what the spec matches in this world; false: nothing. */
 static bool find_points(struct stp_comp *c, struct stp_dprobe *dp)
 {
@@ -144,7 +169,7 @@ static bool find_points(struct stp_comp *c, struct stp_dprobe *dp)
 	stp_set_pids(dp);
 	if (!dp->points.list.len)
 		return false;
-	dp->args = probe_arguments(c->world, dp->points.list.at[0], c->a);
+	stp_find_args(c, dp);
 	return true;
 }
 

@@ -10,6 +10,7 @@ struct collecting {
 	struct stp_comp *c;
 	struct stp_dprobe *dp;
 	unsigned id;
+	bool parameters;
 	VEC(const char *) text; /* of each distinct expression */
 };
 
@@ -22,11 +23,22 @@ static const char *spell(struct stp_comp *c, const struct stp_expr *e)
 	return s;
 }
 
-/* $parameter at the return of a system call is what it was at the entry. */
+/* int_arg(n) and its relatives */
+static bool is_argument(const struct stp_expr *e)
+{
+	return e->kind == SE_CALL && e->nkid == 1 && str_has_suffix(e->text, "_arg");
+}
+
+/* $parameter and int_arg(n) at the return of a system call or a kernel function are what they were at the entry. */
 static bool is_parameter(const struct stp_dprobe *dp, const struct stp_expr *e)
 {
-	if (e->kind != SE_TARGET || !dp->entry_event || str_eq(e->text, "$return") || str_has_prefix(e->text, "$$"))
+	bool in_kernel = dp->entry_event || dp->spec.kind == PK_KRETPROBE;
+	if (in_kernel && is_argument(e))
+		return true;
+	if (e->kind != SE_TARGET || !in_kernel || str_eq(e->text, "$return") || str_has_prefix(e->text, "$$"))
 		return false;
+	if (dp->spec.kind == PK_KRETPROBE)
+		return true;
 	const struct type *r = dp->args ? dp->args->record : NULL;
 	for (uint32_t i = 0; r && i < r->nfield; i++)
 		if (str_eq(r->field[i].name, e->text + 1))
@@ -39,7 +51,7 @@ static void replace_entry(struct stp_expr *e, void *arg)
 {
 	struct collecting *x = arg;
 	const char *text;
-	if (is_parameter(x->dp, e)) {
+	if (x->parameters && is_parameter(x->dp, e)) {
 		struct stp_expr plain = *e;
 		plain.ncomp = 0;
 		text = spell(x->c, &plain);
@@ -109,14 +121,15 @@ static struct stp_dprobe *entry_probe(struct stp_comp *c, struct stp_dprobe *ret
 	}
 	probe_expand(c->world, &dp->spec, c->a, c->diags, &dp->points);
 	stp_set_pids(dp);
-	if (dp->points.list.len)
-		dp->args = probe_arguments(c->world, dp->points.list.at[0], c->a);
+	stp_find_args(c, dp);
 	return dp;
 }
 
 static void make_entry(struct stp_comp *c, struct stp_dprobe *dp)
 {
 	struct collecting x = {.c = c, .dp = dp, .id = c->nentries};
+	stp_walk_stmt(dp->body, replace_entry, &x);
+	x.parameters = true; /* those that no @entry() held */
 	stp_walk_stmt(dp->body, replace_entry, &x);
 	if (x.text.len) {
 		c->nentries++;

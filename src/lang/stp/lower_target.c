@@ -47,11 +47,14 @@ static void start(struct stp_lower *l, struct stp_expr *e, const struct stp_path
 		return;
 	}
 	const struct field *f = p->field;
-	if (is_aggregate(f->type) || f->data_loc) {
+	if (!l->dp->args_by_call && (is_aggregate(f->type) || f->data_loc)) {
 		w->v = kit_ctx(&l->kit);
 		w->in_memory = w->in_context = true;
 		w->offset = f->offset;
 		w->field = f;
+	} else if (l->dp->args_by_call) {
+		ir_ref v = f == l->dp->returned ? kit_retval(&l->kit) : kit_func_arg(&l->kit, f->offset / 8);
+		w->v = width_of(f->type) < 8 ? ir_ext(LB(l), v, width_of(f->type), f->type->is_signed) : v;
 	} else {
 		w->v = kit_arg_scalar(&l->kit, f, f->offset, e->loc);
 	}

@@ -321,6 +321,15 @@ static void call_macro(struct pp *pp, const struct stp_macro *m, struct loc loc)
  */
 static const char library[] =
 	"@define choose_defined(a, b) %( (@defined(@a) ? @a : @b) %)\n"
+	"@define cast_sizeof(t) %( (&@cast(0, @t)[1]) %)\n"
+	"@define cast_module_sizeof(m, t) %( (&@cast(0, @t, @m)[1]) %)\n"
+	"@define offsetof(t, m) %( (&@cast(0, @t)->@m) %)\n"
+	"@define container_of(p, t, m) %( (@p - &@cast(0, @t)->@m) %)\n"
+	"@define module_container_of(p, mod, t, m) %( (@p - &@cast(0, @t, @mod)->@m) %)\n"
+	"@define type_defined(t) %( @defined(@cast(0, @t)) %)\n"
+	"@define type_member_defined(t, m) %( @defined(@cast(0, @t)->@m) %)\n"
+	"@define module_type_member_defined(mod, t, m) %( @defined(@cast(0, @t, @mod)->@m) %)\n"
+	"@define inet_sock_cast(s) %( @cast(@s, \"inet_sock\") %)\n"
 	"@define task(p) %( @cast(@p, \"task_struct\") %)\n"
 	"@define mm(p) %( @cast(@p, \"mm_struct\") %)\n"
 	"@define MAXSTRINGLEN %( 512 %)\n"

@@ -41,6 +41,8 @@ static const struct field *argument(struct stp_dprobe *dp, const char *name)
 	struct type *r = dp && dp->args ? dp->args->record : NULL;
 	if (dp && dp->entry_event && str_eq(name, "return"))
 		name = "ret";
+	if (dp && dp->args_by_call && dp->is_return)
+		return str_eq(name, "return") ? dp->returned : NULL;
 	for (uint32_t i = 0; r && i < r->nfield; i++)
 		if (str_eq(r->field[i].name, name))
 			return &r->field[i];

@@ -347,7 +347,8 @@ static enum stp_type infer(struct typer *t, struct stp_expr *e, enum stp_type wa
 	bool symbol = e->kind == SE_SYM || e->kind == SE_INDEX;
 	if (want && got && got != want && !symbol)
 		mismatch(t, e->loc, want, got);
-	if (want && !got && e->kind == SE_CALL && t->c->final_round)
+	/* a function that returns nothing is worth 0 where a number is wanted */
+	if (want == ST_STRING && !got && e->kind == SE_CALL && t->c->final_round)
 		mismatch(t, e->loc, want, ST_UNKNOWN);
 	return got;
 }
