@@ -47,6 +47,7 @@ struct job {
 	bool codegen_only; /* compile, do not load */
 	enum run_mode mode;
 	bool dry_run;
+	bool unoptimized; /* stap -u */
 	unsigned stop_after; /* stap -p1 .. -p4; 0: all */
 	const char *pattern; /* of -l */
 	const char *dump;    /* --dump=... */

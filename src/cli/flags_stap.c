@@ -26,7 +26,8 @@ static struct err *set_list_variables(struct job *j, const char *arg)
 
 static struct err *set_runtime(struct job *j, const char *arg)
 {
-	if (str_eq(arg, "bpf"))
+	/* "kernel" is what stap takes without the option */
+	if (str_eq(arg, "bpf") || str_eq(arg, "kernel"))
 		return NULL;
 	return err_new(0, "--runtime=%s is not supported: everything runs on BPF", arg);
 }
@@ -55,6 +56,7 @@ static const struct option table[] = {
 	{'g', NULL, NULL, "guru mode: allow what changes the machine", OPT_FLAG, JOB_AT(unsafe)},
 	{'G', NULL, "NAME=VALUE", "set a global", OPT_LIST, JOB_AT(defines)},
 	{'D', NULL, "NAME=VALUE", "set a limit, such as MAXMAPENTRIES", OPT_LIST, JOB_AT(defines)},
+	{'u', NULL, NULL, "keep code and variables that nothing uses", OPT_FLAG, JOB_AT(unoptimized)},
 	{'w', NULL, NULL, "no warnings", OPT_FLAG, JOB_AT(no_warnings)},
 	{'W', NULL, NULL, "accepted", OPT_IGNORED},
 	{0, "dump-functions", NULL, "list the functions that scripts may call", OPT_FLAG, JOB_AT(dump_functions)},
@@ -70,7 +72,6 @@ static const struct option table[] = {
 	{'q', NULL, NULL, NULL, OPT_IGNORED},
 	{'m', NULL, "NAME", NULL, OPT_IGNORED},
 	{'s', NULL, "MB", NULL, OPT_IGNORED},
-	{'u', NULL, NULL, NULL, OPT_IGNORED},
 	{'t', NULL, NULL, NULL, OPT_IGNORED},
 	{'b', NULL, NULL, NULL, OPT_IGNORED},
 	{'P', NULL, NULL, NULL, OPT_IGNORED},

@@ -217,6 +217,7 @@ struct lang_input script_input(const struct job *j, struct script *s)
 		.nincludes = (unsigned)j->includes.list.len,
 		.stop_after = j->stop_after,
 		.guru = j->unsafe,
+		.unoptimized = j->unoptimized,
 		.defines = j->defines.list.at,
 		.ndefines = (unsigned)j->defines.list.len,
 		.phase = phases_end,

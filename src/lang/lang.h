@@ -23,6 +23,7 @@ struct lang_input {
 	struct buf *dump_ast;	   /* NULL: not wanted */
 	struct buf *dump_types;
 	bool guru;
+	bool unoptimized; /* SystemTap's -u: what nobody reads stays */
 	bool is_listing;	   /* probes are wanted, handlers need not compile */
 	/* SystemTap */
 	const char *const *defines; /* -D NAME=VALUE, -G var=value */

@@ -185,11 +185,11 @@ static void count_all(struct stp_comp *c)
 
 /* --- pruning ---------------------------------------------------------------------------------------------------- */
 
-/* x = e with x never read becomes e. */
+/* x = e (and x <<< e) with x never read becomes e. */
 static void drop_assignments(struct stp_expr *e, void *arg)
 {
 	struct pruner *p = arg;
-	if (e->kind != SE_ASSIGN || !str_eq(e->op, "="))
+	if (e->kind != SE_ASSIGN || (!str_eq(e->op, "=") && !str_eq(e->op, "<<<")))
 		return;
 	struct stp_local *l = e->kid[0]->local;
 	if (!l || l->reads)
@@ -347,6 +347,8 @@ void stp_elide(struct stp_comp *c)
 	for (size_t i = 0; i < c->reachable.len; i++)
 		stp_fold(c->reachable.at[i]->body);
 	count_all(c);
+	if (c->in->unoptimized)
+		return;
 	warn_variables(c);
 	do {
 		p.changed = false;

@@ -445,14 +445,13 @@ static struct stp_expr *simple_value(struct parser *p)
 	stp_parse_error(p, t, "expected statement");
 }
 
+/* What hangs on a value that has no members of its own: $x, @cast and @var have taken theirs. */
 static struct stp_expr *value(struct parser *p)
 {
 	struct stp_expr *e = simple_value(p);
-	bool typed = e->kind == SE_TARGET || e->kind == SE_CAST || e->kind == SE_ATVAR || e->kind == SE_ENTRY;
-	if (!typed && (stp_at_op(p, "->") || stp_at_op(p, "[") || is_pretty(stp_peek(p)))) {
-		struct stp_expr *d = node(p, SE_DEREF, stp_peek(p), e, NULL);
-		parse_components(p, d);
-		return d;
+	if (stp_at_op(p, "->") || stp_at_op(p, "[") || is_pretty(stp_peek(p))) {
+		e = node(p, SE_DEREF, stp_peek(p), e, NULL);
+		parse_components(p, e);
 	}
 	return e;
 }

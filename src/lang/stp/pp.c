@@ -461,6 +461,13 @@ static bool bad_condition(struct pp *pp, struct loc loc, const char *msg)
 	return false;
 }
 
+/* What is not set is 0. */
+static bool compare_numbers(const char *l, const char *r, const char *op)
+{
+	long long x = strtoll(l, NULL, 0), y = strtoll(r, NULL, 0);
+	return compare_result(x < y ? -1 : x > y, op);
+}
+
 static bool eval_texts(struct pp *pp, struct stp_tok *l, struct stp_tok *op, struct stp_tok *r)
 {
 	bool version = false;
@@ -477,6 +484,9 @@ static bool eval_texts(struct pp *pp, struct stp_tok *l, struct stp_tok *op, str
 		return bad_condition(pp, r->loc, "expected literal of the same kind on both sides of the comparison");
 	}
 	bool equality = str_eq(op->text, "==") || str_eq(op->text, "!=");
+	bool config = l->kind == TOK_IDENT && str_has_prefix(l->text, "CONFIG_");
+	if (config && (r->kind == TOK_NUM || !equality))
+		return compare_numbers(left, right, op->text);
 	if (l->kind == TOK_IDENT && !version && !equality)
 		return bad_condition(pp, op->loc, "expected '==' or '!='");
 	if (l->kind == TOK_IDENT && equality) {
@@ -507,10 +517,8 @@ static bool eval_term(struct pp *pp)
 	}
 	if (l.kind == TOK_JUNK || r.kind == TOK_JUNK)
 		return bad_condition(pp, l.kind == TOK_JUNK ? l.loc : r.loc, l.kind == TOK_JUNK ? l.text : r.text);
-	if (l.kind == TOK_NUM && r.kind == TOK_NUM) {
-		long long x = strtoll(l.text, NULL, 0), y = strtoll(r.text, NULL, 0);
-		return compare_result(x < y ? -1 : x > y, op.text);
-	}
+	if (l.kind == TOK_NUM && r.kind == TOK_NUM)
+		return compare_numbers(l.text, r.text, op.text);
 	if (l.kind != TOK_NUM && l.kind != TOK_STR && l.kind != TOK_IDENT)
 		return bad_condition(pp, l.loc, "expected 'arch' or 'kernel_v' or 'kernel_vr' or 'CONFIG_...'\n             or comparison between strings or integers");
 	return eval_texts(pp, &l, &op, &r);

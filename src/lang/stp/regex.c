@@ -72,6 +72,13 @@ static bool class_name(const char *name, size_t n, unsigned c)
 	return false;
 }
 
+/* One byte of a set; unlike POSIX, SystemTap lets a backslash quote there too. */
+static unsigned bracket_char(struct regex *r)
+{
+	r->p += r->p[0] == '\\' && r->p[1];
+	return (unsigned char)*r->p++;
+}
+
 /* After `[`; sets the bytes and moves behind `]`. */
 static void bracket(struct regex *r, uint8_t *set)
 {
@@ -86,10 +93,10 @@ static void bracket(struct regex *r, uint8_t *set)
 			r->p = close + 2;
 			continue;
 		}
-		unsigned from = (unsigned char)*r->p++, to = from;
+		unsigned from = bracket_char(r), to = from;
 		if (r->p[0] == '-' && r->p[1] && r->p[1] != ']') {
-			to = (unsigned char)r->p[1];
-			r->p += 2;
+			r->p++;
+			to = bracket_char(r);
 		}
 		for (unsigned c = from; c <= to; c++)
 			set_add(set, c);

@@ -240,8 +240,6 @@ static void resolve_assign(struct resolver *r, struct stp_expr *e)
 		if (!lhs->kid[i])
 			stp_error(r->c, lhs->loc, "array wildcards are not allowed here");
 	resolve_expr(r, lhs);
-	if (e->kind == SE_ASSIGN && str_eq(e->op, "<<<") && lhs->kind == SE_SYM && lhs->local)
-		stp_error(r->c, lhs->loc, "stat locals not supported, missing global declaration?");
 	if (e->nkid > 1)
 		resolve_expr(r, e->kid[1]);
 }

@@ -147,6 +147,8 @@ bool stp_target_path(struct stp_comp *c, struct stp_dprobe *dp, const struct stp
 struct type *stp_target_pointee(const struct stp_path *p, const struct stp_expr *e)
 {
 	struct type *t = p->type;
+	if (e->address_of && !p->nstep && t->kind == TYPE_PTR && (e->kind == SE_CAST || e->kind == SE_DEREF))
+		return t->elem; /* &@cast(x, "t"): a t is at x */
 	if (e->address_of || t->kind == TYPE_STRUCT || t->kind == TYPE_UNION)
 		return t;
 	return t->kind == TYPE_PTR || t->kind == TYPE_ARRAY ? t->elem : NULL;

@@ -114,6 +114,8 @@ static enum stp_type infer_assign(struct typer *t, struct stp_expr *e, enum stp_
 		return ST_LONG;
 	if (!str_eq(e->op, "=")) {
 		enum stp_type each = str_eq(e->op, ".=") ? ST_STRING : ST_LONG;
+		if (str_eq(e->op, "<<<") && l->local)
+			stp_error(t->c, l->loc, "stat locals not supported, missing global declaration?");
 		infer(t, l, str_eq(e->op, "<<<") ? ST_STATS : each);
 		infer(t, r, each);
 		return each;
