@@ -152,15 +152,18 @@ static bool is_only_shown(const struct job *j)
 static void say_passes(const struct job *j, const struct script *s)
 {
 	const struct phases *p = &s->phases;
-	unsigned parsed = phases_find(p, "parse") + 1, analyzed = phases_find(p, "compile") + 1;
+	unsigned parsed = phases_find(p, "parse") + 1, analyzed = phases_find(p, "compile") + 1,
+		 optimized = phases_find(p, "optimize") + 1;
 	if (s->lang != &lang_stp || !j->verbose)
 		return;
 	fprintf(stderr, "Pass 1: parsed user script ");
 	phases_say(p, 0, parsed, stderr);
 	fprintf(stderr, "Pass 2: analyzed script: %zu probes, %zu globals ", s->prog->probe.len, s->prog->var.len);
 	phases_say(p, parsed, analyzed, stderr);
-	fprintf(stderr, "Pass 3: translated to BPF, %zu functions, ", s->prog->fn.len);
-	phases_say(p, analyzed, p->n, stderr);
+	fprintf(stderr, "Pass 3: translated %zu functions ", s->prog->fn.len);
+	phases_say(p, analyzed, optimized, stderr);
+	fprintf(stderr, "Pass 4: compiled to BPF ");
+	phases_say(p, optimized, p->n, stderr);
 	if (!j->stop_after)
 		fprintf(stderr, "Pass 5: starting run.\n");
 }
