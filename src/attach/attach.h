@@ -108,8 +108,11 @@ struct err *session_run_user(struct session *s, struct probe *p);
 /* Records sent by user-space handlers go here instead of the ring. */
 void session_on_record(struct session *s, void (*fn)(void *arg, const void *record, size_t n),
 		       void *arg);
-/* Counters by name for the end of the run and -v: missed return probes, recursion skips. */
+/* Hits of a probe that its program was not run for, as far as the kernel tells: returns that it had no room to wait for, probes within
+ * probes.  Before session_detach(). */
+uint64_t session_missed(const struct session *s, unsigned probe);
 struct probe_stats {
-	uint64_t runs, misses;
+	uint64_t runs;
+	uint32_t insns, verified; /* of the program; that the verifier walked to check it */
 };
 bool session_probe_stats(struct session *s, unsigned probe, struct probe_stats *ret);

@@ -32,7 +32,8 @@ struct batch {
 	int open_fd;
 };
 
-static int link_range(const struct batch *b, uint32_t from, uint32_t to)
+/* One link for points [from, to); by_address: kernel functions at b->offset, not by name. */
+static int link_range(const struct batch *b, uint32_t from, uint32_t to, bool by_address)
 {
 	const struct attach_point *p = b->point[from];
 	int pid = place_pid(b->pl, p);
@@ -49,8 +50,8 @@ static int link_range(const struct batch *b, uint32_t from, uint32_t to)
 		return sys_link_uprobes(b->pl->r->prog->fd, &m);
 	}
 	m.attach_type = BPF_TRACE_KPROBE_MULTI;
-	m.symbol = b->has_addresses ? NULL : b->symbol + from;
-	m.address = b->has_addresses ? b->offset + from : NULL;
+	m.symbol = by_address ? NULL : b->symbol + from;
+	m.address = by_address ? b->offset + from : NULL;
 	return sys_link_kprobes(b->pl->r->prog->fd, &m);
 }
 
@@ -60,6 +61,11 @@ enum {
 
 static struct err *point_error(const struct attach_point *p, int code)
 {
+	bool is_kernel = p->kind == PK_KPROBE || p->kind == PK_KRETPROBE;
+
+	/* by name, alone or among others: kernel/trace/bpf_trace.c, kernel/kprobes.c */
+	if (is_kernel && p->func && !p->offset && (code == ENOENT || code == ESRCH || code == EINVAL || code == EADDRNOTAVAIL))
+		return err_new(code, "the kernel has no such function, or none that can be probed (inlined, notrace, or several of that name)");
 	if (code == EILSEQ)
 		return err_new(
 			code,
@@ -68,15 +74,40 @@ static struct err *point_error(const struct attach_point *p, int code)
 	return err_errno("the kernel refused the place");
 }
 
+/* Addresses of all functions in [from, to); false when one has none.  Kernels find only their own functions by name, not those of modules. */
+static bool find_addresses(const struct batch *b, uint32_t from, uint32_t to)
+{
+	struct kallsyms *k = world_kallsyms(b->pl->s->world);
+
+	for (uint32_t i = from; i < to; i++) {
+		const struct ksym *sym = b->offset[i] ? NULL : kallsyms_by_name(k, b->symbol[i]);
+
+		if (!b->offset[i])
+			b->offset[i] = sym ? sym->addr : 0;
+		if (!b->offset[i])
+			return false;
+	}
+	return true;
+}
+
+static int link_some(const struct batch *b, uint32_t from, uint32_t to)
+{
+	int fd = link_range(b, from, to, b->has_addresses);
+
+	if (fd < 0 && fd != -EPERM && b->is_kernel && !b->has_addresses && find_addresses(b, from, to))
+		fd = link_range(b, from, to, true);
+	return fd;
+}
+
 /* Depth is at most log2(n) + 1. */
 static struct err *link_batch(const struct batch *b, uint32_t from, uint32_t to)
 {
-	int fd = link_range(b, from, to);
+	int fd = link_some(b, from, to);
 	uint32_t mid = from + (to - from) / 2;
 	struct err *e;
 
 	if (fd >= 0) {
-		vec_push(b->pl->links, (struct link){.fd = fd, .perf_fd = -1});
+		vec_push(b->pl->links, (struct link){.fd = fd, .perf_fd = -1, .r = b->pl->r});
 		b->pl->r->nattached += to - from;
 		return NULL;
 	}

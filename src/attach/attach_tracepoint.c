@@ -65,7 +65,7 @@ static struct err *attach_raw(struct place *pl, const char *name, int prog_fd)
 		errno = -fd;
 		return err_errno("attaching the program");
 	}
-	vec_push(pl->links, (struct link){.fd = fd, .perf_fd = -1});
+	vec_push(pl->links, (struct link){.fd = fd, .perf_fd = -1, .r = pl->r});
 	return NULL;
 }
 
@@ -90,7 +90,7 @@ struct err *attach_tracing(struct place *pl)
 {
 	for (uint32_t i = 0; i < pl->r->probe->npoints; i++) {
 		const struct attach_point *p = pl->r->probe->points[i];
-		struct loaded *l = load_find(pl->s, pl->r, load_btf_id(pl->r->probe, p));
+		struct loaded *l = load_find(pl->s, pl->r, p);
 		struct err *e = attach_raw(pl, NULL, l ? l->fd : -1);
 
 		if (!e)
@@ -103,7 +103,7 @@ struct err *attach_tracing(struct place *pl)
 
 static struct err *attach_one_iter(struct place *pl, const struct attach_point *p)
 {
-	struct loaded *l = load_find(pl->s, pl->r, load_btf_id(pl->r->probe, p));
+	struct loaded *l = load_find(pl->s, pl->r, p);
 	int pid = place_pid(pl, p);
 	bool by_task = p->func && str_has_prefix(p->func, "task");
 	int fd = sys_link_iter(l ? l->fd : -1, by_task && pid > 0 ? (uint32_t)pid : 0);

@@ -179,6 +179,16 @@ static struct loc image_loc(const struct bpf_image *img, int insn)
 	return loc;
 }
 
+/* "unknown func bpf_x#9", "program of this type cannot use helper bpf_x#9" (kernel/bpf/verifier.c): the helper's name, heap; NULL: the
+ * program was refused for something else. */
+static char *missing_helper(const char *reason)
+{
+	const char *name = strstr(reason, "bpf_");
+	bool lacks = strstr(reason, "unknown func ") || strstr(reason, "cannot use helper ");
+
+	return lacks && name ? xstrndup(name, strcspn(name, "#")) : NULL;
+}
+
 static struct err *verifier_error(const struct running *r, const struct bpf_image *img, int code,
 				  char *log)
 {
@@ -193,6 +203,14 @@ static struct err *verifier_error(const struct running *r, const struct bpf_imag
 		struct line_col at = source_line_col(loc.src, loc.begin);
 
 		buf_printf(&place, "%s:%u:%u: ", loc.src->name, at.line, at.col);
+	}
+	_cleanup_free_ char *helper = missing_helper(reason);
+	if (helper) {
+		e = err_new(code, "%s%s: this kernel has no %s for such a probe", buf_str(&place),
+			    r->probe->name, helper);
+		buf_free(&place);
+		free(log);
+		return e;
 	}
 	e = err_new(code, "%sthe kernel refused the program of %s: %s", buf_str(&place),
 		    r->probe->name, *reason ? reason : strerror(code));
@@ -234,6 +252,20 @@ static struct err *refused(struct session *s, struct running *r, struct sys_prog
 /* --- loading
  * ------------------------------------------------------------------------------------------- */
 
+/* The module or BPF program that a typed program is made for; *fd 0: the kernel itself. */
+static struct err *open_target(const struct attach_point *t, int *fd)
+{
+	bool is_module = t && (t->kind == PK_FENTRY || t->kind == PK_FEXIT || t->kind == PK_RAWTRACEPOINT) &&
+			 t->target && strcmp(t->target, "vmlinux") != 0;
+
+	*fd = !t ? 0 : t->prog_id ? sys_prog_fd_by_id(t->prog_id) : is_module ? sys_module_btf_fd(t->target) : 0;
+	if (*fd >= 0)
+		return NULL;
+	errno = -*fd;
+	*fd = 0;
+	return err_errno("opening %s, which %s is in", t->target, t->name);
+}
+
 static struct err *load_one(struct session *s, struct running *r)
 {
 	struct loaded *l = r->prog;
@@ -254,9 +286,14 @@ static struct err *load_one(struct session *s, struct running *r)
 			     .nline_info = c->btf.nline_info};
 
 	if (!e)
+		e = open_target(l->target, &p.attach_fd);
+	if (!e)
 		e = relocate(s, c->image, &insn);
-	if (e)
+	if (e) {
+		if (p.attach_fd)
+			close(p.attach_fd);
 		return e;
+	}
 	p.insn = insn;
 	l->fd = sys_prog_load(&p);
 	if (l->fd < 0) {
@@ -265,6 +302,8 @@ static struct err *load_one(struct session *s, struct running *r)
 		l->fd = -1;
 		e = refused(s, r, &p, code);
 	}
+	if (p.attach_fd)
+		close(p.attach_fd);
 	free(insn);
 	return e;
 }
@@ -275,38 +314,46 @@ static bool is_tracing(enum prog_kind k)
 	       k == PROG_ITER;
 }
 
-struct loaded *load_find(struct session *s, const struct running *r, uint32_t btf_id)
+static uint32_t btf_id_of(const struct probe *p, const struct attach_point *point)
+{
+	return point ? point->btf_id ? point->btf_id : p->btf_id : 0;
+}
+
+/* Type ids are numbered anew in the BTF of each module and program. */
+static bool same_target(const struct attach_point *a, const struct attach_point *b)
+{
+	return a == b || (a && b && a->prog_id == b->prog_id && str_eq(a->target, b->target));
+}
+
+struct loaded *load_find(struct session *s, const struct running *r, const struct attach_point *point)
 {
 	enum prog_kind kind = effective_kind(s, r->probe);
+	const struct attach_point *target = is_tracing(kind) ? point : NULL;
 
 	vec_each(l, &s->loaded)
-		if ((*l)->code == r->code && (*l)->kind == kind &&
-		    (*l)->sleepable == r->probe->sleepable && (*l)->btf_id == btf_id)
+		if ((*l)->code == r->code && (*l)->kind == kind && (*l)->sleepable == r->probe->sleepable &&
+		    (*l)->btf_id == btf_id_of(r->probe, target) && same_target((*l)->target, target))
 			return *l;
 	return NULL;
 }
 
-static struct err *load_for(struct session *s, struct running *r, uint32_t btf_id)
+static struct err *load_for(struct session *s, struct running *r, const struct attach_point *target)
 {
 	struct loaded *l;
 
-	r->prog = load_find(s, r, btf_id);
+	r->prog = load_find(s, r, target);
 	if (r->prog)
 		return NULL;
 	l = arena_new(s->arena, struct loaded);
 	*l = (struct loaded){.code = r->code,
 			     .kind = effective_kind(s, r->probe),
 			     .sleepable = r->probe->sleepable,
-			     .btf_id = btf_id,
+			     .btf_id = btf_id_of(r->probe, target),
+			     .target = target,
 			     .fd = -1};
 	r->prog = l;
 	vec_push(&s->loaded, l);
 	return load_one(s, r);
-}
-
-uint32_t load_btf_id(const struct probe *p, const struct attach_point *point)
-{
-	return point->btf_id ? point->btf_id : p->btf_id;
 }
 
 /* A typed program is made for one kernel object, so each point may need its own. */
@@ -315,11 +362,10 @@ static struct err *load_probe(struct session *s, struct running *r)
 	struct probe *p = r->probe;
 
 	if (!is_tracing(p->kind))
-		return load_for(s, r, 0);
+		return load_for(s, r, NULL);
 	for (uint32_t i = 0; i < p->npoints; i++) {
-		uint32_t id = load_btf_id(p, p->points[i]);
-		struct err *e = id ? load_for(s, r, id)
-				   : err_new(ENOENT, "%s: this kernel's BTF does not describe %s",
+		struct err *e = btf_id_of(p, p->points[i]) ? load_for(s, r, p->points[i])
+			: err_new(ENOENT, "%s: this kernel's BTF does not describe %s",
 					     p->name, p->btf_target ? p->btf_target : "it");
 
 		if (e)

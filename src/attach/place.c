@@ -20,7 +20,7 @@ int place_pid(const struct place *pl, const struct attach_point *p)
 /* Kernels without perf links (before 5.15) take the program by ioctl, without a cookie. */
 struct err *place_perf(struct place *pl, int perf_fd, uint64_t cookie)
 {
-	struct link l = {.fd = sys_link_perf(pl->r->prog->fd, perf_fd, cookie), .perf_fd = perf_fd};
+	struct link l = {.fd = sys_link_perf(pl->r->prog->fd, perf_fd, cookie), .perf_fd = perf_fd, .r = pl->r};
 
 	if (l.fd < 0 && l.fd != -EINVAL) {
 		errno = -l.fd;

@@ -33,12 +33,14 @@ struct loaded {
 	enum prog_kind kind;
 	bool sleepable, is_session;
 	uint32_t btf_id;
+	const struct attach_point *target; /* of typed programs: what btf_id is of; NULL others */
 	int fd;
 };
 
 struct link {
 	int fd;      /* of the link; -1: the perf event alone holds the program */
 	int perf_fd; /* -1: none */
+	const struct running *r;
 };
 typedef VEC(struct link) link_list;
 
@@ -86,9 +88,8 @@ bool image_has_callbacks(const struct bpf_image *img); /* for bpf_loop and the l
 bool image_has_globals(const struct bpf_image *img);   /* functions that many statements share */
 struct err *load_programs(struct session *s);
 void unload_programs(struct session *s);
-/* The program of a probe's handler; btf_id 0 but for typed programs. */
-struct loaded *load_find(struct session *s, const struct running *r, uint32_t btf_id);
-uint32_t load_btf_id(const struct probe *p, const struct attach_point *point);
+/* The program of a probe's handler; of a typed one for that point (which may be NULL otherwise). */
+struct loaded *load_find(struct session *s, const struct running *r, const struct attach_point *point);
 
 /* place.c: what every family of probes uses to attach */
 struct place {

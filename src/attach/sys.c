@@ -150,6 +150,7 @@ int sys_prog_load(const struct sys_prog *p)
 	attr.prog_flags = p->flags;
 	attr.expected_attach_type = p->attach_type;
 	attr.attach_btf_id = p->attach_btf_id;
+	attr.attach_btf_obj_fd = (uint32_t)p->attach_fd; /* the same place as attach_prog_fd */
 	if (p->btf_fd > 0) {
 		attr.prog_btf_fd = (uint32_t)p->btf_fd;
 		attr.func_info = ptr(p->func_info);
@@ -170,6 +171,44 @@ int sys_prog_load(const struct sys_prog *p)
 		ret = sys_bpf(BPF_PROG_LOAD, &attr, sizeof(attr));
 	while (ret == -EAGAIN && --tries);
 	return ret;
+}
+
+int sys_prog_fd_by_id(uint32_t id)
+{
+	union bpf_attr attr = {.prog_id = id};
+
+	return sys_bpf(BPF_PROG_GET_FD_BY_ID, &attr, sizeof(attr));
+}
+
+static bool is_module_btf(int fd, const char *module)
+{
+	char name[64] = "";
+	struct bpf_btf_info info = {.name = ptr(name), .name_len = sizeof(name)};
+	union bpf_attr attr = {0};
+
+	attr.info.bpf_fd = (uint32_t)fd;
+	attr.info.info = ptr(&info);
+	attr.info.info_len = sizeof(info);
+	return sys_bpf(BPF_OBJ_GET_INFO_BY_FD, &attr, sizeof(attr.info)) == 0 && info.kernel_btf &&
+	       strcmp(name, module) == 0;
+}
+
+int sys_module_btf_fd(const char *module)
+{
+	union bpf_attr attr = {0};
+
+	while (sys_bpf(BPF_BTF_GET_NEXT_ID, &attr, sizeof(attr)) == 0) {
+		uint32_t id = attr.next_id;
+		union bpf_attr get = {.btf_id = id};
+		int fd = sys_bpf(BPF_BTF_GET_FD_BY_ID, &get, sizeof(get));
+
+		if (fd >= 0 && is_module_btf(fd, module))
+			return fd;
+		if (fd >= 0)
+			close(fd);
+		attr = (union bpf_attr){.start_id = id};
+	}
+	return -ENOENT;
 }
 
 int sys_btf_load(const void *data, uint32_t len)
@@ -221,7 +260,8 @@ int sys_prog_info(int fd, struct sys_prog_info *ret)
 	attr.info.info_len = sizeof(info);
 	attr.info.info = ptr(&info);
 	code = sys_bpf(BPF_OBJ_GET_INFO_BY_FD, &attr, sizeof(attr.info));
-	*ret = (struct sys_prog_info){info.run_cnt, info.run_time_ns, info.recursion_misses};
+	*ret = (struct sys_prog_info){info.run_cnt, info.run_time_ns, info.recursion_misses,
+				      info.verified_insns};
 	return code;
 }
 
@@ -259,6 +299,43 @@ int sys_link_uprobes(int prog_fd, const struct sys_multi *m)
 	attr.uprobes.flags = m->flags;
 	attr.uprobes.pid = m->pid;
 	return sys_bpf(BPF_LINK_CREATE, &attr, sizeof(attr));
+}
+
+/* struct bpf_link_info of 6.18, as far as it tells of missed hits; older kernels fill less of it. */
+struct link_info {
+	uint32_t type, id, prog_id, pad;
+	union {
+		struct {
+			uint64_t addrs;
+			uint32_t count, flags;
+			uint64_t missed;
+		} kprobes;
+		struct {
+			uint32_t type, pad;
+			uint64_t name;
+			uint32_t name_len, offset;
+			uint64_t addr, missed;
+		} perf;
+	};
+	uint64_t later[4];
+};
+
+uint64_t sys_link_missed(int link_fd)
+{
+	enum { LINK_PERF_EVENT = 7, LINK_KPROBE_MULTI = 8, PERF_EVENT_KPROBE = 3, PERF_EVENT_KRETPROBE = 4 };
+	struct link_info info = {0};
+	union bpf_attr attr = {0};
+
+	attr.info.bpf_fd = (uint32_t)link_fd;
+	attr.info.info = ptr(&info);
+	attr.info.info_len = sizeof(info);
+	if (sys_bpf(BPF_OBJ_GET_INFO_BY_FD, &attr, sizeof(attr.info)) < 0)
+		return 0;
+	if (info.type == LINK_KPROBE_MULTI)
+		return info.kprobes.missed;
+	if (info.type == LINK_PERF_EVENT && (info.perf.type == PERF_EVENT_KPROBE || info.perf.type == PERF_EVENT_KRETPROBE))
+		return info.perf.missed;
+	return 0;
 }
 
 int sys_link_iter(int prog_fd, uint32_t pid)

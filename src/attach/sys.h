@@ -40,6 +40,7 @@ struct sys_prog {
 	enum bpf_prog_type type;
 	uint32_t attach_type;   /* expected */
 	uint32_t attach_btf_id; /* tracing programs */
+	int attach_fd;          /* BTF of a module or a BPF program that attach_btf_id is of; 0: vmlinux */
 	uint32_t flags;         /* BPF_F_SLEEPABLE */
 	const struct bpf_insn *insn;
 	uint32_t ninsn;
@@ -54,8 +55,12 @@ int sys_prog_load(const struct sys_prog *p);
 /* Counters of a program; runs are counted while kernel.bpf_stats_enabled is set. */
 struct sys_prog_info {
 	uint64_t runs, run_ns, misses; /* misses: skipped because it was running already */
+	uint32_t verified;             /* instructions that the verifier walked (since 5.16) */
 };
 int sys_prog_info(int fd, struct sys_prog_info *ret);
+/* Descriptors of objects that others made. */
+int sys_prog_fd_by_id(uint32_t id);
+int sys_module_btf_fd(const char *module); /* -ENOENT: no such module, or it has no BTF */
 int sys_btf_load(const void *data, uint32_t len);
 /* Runs a program once with `ctx`; *retval (may be NULL) gets what it returned. */
 int sys_prog_run(int fd, const void *ctx, uint32_t ctx_size, uint32_t *retval);
@@ -76,6 +81,9 @@ struct sys_multi {
 };
 int sys_link_kprobes(int prog_fd, const struct sys_multi *m);
 int sys_link_uprobes(int prog_fd, const struct sys_multi *m);
+/* Hits of a kprobe link that the kernel could not run the program for: no room for one more pending return, or a probe within a probe.
+ * 0 for other links and on kernels that do not tell (before 6.7). */
+uint64_t sys_link_missed(int link_fd);
 /* Iterator link; pid 0: everything. */
 int sys_link_iter(int prog_fd, uint32_t pid);
 int sys_iter_open(int link_fd);

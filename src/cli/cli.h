@@ -167,3 +167,5 @@ int list_tables(struct job *j); /* stap --dump-functions, --dump-probe-types, --
 int print_info(struct job *j);
 int verb_ir(char **argv);
 int verb_flame(char **argv);
+/* A line a loaded program on stdout: its length, and what the verifier had to do for it. */
+void print_loaded(struct session *session, const struct program *p);

@@ -3,7 +3,7 @@
 
 struct ir_job {
 	const char *file, *passes;
-	bool check, bpf;
+	bool check, load;
 };
 
 static struct err *parse_args(char **argv, struct ir_job *o)
@@ -13,13 +13,15 @@ static struct err *parse_args(char **argv, struct ir_job *o)
 			o->passes = *argv + strlen("--passes=");
 		else if (str_eq(*argv, "--check"))
 			o->check = true;
+		else if (str_eq(*argv, "--load"))
+			o->load = true;
 		else if ((*argv)[0] == '-' && (*argv)[1])
-			return err_new(0, "spile ir knows --passes=a,b and --check, not '%s'",
+			return err_new(0, "spile ir knows --passes=a,b, --check and --load, not '%s'",
 				       *argv);
 		else
 			o->file = *argv;
 	}
-	return o->file ? NULL : err_new(0, "spile ir [--passes=a,b] [--check] FILE");
+	return o->file ? NULL : err_new(0, "spile ir [--passes=a,b] [--check] [--load] FILE");
 }
 
 /* An empty list is no pass at all: the text comes back as it was read. */
@@ -40,14 +42,42 @@ static int transform(struct program *prog, const struct ir_job *o)
 			continue;
 		}
 		struct buf b = {0};
-		if (!o->check) {
+		if (!o->check)
 			run_passes(*fn, o);
+		if (!o->check && !o->load)
 			ir_print(*fn, &b);
-		}
 		fwrite(buf_str(&b), 1, b.len, stdout);
 		buf_free(&b);
 	}
 	return status;
+}
+
+/* Every entry function, as the program of a raw tracepoint, through the kernel's verifier. */
+static struct err *load(struct program *prog, struct arena *a)
+{
+	static struct attach_point point = {.kind = PK_BEGIN};
+	static struct attach_point *points = &point;
+	struct session_options so = {.dry_run = true};
+	struct session *session = NULL;
+	struct world *w = NULL;
+	struct err *e = world_open(a, NULL, &w);
+	if (e)
+		return e;
+	prog->ncpus = w->ncpus;
+	vec_each(fn, &prog->fn) {
+		if ((*fn)->kind != IR_ENTRY)
+			continue;
+		struct probe *p = program_probe(prog, (*fn)->name, *fn, PROG_RAW_TP);
+		p->points = &points;
+		p->npoints = 1;
+	}
+	program_finish(prog);
+	e = session_create(prog, w, &so, &session);
+	if (!e)
+		print_loaded(session, prog);
+	session_destroy(session);
+	world_close(w);
+	return e;
 }
 
 int verb_ir(char **argv)
@@ -70,6 +100,11 @@ int verb_ir(char **argv)
 	struct diags d;
 	diags_init(&d, a);
 	int status = ir_parse(prog, &src, &d) && !d.errors ? transform(prog, &o) : EXIT_USER;
+	if (o.load && status == EXIT_OK && (e = load(prog, a))) {
+		print_error(&j, e);
+		status = e->log ? EXIT_INTERNAL : EXIT_USER;
+		err_free(e);
+	}
 	vec_each(diag, &d.list) {
 		struct buf b = {0};
 		lang_bt.render(diag, &b, false);

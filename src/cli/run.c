@@ -103,6 +103,15 @@ static void warn(void *arg, const char *msg, struct loc loc)
 	buf_free(&b);
 }
 
+void print_loaded(struct session *session, const struct program *p)
+{
+	struct probe_stats st;
+	for (unsigned i = 0; i < p->probe.len; i++)
+		if (session_probe_stats(session, i, &st))
+			printf("%s: %u instructions, %u verified\n", p->probe.at[i]->name, st.insns,
+			       st.verified);
+}
+
 static struct err *trace(struct job *j, struct script *s, struct exporter *x, int *status)
 {
 	struct session *session = NULL;
@@ -131,6 +140,8 @@ static struct err *trace(struct job *j, struct script *s, struct exporter *x, in
 		return e;
 	if (j->time)
 		phases_print(&s->phases, stderr);
+	if (so.dry_run && j->verbose)
+		print_loaded(session, s->prog);
 	if (!so.dry_run) {
 		x->env.symbols = symbolizer_create(session, s->world);
 		e = events_run(session, &ro, status);

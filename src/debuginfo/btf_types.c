@@ -264,3 +264,9 @@ struct type *btf_type(struct btf *b, uint32_t id, enum addr_space as, struct are
 {
 	return make(b, id, as, 0);
 }
+
+const char *btf_func_name(struct btf *b, uint32_t id)
+{
+	const struct btf_type *t = btf_record(b, id);
+	return t && btf_kind(t) == BTF_KIND_FUNC ? btf_string(b, t->name_off) : NULL;
+}

@@ -112,6 +112,19 @@ void btf_each(struct btf *b, enum btf_namespace ns,
 /* An enumerator anywhere in BTF by its name: true and its value; *enum_ret its enum type id. */
 bool btf_enumerator(struct btf *b, const char *name, int64_t *value_ret, uint32_t *enum_ret);
 
+/* Name of the FUNC `id`, borrowed; NULL when it is something else. */
+const char *btf_func_name(struct btf *b, uint32_t id);
+
+/* --- BPF programs that are loaded: bpf_progs.c
+ * ------------------------------------------------------------------------------------------- */
+
+struct bpf_prog_desc {
+	uint32_t id, func; /* of the program; of its main function in its own BTF */
+	const char *name;  /* of that function; lasts for the call */
+};
+/* Every loaded program that has BTF; none without the right to look (CAP_SYS_ADMIN). */
+void bpf_progs_each(void (*fn)(void *arg, const struct bpf_prog_desc *p), void *arg);
+
 /* --- tracefs
  * ---------------------------------------------------------------------------------------------------
  */

@@ -58,6 +58,18 @@ static void report_lost(struct run *r)
 	r->unlocked = unlocked;
 }
 
+/* What the kernel missed by itself, at the end: it tells by link and program. */
+static void report_missed(struct run *r)
+{
+	for (unsigned i = 0; i < r->prog->probe.len && r->out->ops->lost; i++) {
+		uint64_t n = session_missed(r->session, i);
+		_cleanup_free_ char *what = n ? xasprintf("the kernel missed hits of %s", r->prog->probe.at[i]->name) : NULL;
+
+		if (n)
+			r->out->ops->lost(r->out, n, what);
+	}
+}
+
 /* --- records
  * ------------------------------------------------------------------------------------------------
  */
@@ -363,6 +375,7 @@ static struct err *finish(struct run *r)
 {
 	struct err *e;
 
+	report_missed(r);
 	session_detach(r->session);
 	drain_all(r);
 	e = session_run_end(r->session, r->has_failed);

@@ -39,6 +39,7 @@ struct probe_spec {
 	uint64_t offset;
 	uint64_t address;
 	bool has_address;
+	uint32_t prog_id;     /* fentry, fexit of BPF programs (target "bpf"): only this one; 0 any */
 	bool cpp;
 	uint64_t period;      /* profile, interval, timer: nanoseconds; software, hardware: count; 0 default */
 	uint64_t freq;	      /* profile:hz:N */
@@ -74,6 +75,7 @@ struct attach_point {
 	int pid;	      /* 0: any */
 	bool is_unproven;     /* uprobe: nothing says that an instruction starts there */
 	uint32_t btf_id;      /* rawtracepoint, fentry, fexit, iter, lsm */
+	uint32_t prog_id;     /* fentry, fexit on a BPF program: which; btf_id is in its BTF then */
 	uint64_t cookie;
 };
 
@@ -106,6 +108,9 @@ void probe_expand(struct world *w, const struct probe_spec *spec, struct arena *
 
 /* The probe that is there and most like a spec that matches nothing, as a user would write it; NULL: none is near. */
 const char *probe_nearest(struct world *w, const struct probe_spec *spec, struct arena *a);
+
+/* Is the kernel module loaded?  "vmlinux" always is. */
+bool probe_module_exists(const struct world *w, const char *module);
 
 /* What a handler can see at a point. */
 struct probe_args {

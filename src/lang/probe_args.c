@@ -53,7 +53,7 @@ static void add_slot(struct probe_args *args, struct btf *b, const struct btf_pa
 
 static struct probe_args *from_func(struct world *w, const struct attach_point *p, struct arena *a)
 {
-	struct btf *b = world_module_btf(w, p->target ? p->target : "vmlinux");
+	struct btf *b = p->prog_id ? NULL : world_module_btf(w, p->target ? p->target : "vmlinux");
 	struct btf_params params = {0};
 	uint32_t ret = 0, at = 0;
 	if (!b || !btf_func(b, p->btf_id, &params, &ret)) {

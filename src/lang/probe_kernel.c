@@ -29,6 +29,21 @@ static bool is_bad(const char *name)
 	return false;
 }
 
+bool probe_module_exists(const struct world *w, const char *module)
+{
+	_cleanup_free_ char *path = xasprintf("%s/sys/module/%s", w->root, module);
+	return !strcmp(module, "vmlinux") || (!strchr(module, '/') && !access(path, F_OK));
+}
+
+/* The id in the BTF of a module (NULL: vmlinux) of what that module defines itself; 0: nothing. */
+static uint32_t find_own(struct world *w, const char *module, enum btf_namespace ns, const char *name)
+{
+	bool is_base = !module || !strcmp(module, "vmlinux");
+	struct btf *base = world_btf(w, NULL), *b = is_base ? base : world_module_btf(w, module);
+	uint32_t id = b ? btf_find(b, ns, name) : 0;
+	return id && !is_base && base && btf_find(base, ns, name) == id ? 0 : id;
+}
+
 struct func_search {
 	const char *module, *pattern; /* globs; module NULL: any, and left out of the names */
 	struct names *found;          /* "module:func", or "func" */
@@ -90,9 +105,7 @@ static void find_functions(struct world *w, const char *module, const char *patt
  */
 static bool function_exists(struct world *w, const char *module, const char *func)
 {
-	struct btf *b = module && strcmp(module, "vmlinux") ? world_module_btf(w, module)
-							    : world_btf(w, NULL);
-	if (b && btf_find(b, BTF_NS_FUNC, func))
+	if (find_own(w, module, BTF_NS_FUNC, func))
 		return true;
 	struct names found = {.arena = w->arena};
 	find_functions(w, module, func, &found);
@@ -202,10 +215,21 @@ static void find_in_btf(struct btf *b, enum btf_namespace ns, const char *prefix
 
 static void fentry_exact(struct expansion *x, const char *module)
 {
-	struct btf *b = world_module_btf(x->world, module);
-	uint32_t id = b ? btf_find(b, BTF_NS_FUNC, x->spec->func) : 0;
+	uint32_t id = find_own(x->world, module, BTF_NS_FUNC, x->spec->func);
 	if (id)
 		add_typed(x, module, x->spec->func, id);
+}
+
+static void consider_prog(void *arg, const struct bpf_prog_desc *d)
+{
+	struct expansion *x = arg;
+	if (!glob_match(x->spec->func, d->name) || (x->spec->prog_id && x->spec->prog_id != d->id))
+		return;
+	struct attach_point *p = expansion_add(x, "bpf:%u:%s", d->id, d->name);
+	p->target = "bpf";
+	p->func = arena_strdup(x->arena, d->name);
+	p->btf_id = d->func;
+	p->prog_id = d->id;
 }
 
 void expand_fentry(struct expansion *x)
@@ -214,6 +238,10 @@ void expand_fentry(struct expansion *x)
 	const char *module = s->target ? s->target : "*";
 	if (!s->func)
 		return;
+	if (!strcmp(module, "bpf")) {
+		bpf_progs_each(consider_prog, x);
+		return;
+	}
 	if (!is_pattern(s->func) && !is_pattern(s->target)) {
 		fentry_exact(x, s->target ? s->target : "vmlinux");
 		if (s->target || x->ret->list.len)
@@ -227,8 +255,7 @@ void expand_fentry(struct expansion *x)
 		vec_each(name, &hooks.list) {
 			const char *m, *func;
 			split_name(x->arena, *name, &m, &func);
-			struct btf *b = world_module_btf(x->world, m);
-			uint32_t id = b ? btf_find(b, BTF_NS_FUNC, func) : 0;
+			uint32_t id = find_own(x->world, m, BTF_NS_FUNC, func);
 			if (id)
 				add_typed(x, m, func, id);
 		}
@@ -311,7 +338,7 @@ void expand_rawtracepoint(struct expansion *x)
 			find_in_btf(b, BTF_NS_TYPEDEF, "btf_trace_", s->func, &found);
 		} else if (b) {
 			_cleanup_free_ char *type = xasprintf("btf_trace_%s", s->func);
-			if (btf_find(b, BTF_NS_TYPEDEF, type))
+			if (find_own(x->world, *module, BTF_NS_TYPEDEF, type))
 				names_add(&found, s->func, strlen(s->func));
 		}
 		vec_each(name, &found.list) {

@@ -127,6 +127,22 @@ void expand_timer(struct expansion *x)
 	p->freq = ns ? 0 : s->freq;
 }
 
+/* Where a variable or function lies: of the traced program when it is known and not loaded at random, else of the kernel; 0: there is none. */
+static uint64_t symbol_address(struct world *w, const char *name)
+{
+	_cleanup_free_ char *exe = w->pid ? xasprintf("/proc/%d/exe", w->pid) : NULL;
+	const char *path = w->cmd_path ? w->cmd_path : exe;
+	struct elf_file *elf = NULL;
+	struct err *e = path ? elf_open(w, path, &elf) : NULL;
+	err_free(e);
+	const struct elf_symbol *user =
+		elf && !elf_is_pie(elf) ? elf_symbol_by_name(elf, name) : NULL;
+	if (user && user->value)
+		return user->value;
+	const struct ksym *kernel = kallsyms_by_name(world_kallsyms(w), name);
+	return kernel ? kernel->addr : 0;
+}
+
 void expand_watchpoint(struct expansion *x)
 {
 	const struct probe_spec *s = x->spec;
@@ -137,10 +153,17 @@ void expand_watchpoint(struct expansion *x)
 		expansion_error(x, "invalid watchpoint mode: %s", s->mode ? s->mode : "");
 		return;
 	}
+	uint64_t address = s->func ? symbol_address(x->world, s->func) : s->address;
+	if (!address && s->func) {
+		expansion_error(x, "there is no symbol %s at a known address", s->func);
+		return;
+	}
 	struct attach_point *p =
-		expansion_add(x, "%llu:%u:%s", (unsigned long long)s->address, s->len, s->mode);
+		s->func ? expansion_add(x, "%s:%u:%s", s->func, s->len, s->mode)
+			: expansion_add(x, "%llu:%u:%s", (unsigned long long)address, s->len, s->mode);
 	p->perf_type = PERF_TYPE_BREAKPOINT;
-	p->address = s->address;
-	p->len = s->len;
+	p->address = address;
+	/* an instruction is watched as a whole: the kernel wants the length of a word for it */
+	p->len = mode == WATCH_X ? sizeof(long) : s->len;
 	p->mode = mode;
 }

@@ -50,6 +50,14 @@ def make_initrd(folder, path):
         shutil.rmtree(root)
 
 
+def clock_option():
+    """An emulated guest sees this machine's time-stamp counter and measures its rate when it boots; on a busy machine it is off by far, and
+    all its clocks with it.  Where this machine is virtual itself, /proc/cpuinfo has the rate."""
+    info = open("/proc/cpuinfo").read()
+    mhz = re.search(r"^cpu MHz\s*: (\d+\.\d+)", info, re.M)
+    return f" tsc_early_khz={float(mhz.group(1)) * 1000:.0f}" if mhz and " hypervisor" in info and not has_kvm() else ""
+
+
 def qemu(folder, share, interactive):
     # One thread for all processors: with one each, emulation may run a breakpoint that another processor has just taken out of the kernel's
     # text, and a tracer's tests write breakpoints into it all the time.
@@ -58,7 +66,8 @@ def qemu(folder, share, interactive):
     return ["qemu-system-x86_64", "-machine", "pc", "-accel", accel, "-cpu", cpu, "-smp", "2", "-m", os.environ.get("SPILE_VM_MEMORY", "2G"),
             "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "mon:stdio" if interactive else "stdio",
             "-kernel", f"{folder}/vmlinux", "-initrd", f"{share}/initrd",
-            "-append", "console=ttyS0 quiet mitigations=off nokaslr tsc=reliable panic=-1 oops=panic lsm=bpf transparent_hugepage=never",
+            "-append", "console=ttyS0 quiet mitigations=off nokaslr tsc=reliable panic=-1 oops=panic lsm=bpf transparent_hugepage=never"
+            + clock_option(),
             "-fsdev", f"{files},id=host,path=/,readonly=on", "-device", "virtio-9p-pci,fsdev=host,mount_tag=host",
             "-fsdev", f"{files},id=share,path={share}", "-device", "virtio-9p-pci,fsdev=share,mount_tag=share"]
 
@@ -84,8 +93,9 @@ class Guest:
     """After run(): status (the command's; None when it never ended), death (what killed the guest, or None), console, and the folder
     `share` with what the command left in /run/vm; close() removes it."""
 
-    def __init__(self, folder, top):
+    def __init__(self, folder, top, *others):
         self.folder, self.top = folder, os.path.realpath(top)
+        self.folders = [self.top, folder, *others]  # of the host, to be seen in the guest even under /tmp
         self.share = tempfile.mkdtemp(prefix="spile-vm-")
         self.status = self.death = None
         self.console = ""
@@ -101,7 +111,7 @@ class Guest:
         return "\n".join(lines + [f"cd {shlex.quote(self.top)} || exit 125", f"exec {shlex.join(argv)}"]) + "\n"
 
     def run(self, argv, limit, env={}, out=sys.stdout):
-        self.write("top", self.top + "\n")
+        self.write("folders", "".join(f + "\n" for f in self.folders))
         self.write("command", self.command(argv, env))
         make_initrd(self.folder, f"{self.share}/initrd")
         with open(f"{self.share}/console", "wb") as console:
@@ -124,7 +134,7 @@ class Guest:
             self.death = "it ended before the command did"
 
     def shell(self):
-        self.write("top", self.top + "\n")
+        self.write("folders", "".join(f + "\n" for f in self.folders))
         self.write("shell", "")
         self.write("command", self.command(["bash", "-i"], {"PS1": "guest# ", "TERM": os.environ.get("TERM", "dumb")}))
         make_initrd(self.folder, f"{self.share}/initrd")

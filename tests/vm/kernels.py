@@ -6,6 +6,7 @@ machine's is left alone; it checks every package against the archive's signature
     vmlinux     the ELF kernel out of the package's bzImage: QEMU starts it without unpacking it first
     modules/    the loadable modules of MODULES and all that they stand on, unpacked
     order       their names, a module after those that it needs
+    wanted      MODULES as it was then
     version     what `uname -r` says
 """
 import os, re, shutil, struct, subprocess, tempfile
@@ -18,7 +19,7 @@ KERNELS = {
 }
 # For the guest to reach its files, and for tests of functions in modules, of file systems and of block devices.
 BOOT = ["virtio_pci", "9p", "9pnet_virtio"]
-MODULES = BOOT + ["loop", "ext4", "xfs", "dummy", "md_mod", "raid1", "tun", "binfmt_misc"]
+MODULES = BOOT + ["crc32c_generic", "loop", "ext4", "xfs", "dummy", "md_mod", "raid1", "tun", "binfmt_misc"]
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
@@ -138,7 +139,8 @@ def fetch(name, say=print):
     if name not in KERNELS:
         raise NoKernel(f"no kernel {name}: there are {', '.join(KERNELS)}")
     folder = os.path.join(cache_folder(), name)
-    if os.path.exists(f"{folder}/version"):
+    wanted = " ".join(MODULES)
+    if os.path.exists(f"{folder}/version") and os.path.exists(f"{folder}/wanted") and open(f"{folder}/wanted").read() == wanted:
         return folder
     release, meta = KERNELS[name]
     say(f"fetching {meta} of {release}")
@@ -153,6 +155,8 @@ def fetch(name, say=print):
         with open(f"{work}/done/vmlinux", "wb") as f:
             f.write(elf_of_bzimage(open(images[0], "rb").read()))
         take_modules(f"{work}/root", f"{work}/done")
+        with open(f"{work}/done/wanted", "w") as f:
+            f.write(wanted)
         with open(f"{work}/done/version", "w") as f:
             f.write(version + "\n")
         shutil.rmtree(folder, ignore_errors=True)

@@ -254,7 +254,8 @@ static ir_ref lower_usermode(struct bt_lower *l, struct bt_expr *e)
 
 static struct type *sema_args(struct bt_sema *s, struct bt_expr *e)
 {
-	if (!BT_KIND_IS(s, PK_FENTRY, PK_FEXIT, PK_UPROBE, PK_RAWTRACEPOINT, PK_TRACEPOINT)) {
+	if (!BT_KIND_IS(s, PK_FENTRY, PK_FEXIT, PK_UPROBE, PK_RAWTRACEPOINT, PK_TRACEPOINT,
+			PK_LSM)) {
 		bt_err(s, e->loc,
 		       "The args builtin can only be used with tracepoint, rawtracepoint, fentry/fexit, and uprobe "
 		       "probes (%s used here)",

@@ -258,6 +258,29 @@ static ir_ref lower_signal(struct bt_lower *l, struct bt_expr *e)
 	return 0;
 }
 
+/* --- override(rc): the probed function is not run and returns rc
+ * ---------------------------------------------------------------------- */
+
+static struct type *sema_override(struct bt_sema *s, struct bt_expr *e)
+{
+	struct type *t = bt_arg(s, e, 0);
+	if (!BT_KIND_IS(s, PK_KPROBE, PK_COUNT, PK_COUNT))
+		bt_err(s, e->loc, "override() can not be used for this probetype %s",
+		       bt_kind_name(bt_kind(s)));
+	else if (!s->in->guru)
+		bt_err(s, e->loc, "override() is unsafe. To use you need the --unsafe flag");
+	else if (t && !bt_is_int(t))
+		bt_err(s, e->loc, "override() accepts an integer");
+	return &type_none;
+}
+
+static ir_ref lower_override(struct bt_lower *l, struct bt_expr *e)
+{
+	ir_ref v = bt_lower_expr(l, e->kid[0]);
+	ir_helper(&l->kit.b, BPF_FUNC_override_return, kit_ctx(&l->kit), v);
+	return 0;
+}
+
 /* --- cgroups
  * -------------------------------------------------------------------------------------------------------------
  */
@@ -329,6 +352,7 @@ const struct bt_call bt_calls_task[] = {
 	{"comm", 0, 1, 0, sema_comm, lower_comm},
 	{"signal", 1, 1, BT_F_VOID, sema_signal, lower_signal},
 	{"signal_thread", 1, 1, BT_F_VOID, sema_signal, lower_signal},
+	{"override", 1, 1, BT_F_VOID, sema_override, lower_override},
 	{"cgroupid", 1, 1, 0, sema_cgroupid, lower_nothing},
 	{"cgroup_path", 1, 2, 0, sema_cgroup_path, lower_cgroup_path},
 	{0},

@@ -71,7 +71,8 @@ static bool is_per_point(const struct bt_probe *p)
 static bool needs_pid_filter(const struct world *w, enum probe_kind kind)
 {
 	static const enum probe_kind kernel[] = {PK_KPROBE, PK_KRETPROBE,     PK_FENTRY,
-						 PK_FEXIT,  PK_RAWTRACEPOINT, PK_TRACEPOINT};
+						 PK_FEXIT,  PK_RAWTRACEPOINT, PK_TRACEPOINT,
+						 PK_LSM};
 	if (!w->pid || w->cmd_path)
 		return false;
 	for (unsigned i = 0; i < ARRAY_SIZE(kernel); i++)

@@ -233,7 +233,13 @@ static void lower_for(struct bt_lower *l, struct bt_stmt *st)
 
 static void lower_return(struct bt_lower *l, struct bt_stmt *st)
 {
+	struct ir_builder *b = &l->kit.b;
 	ir_ref v = st->value && bt_in_register(st->value->type) ? bt_lower_expr(l, st->value) : 0;
+	/* a security hook answers 0 or a negative error number, which the verifier must see */
+	if (v && l->point->kind == PK_LSM) {
+		ir_ref code = ir_bini(b, IR_AND, ir_bin(b, IR_SUB, ir_const(b, 0), v), 4095);
+		v = ir_bin(b, IR_SUB, ir_const(b, 0), code);
+	}
 	kit_return(&l->kit, v);
 }
 

@@ -4,6 +4,7 @@
  * Reads the text into a struct probe_spec and says what is wrong with the text.  What the machine
  * has is probe_expand()'s business.
  */
+#include <ctype.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -325,29 +326,34 @@ static bool read_watchpoint(struct reader *r)
 	if (nargs(r) != 3)
 		return count_error(r, 3, -1);
 	uint64_t len = 0;
-	const char *why = number(r, r->part.at[1], &r->spec->address);
-	if (why)
+	const char *at = r->part.at[1], *why = number(r, at, &r->spec->address);
+	bool is_symbol = why && (*at == '_' || isalpha((unsigned char)*at));
+	if (why && !is_symbol)
 		return wrong(r, "Invalid function/address argument: %s", why);
 	if ((why = number(r, r->part.at[2], &len)))
 		return wrong(r, "Invalid length argument: %s", why);
-	if (!r->spec->address)
+	if (!is_symbol && !r->spec->address)
 		return wrong(r, "watchpoint must be attached to a non-zero address");
 	if (len != 1 && len != 2 && len != 4 && len != 8)
 		return wrong(r, "watchpoint length must be one of (1,2,4,8)");
-	r->spec->has_address = true;
+	r->spec->has_address = !is_symbol;
+	r->spec->func = is_symbol ? at : NULL;
 	r->spec->len = (uint32_t)len;
 	return watch_mode(r, arena_strdup(r->in->arena, r->part.at[3]));
 }
 
 static bool read_fentry_of_bpf(struct reader *r)
 {
-	uint64_t id;
+	uint64_t id = 0;
 	if (nargs(r) == 1)
 		return wrong(r, "the 'bpf' variant of this probe requires a bpf program name and "
 				"optional bpf program id");
 	if (nargs(r) == 3 && !str_eq(r->part.at[2], "*") && number(r, r->part.at[2], &id))
 		return wrong(r, "bpf program id must be a number or '*'");
-	return wrong(r, "probing bpf programs is not supported yet");
+	r->spec->target = "bpf";
+	r->spec->func = vec_last(&r->part);
+	r->spec->prog_id = (uint32_t)id;
+	return *r->spec->func || wrong(r, "fentry/fexit should specify a function");
 }
 
 static bool read_fentry(struct reader *r)
@@ -362,6 +368,14 @@ static bool read_fentry(struct reader *r)
 		r->spec->target = r->part.at[1];
 	r->spec->func = vec_last(&r->part);
 	return *r->spec->func || wrong(r, "fentry/fexit should specify a function");
+}
+
+static bool read_lsm(struct reader *r)
+{
+	if (nargs(r) != 1)
+		return count_error(r, 1, -1);
+	r->spec->func = r->part.at[1];
+	return *r->spec->func || wrong(r, "lsm should specify a security hook");
 }
 
 static bool read_iter(struct reader *r)
@@ -398,6 +412,7 @@ static const struct provider providers[] = {
 	{"fentry", {"f", "kfunc"}, PK_FENTRY, read_fentry, 'k'},
 	{"fexit", {"fr", "kretfunc"}, PK_FEXIT, read_fentry, 0},
 	{"iter", {"it"}, PK_ITER, read_iter, 'k'},
+	{"lsm", {0}, PK_LSM, read_lsm, 0},
 	{"rawtracepoint", {"rt"}, PK_RAWTRACEPOINT, read_rawtracepoint, 'k'},
 };
 

@@ -1,4 +1,5 @@
 /* sema.c - the whole script: statements, rounds until types are settled, diagnostics. */
+#include "lang/bt/calls.h"
 #include "lang/bt/sema.h"
 
 enum {
@@ -421,6 +422,12 @@ static void return_stmt(struct bt_sema *s, struct bt_stmt *st)
 	if (t && !bt_is_integer(t))
 		bt_err(s, st->loc, "Probe return values can only be integers. Found %s",
 		       bt_spell(s, t));
+	int64_t v;
+	bool allows = !st->value || (bt_const_int(st->value, &v) && !v);
+	if (bt_kind(s) == PK_LSM && !allows && !s->in->guru)
+		bt_err(s, st->loc,
+		       "returning an error from a security hook is unsafe. To use it you need the "
+		       "--unsafe flag");
 }
 
 static void if_stmt(struct bt_sema *s, struct bt_stmt *st)

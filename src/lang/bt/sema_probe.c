@@ -34,10 +34,37 @@ static void no_match(struct bt_sema *s, const struct bt_point *pt, int severity)
 		bt_warn_now(s, pt->loc, "%s. Skipping.", text);
 }
 
+static bool is_kprobe(const struct probe_spec *spec)
+{
+	return spec->kind == PK_KPROBE || spec->kind == PK_KRETPROBE;
+}
+
 static bool is_named_kprobe(const struct probe_spec *spec)
 {
-	return (spec->kind == PK_KPROBE || spec->kind == PK_KRETPROBE) && spec->func &&
-	       !strchr(spec->func, '*') && !spec->target;
+	return is_kprobe(spec) && spec->func && !strchr(spec->func, '*') &&
+	       (!spec->target || !strchr(spec->target, '*'));
+}
+
+/* Says so when the place is in a module that is not there. */
+static bool lacks_module(struct bt_sema *s, const struct bt_point *pt, int severity)
+{
+	const char *module = pt->spec.target;
+	if (severity || !is_named_kprobe(&pt->spec) || !module ||
+	    probe_module_exists(s->in->world, module))
+		return false;
+	bt_err_now(s, pt->loc, "specified module %s in probe %s:%s:%s is not loaded.", module,
+		   probe_kind_info(pt->spec.kind)->name, module, pt->spec.func);
+	return true;
+}
+
+static void warn_untraceable(struct bt_sema *s, const struct bt_point *pt)
+{
+	if (s->in->opt.missing_probes != 2)
+		bt_warn_now(
+			s, pt->loc,
+			"%s is not traceable (either non-existing, inlined, or marked as \"notrace\"); "
+			"attaching to it will likely fail",
+			pt->spec.func);
 }
 
 /* A place for a function that is not known: the kernel has the last word. */
@@ -46,15 +73,33 @@ static void try_anyway(struct bt_sema *s, struct bt_probe *p, const struct bt_po
 	struct attach_point *a = arena_new(s->in->arena, struct attach_point);
 	a->kind = pt->spec.kind;
 	a->func = pt->spec.func;
+	a->target = pt->spec.target;
 	a->offset = pt->spec.offset;
-	a->name = arena_printf(s->in->arena, "%s:%s", probe_kind_info(a->kind)->name, a->func);
+	a->name = arena_printf(s->in->arena, "%s:%s%s%s", probe_kind_info(a->kind)->name,
+			       a->target ? a->target : "", a->target ? ":" : "", a->func);
 	vec_push(&p->matched.list, a);
-	if (s->in->opt.missing_probes != 2)
-		bt_warn_now(
-			s, pt->loc,
-			"%s is not traceable (either non-existing, inlined, or marked as \"notrace\"); "
-			"attaching to it will likely fail",
-			a->func);
+}
+
+/* A pattern over kernel functions that finds none beside places that were found is left out. */
+static int severity_of(const struct probe_spec *spec, bool some, int severity)
+{
+	bool is_pattern = is_kprobe(spec) && !is_named_kprobe(spec) && spec->func;
+	return severity == 0 && some && is_pattern ? 1 : severity;
+}
+
+static void not_found(struct bt_sema *s, struct bt_probe *p, const struct bt_point *pt, bool anyway,
+		      int severity)
+{
+	if (lacks_module(s, pt, severity))
+		return;
+	if (is_named_kprobe(&pt->spec)) {
+		warn_untraceable(s, pt);
+		if (anyway) {
+			try_anyway(s, p, pt);
+			return;
+		}
+	}
+	no_match(s, pt, severity);
 }
 
 static void match_points(struct bt_sema *s, struct bt_probe *p)
@@ -77,11 +122,8 @@ static void match_points(struct bt_sema *s, struct bt_probe *p)
 	for (unsigned i = 0; i < p->npoint; i++) {
 		if (!missing[i])
 			continue;
-		bool anyway = is_unsafe || (!some && s->script->is_lenient);
-		if (anyway && is_named_kprobe(&p->point[i].spec))
-			try_anyway(s, p, &p->point[i]);
-		else
-			no_match(s, &p->point[i], severity);
+		not_found(s, p, &p->point[i], is_unsafe || (!some && s->script->is_lenient),
+			  severity_of(&p->point[i].spec, some, severity));
 	}
 }
 
