@@ -36,7 +36,7 @@ test-unit test-live test-tools test-browser test-asan test-fuzz: test-%:
 KERNEL ?= 6.1
 test-vm test-vm-all vm-shell: all
 	$(Q)tools/deps build test vm
-	$(Q)tests/vm/run $(if $(filter vm-shell,$@),--shell $(KERNEL),$(if $(filter test-vm-all,$@),all,$(KERNEL)))
+	$(Q)tests/vm/run $(if $(filter vm-shell,$@),--shell $(KERNEL),$(if $(filter test-vm-all,$@),--tools --limit 2400 all,$(KERNEL)))
 
 static:
 	$(Q)tools/deps build static
