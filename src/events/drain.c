@@ -6,11 +6,13 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
 	BATCH_BYTES = 256 << 10,
-	FULL_WAIT_MS = 5
+	FULL_WAIT_MS = 5,
+	SAME_WISH_MS = 400
 };
 enum {
 	FD_STOP,
@@ -67,7 +69,17 @@ void drain_now(struct drain *d)
 		;
 }
 
-/* The second signal that asks for the end ends the process at once, whatever it is waiting for. */
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/*
+ * The second signal that asks for the end ends the process at once, whatever it is waiting for.  One that comes
+ * right behind the first is the same wish: timeout(1) sends to the process and to its group.
+ */
 static void hear_signal(struct drain *d)
 {
 	struct signalfd_siginfo info;
@@ -75,7 +87,10 @@ static void hear_signal(struct drain *d)
 	while (read(d->signal_fd, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGUSR1) {
 			__atomic_fetch_add(&d->usr1_signals, 1, __ATOMIC_SEQ_CST);
-		} else if (__atomic_fetch_add(&d->end_signals, 1, __ATOMIC_SEQ_CST)) {
+		} else if (!__atomic_load_n(&d->end_signals, __ATOMIC_SEQ_CST)) {
+			d->end_ms = now_ms();
+			__atomic_fetch_add(&d->end_signals, 1, __ATOMIC_SEQ_CST);
+		} else if (now_ms() - d->end_ms >= SAME_WISH_MS) {
 			signal((int)info.ssi_signo, SIG_DFL);
 			pthread_sigmask(SIG_SETMASK, &d->old_mask, NULL);
 			raise((int)info.ssi_signo);

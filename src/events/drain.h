@@ -26,6 +26,7 @@ struct drain {
 	sigset_t old_mask;
 	/* set by the thread, read by the main one */
 	int end_signals, usr1_signals;
+	uint64_t end_ms; /* when the first signal that asks for the end came */
 	/* processes whose user stacks or symbols came by */
 	struct pid_offsets *pids; /* one an action */
 	struct track *track;      /* NULL: nothing needs names of user space */
