@@ -65,6 +65,7 @@ struct job {
 	const char *functions;    /* --traceable-functions */
 	unsigned verbose;
 	bool quiet, warnings, no_warnings, unsafe, colour;
+	bool skip_badvars;	/* stap: variables that cannot be read are 0 */
 	bool no_global_display; /* stap --no-global-var-display */
 };
 

@@ -86,7 +86,7 @@ static const struct option table[] = {
 	{0, "disable-cache", NULL, NULL, OPT_IGNORED},
 	{0, "clean-cache", NULL, NULL, OPT_IGNORED},
 	{0, "prologue-searching", NULL, NULL, OPT_IGNORED},
-	{0, "skip-badvars", NULL, NULL, OPT_IGNORED},
+	{0, "skip-badvars", NULL, NULL, OPT_FLAG, JOB_AT(skip_badvars)},
 	{0, "suppress-time-limits", NULL, NULL, OPT_IGNORED},
 	{0, "compatible", "VERSION", NULL, OPT_IGNORED},
 	{0, "check-version", NULL, NULL, OPT_IGNORED},

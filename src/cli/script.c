@@ -218,6 +218,7 @@ struct lang_input script_input(const struct job *j, struct script *s)
 		.stop_after = j->stop_after,
 		.guru = j->unsafe,
 		.unoptimized = j->unoptimized,
+		.skip_badvars = j->skip_badvars,
 		.defines = j->defines.list.at,
 		.ndefines = (unsigned)j->defines.list.len,
 		.phase = phases_end,

@@ -79,6 +79,7 @@ struct dwarf_var {
 	const char *name; /* "" when the source gives none */
 	const char *decl; /* "const char* s", as a debugger spells it */
 	struct type *type;
+	unsigned order; /* as found: parameters as declared */
 	bool is_param, is_artificial; /* `this` and the like */
 	bool is_global;               /* declared outside of functions */
 	const struct dwarf_loc *loc;  /* NULL: cannot be read here */

@@ -92,15 +92,19 @@ static const char *decl_file(struct dwarf *d, Dwarf_Die *die, struct arena *a)
 
 static bool entry_of(Dwarf_Die *die, uint64_t *ret)
 {
+	enum { MAX_RANGES = 256 };
 	Dwarf_Addr pc, base, start, end;
+	uint64_t low = UINT64_MAX;
+	ptrdiff_t at = 0;
 	if (dwarf_entrypc(die, &pc) == 0) {
 		*ret = pc;
 		return true;
 	}
-	if (dwarf_ranges(die, 0, &base, &start, &end) <= 0)
-		return false;
-	*ret = start;
-	return true;
+	for (unsigned i = 0; i < MAX_RANGES && (at = dwarf_ranges(die, at, &base, &start, &end)) > 0; i++)
+		if (start < end && start < low)
+			low = start;
+	*ret = low;
+	return low != UINT64_MAX;
 }
 
 static bool describe(struct dwarf *d, Dwarf_Die *die, struct arena *a, struct dwarf_func *ret)

@@ -114,9 +114,11 @@ struct line_walk {
 	uint32_t first, last;
 	void (*fn)(void *arg, const struct dwarf_line *l);
 	void *arg;
+	bool any; /* also records that are not the beginning of a statement */
+	unsigned found;
 };
 
-static void walk_lines(const struct dwarf_unit *u, const struct line_walk *w)
+static void walk_lines(const struct dwarf_unit *u, struct line_walk *w)
 {
 	Dwarf_Die cu = u->cu;
 	Dwarf_Lines *lines;
@@ -129,7 +131,7 @@ static void walk_lines(const struct dwarf_unit *u, const struct line_walk *w)
 		Dwarf_Line *line = dwarf_onesrcline(lines, i);
 		bool statement = false, end = false;
 		struct dwarf_line l;
-		if (!line || dwarf_linebeginstatement(line, &statement) || !statement ||
+		if (!line || dwarf_linebeginstatement(line, &statement) || (!statement && !w->any) ||
 		    dwarf_lineendsequence(line, &end) || end)
 			continue;
 		fill(line, &l);
@@ -139,15 +141,17 @@ static void walk_lines(const struct dwarf_unit *u, const struct line_walk *w)
 			last_file = l.file;
 			matches = file_matches(w->file, l.file);
 		}
-		if (matches)
+		if (matches) {
+			w->found++;
 			w->fn(w->arg, &l);
+		}
 	}
 }
 
 void dwarf_lines(struct dwarf *d, const char *file, uint32_t first, uint32_t last,
 		 void (*fn)(void *arg, const struct dwarf_line *l), void *arg)
 {
-	struct line_walk w = {file, first, last, fn, arg};
+	struct line_walk w = {.file = file, .first = first, .last = last, .fn = fn, .arg = arg};
 	struct file_needle f = {.base = base_name(file), .all = strpbrk(file, "*?[") != NULL};
 	size_t n;
 	const struct dwarf_unit *u = dwarf_units(d, &n);
@@ -155,10 +159,12 @@ void dwarf_lines(struct dwarf *d, const char *file, uint32_t first, uint32_t las
 		find_paths(d, ".debug_line_str", &f);
 		find_paths(d, ".debug_str", &f);
 	}
-	for (size_t i = 0; i < n; i++) {
-		size_t len;
-		const uint8_t *header = line_header(d, &u[i], &len);
-		if (header_has(&f, header, len))
-			walk_lines(&u[i], &w);
-	}
+	/* a line that begins no statement has code all the same */
+	for (unsigned pass = 0; pass < 2 && !w.found; pass++, w.any = true)
+		for (size_t i = 0; i < n; i++) {
+			size_t len;
+			const uint8_t *header = line_header(d, &u[i], &len);
+			if (header_has(&f, header, len))
+				walk_lines(&u[i], &w);
+		}
 }

@@ -356,6 +356,7 @@ struct type *dwarf_make_type(struct dwarf *d, Dwarf_Die *die, unsigned depth)
 	if (!t || !by_own_name || !t->name) {
 		t = arena_new(d->arena, struct type);
 		t->size = (uint32_t)dwarf_size_of(base, 0);
+		t->as = (uint8_t)d->as;
 		t->name = by_own_name ? name_of(&base, alias) : alias ? alias : die_name(&base);
 		/* before its parts are made: they may lead back here */
 		numtab_set(&d->types, (uint64_t)(uintptr_t)die->addr, t);

@@ -138,6 +138,7 @@ void die_each_child(Dwarf_Die *die, bool (*fn)(void *arg, Dwarf_Die *child), voi
 struct descent {
 	uint64_t pc;
 	unsigned depth;
+	bool deep; /* also into code that does not cover the address: methods of local classes lie there */
 	Dwarf_Die found;
 };
 
@@ -145,15 +146,15 @@ static bool covers(void *arg, Dwarf_Die *child)
 {
 	struct descent *s = arg;
 	int tag = dwarf_tag(child);
-	if (tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine || tag == DW_TAG_lexical_block ||
-	    tag == DW_TAG_try_block || tag == DW_TAG_catch_block) {
-		if (dwarf_haspc(child, s->pc) != 1)
-			return true;
+	bool is_code = tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine || tag == DW_TAG_lexical_block ||
+		       tag == DW_TAG_try_block || tag == DW_TAG_catch_block;
+	if (is_code && dwarf_haspc(child, s->pc) == 1) {
 		s->found = *child;
 		return false;
 	}
 	/* functions of namespaces and classes, which have no addresses of their own */
-	if (!die_is_scope(tag) || s->depth >= DWARF_MAX_DEPTH)
+	bool inside = die_is_scope(tag) || (is_code && s->deep);
+	if (!inside || s->depth >= DWARF_MAX_DEPTH)
 		return true;
 	s->depth++;
 	die_each_child(child, covers, s);
@@ -171,6 +172,10 @@ void dwarf_chain_at(struct dwarf *d, uint64_t pc, struct dwarf_chain *ret)
 	while (ret->n < ARRAY_SIZE(ret->at)) {
 		struct descent s = {.pc = pc};
 		die_each_child(&at, covers, &s);
+		if (!s.found.addr && !ret->n) {
+			s.deep = true;
+			die_each_child(&at, covers, &s);
+		}
 		if (!s.found.addr)
 			return;
 		ret->at[ret->n++] = at = s.found;

@@ -106,7 +106,7 @@ static const struct dwarf_loc *locate(const struct dwarf_frame *f, Dwarf_Die *di
 	return loc;
 }
 
-static const struct dwarf_var *make_var(const struct dwarf_frame *f, Dwarf_Die *die, int param, struct arena *a)
+static struct dwarf_var *make_var(const struct dwarf_frame *f, Dwarf_Die *die, int param, struct arena *a)
 {
 	struct dwarf_var *v = arena_new(a, struct dwarf_var);
 	Dwarf_Die type;
@@ -157,7 +157,9 @@ static bool collect(void *arg, Dwarf_Die *child)
 	/* extern int x; in a block: defined elsewhere */
 	if (!is_param && die_flag(child, DW_AT_declaration))
 		return true;
-	vec_push(&c->ret->list, make_var(c->frame, child, c->abi ? param : -1, c->a));
+	struct dwarf_var *v = make_var(c->frame, child, c->abi ? param : -1, c->a);
+	v->order = (unsigned)c->ret->list.len;
+	vec_push(&c->ret->list, v);
 	return true;
 }
 
@@ -182,6 +184,14 @@ static int instance_in(struct dwarf *d, const struct dwarf_chain *chain, uint32_
 	return innermost;
 }
 
+static bool chain_has(const struct dwarf_chain *chain, const Dwarf_Die *die)
+{
+	for (unsigned i = 0; i < chain->n; i++)
+		if (chain->at[i].addr == die->addr)
+			return true;
+	return false;
+}
+
 static Dwarf_Die frame_function(const struct dwarf_chain *chain)
 {
 	Dwarf_Die die = {0};
@@ -198,6 +208,8 @@ void dwarf_variables(struct dwarf *d, uint64_t pc, uint32_t func, enum dwarf_at 
 {
 	struct dwarf_chain chain;
 	dwarf_chain_at(d, pc, &chain);
+	if (func && func <= d->instance.len && !chain_has(&chain, &d->instance.at[func - 1]) && chain.n < DWARF_MAX_DEPTH)
+		chain.at[chain.n++] = d->instance.at[func - 1]; /* gcc may enter an inlined copy where none of its code is */
 	int first = instance_in(d, &chain, func);
 	if (first < 0)
 		return;
@@ -264,7 +276,7 @@ static bool unit_is_file(const struct dwarf_unit *u, const char *file)
 static const struct dwarf_var *found_global(struct dwarf *d, Dwarf_Die *die, uint64_t pc, struct arena *a)
 {
 	struct dwarf_frame f = {.d = d, .pc = pc};
-	struct dwarf_var *v = (struct dwarf_var *)make_var(&f, die, -1, a);
+	struct dwarf_var *v = make_var(&f, die, -1, a);
 	v->is_global = true;
 	return v;
 }

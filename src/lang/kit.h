@@ -225,6 +225,8 @@ ir_ref kit_retval(struct kit *k);
  * read.  Sites of one probe may keep it in different places. */
 ir_ref kit_usdt_arg(struct kit *k, const char *args, unsigned i, struct loc loc);
 unsigned kit_usdt_nargs(const char *args);
+/* Its size in bytes, negative when it is signed; false: there is no such argument. */
+bool kit_usdt_arg_size(const char *args, unsigned i, int *ret);
 ir_ref kit_func_ip(struct kit *k);
 /* kit_dwarf.c: where the bytes of a variable lie: in memory of the traced program, or (AS_BPF) in a copy of `size` bytes. */
 struct kit_located {

@@ -101,6 +101,16 @@ unsigned kit_usdt_nargs(const char *args)
 	return n;
 }
 
+bool kit_usdt_arg_size(const char *args, unsigned i, int *ret)
+{
+	struct operand o;
+	if (!find_operand(args, i, &o))
+		return false;
+	*ret = o.size;
+	int width = abs(o.size);
+	return width == 1 || width == 2 || width == 4 || width == 8;
+}
+
 ir_ref kit_usdt_arg(struct kit *k, const char *args, unsigned i, struct loc loc)
 {
 	struct operand o;

@@ -24,6 +24,7 @@ struct lang_input {
 	struct buf *dump_types;
 	bool guru;
 	bool unoptimized; /* SystemTap's -u: what nobody reads stays */
+	bool skip_badvars;	   /* SystemTap's: variables that cannot be read are 0 */
 	bool is_listing;	   /* probes are wanted, handlers need not compile */
 	/* SystemTap */
 	const char *const *defines; /* -D NAME=VALUE, -G var=value */

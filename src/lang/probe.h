@@ -34,8 +34,15 @@ struct probe_spec {
 	const char *target;   /* binary path, tracepoint category, module, NULL */
 	const char *func;     /* function, event name, address text; may hold wildcards; NULL */
 	const char *provider; /* usdt */
-	const char *file;     /* source location probes (later) */
-	uint32_t line, col;
+	/* by debug information, see probe_source.c */
+	const char *file;     /* source file: its path, or an end of that */
+	uint32_t line, last_line, col; /* last_line: a range from `line`; 0: one line */
+	bool relative_lines;  /* counted from the function's declaration */
+	bool all_lines;       /* one place a line */
+	bool nearest;	      /* a line without code: the nearest that has some */
+	bool statement;	      /* places in the functions that match, not the functions */
+	uint8_t instances;    /* DWARF_INLINED, DWARF_CONCRETE, DWARF_EXTERNAL_ONLY; 0: by symbols */
+	const char *label;    /* C label in the functions */
 	uint64_t offset;
 	uint64_t address;
 	bool has_address;
@@ -66,6 +73,11 @@ struct attach_point {
 	uint64_t entry;	      /* uprobes: address as linked that get_func_ip() gives here: address, or the function's */
 	bool is_pie;	      /* uprobes: the file's addresses are not known before it is loaded */
 	bool is_entry;	      /* uprobes: at the first instruction of a function */
+	uint64_t body;	      /* uprobes: address behind the prologue, where the debug information begins to hold; 0: as address */
+	const char *file;     /* source file and line of the place, NULL: not known */
+	uint32_t line;
+	const char *label;
+	bool is_inlined;      /* an inlined copy of func */
 	uint32_t func_id;     /* uprobes: instance of a function (struct dwarf_func), 0: the innermost at the address */
 	uint64_t period, freq;
 	uint32_t perf_type, perf_config; /* software, hardware */
@@ -130,6 +142,8 @@ struct probe_args *probe_locals(struct world *w, const struct attach_point *p, s
 /* A global of the probe's file, NULL when there is none; `file` (may be NULL): the source file that defines it. */
 const struct dwarf_var *probe_global(struct world *w, const struct attach_point *p, const char *name, const char *file,
 				     struct arena *a);
+/* Moves a probe from the function's first instruction to where its variables are as the debug information says. */
+void probe_move_to_body(struct world *w, struct attach_point *p);
 /* Debug information of the probe's file; NULL and *why. */
 struct dwarf *probe_dwarf(struct world *w, const struct attach_point *p, const char **why);
 

@@ -46,8 +46,8 @@ void expand_uprobe(struct expansion *x);
 void expand_usdt(struct expansion *x);
 /* probe_dwarf.c */
 struct probe_args *probe_dwarf_arguments(struct world *w, const struct attach_point *p, struct arena *a);
-/* probe_source.c: spec->file and spec->line in one binary */
-void expand_source(struct expansion *x, const char *path, struct elf_file *f);
+/* probe_source.c: places of one binary by debug information.  false: there is none; `why`, then, says so. */
+bool expand_source(struct expansion *x, const char *path, struct elf_file *f, const char **why);
 /* probe_perf.c */
 void expand_timer(struct expansion *x);
 void expand_perf(struct expansion *x);

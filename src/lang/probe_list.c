@@ -195,6 +195,7 @@ static void list_family(struct listing *l, const struct listed *k, const struct 
 	if (at) { /* BINARY@FILE:LINE[:COLUMN] */
 		spec.target = arena_strndup(l->arena, parts->at[0], (size_t)(at - parts->at[0]));
 		spec.file = at + 1;
+		spec.func = NULL;
 		spec.line = (uint32_t)strtoul(parts->at[1], NULL, 10);
 		spec.col = parts->n == 3 ? (uint32_t)strtoul(parts->at[2], NULL, 10) : 0;
 	}

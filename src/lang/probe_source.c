@@ -1,105 +1,333 @@
-/* probe_source.c - probes on source lines: FILE:LINE[:COL] of a binary. */
+/*
+ * probe_source.c - places that debug information knows: functions with their inlined copies, source lines, labels.
+ */
 #include "lang/probe_internal.h"
 
+#include <fnmatch.h>
 #include <stdlib.h>
 
-struct statements {
-	struct arena *a;
-	uint32_t col;
-	VEC(struct dwarf_line) list;
+struct search {
+	struct expansion *x;
+	const char *path;
+	struct elf_file *file;
+	struct dwarf *d;
+	VEC(struct dwarf_func) func;
+	VEC(struct dwarf_line) line;
 };
 
-static void add_line(void *arg, const struct dwarf_line *l)
+static bool is_glob(const char *s)
 {
-	struct statements *s = arg;
-	if (!s->col || s->col == l->col)
-		vec_push(&s->list, *l);
+	return strpbrk(s, "*?[") != NULL;
 }
+
+static bool file_matches(const char *pattern, const char *path)
+{
+	if (!pattern)
+		return true;
+	if (!path)
+		return false;
+	_cleanup_free_ char *below = xasprintf("*/%s", pattern);
+	return !fnmatch(pattern, path, 0) || !fnmatch(below, path, 0);
+}
+
+static bool name_matches(const char *pattern, const struct dwarf_func *f)
+{
+	if (!pattern || !strcmp(pattern, "*"))
+		return true;
+	if (!fnmatch(pattern, f->name, 0) || !fnmatch(pattern, f->linkage, 0))
+		return true;
+	_cleanup_free_ char *text = strstr(pattern, "::") ? demangle(f->linkage) : NULL;
+	char *paren = text ? strrchr(text, '(') : NULL;
+	if (paren)
+		*paren = 0;
+	return text && !fnmatch(pattern, text, 0);
+}
+
+/* --- one place ----------------------------------------------------------------------------------------------- */
+
+static struct attach_point *add_place(struct search *s, const struct dwarf_func *f, uint64_t pc, const char *name)
+{
+	struct expansion *x = s->x;
+	uint64_t offset;
+	if (!elf_offset_of(s->file, pc, &offset))
+		return NULL;
+	struct attach_point *p = expansion_add(x, "%s", name);
+	p->target = s->path;
+	p->func = f->name;
+	p->file = f->file;
+	p->line = f->line;
+	p->offset = offset;
+	p->address = p->entry = pc;
+	p->is_pie = elf_is_pie(s->file);
+	p->func_id = f->id;
+	p->is_inlined = f->is_inlined;
+	if (!p->pid)
+		p->pid = x->world->pid;
+	return p;
+}
+
+void probe_move_to_body(struct world *w, struct attach_point *p)
+{
+	struct elf_file *f;
+	uint64_t offset;
+	struct err *e = p->body && p->body != p->address ? elf_open(w, p->target, &f) : err_new(0, "nothing to do");
+	if (!e && elf_offset_of(f, p->body, &offset)) {
+		p->address = p->entry = p->body;
+		p->offset = offset;
+		p->is_entry = false;
+	}
+	err_free(e);
+}
+
+/* --- functions -------------------------------------------------------------------------------------------------- */
+
+static void note_func(void *arg, const struct dwarf_func *f)
+{
+	struct search *s = arg;
+	if (file_matches(s->x->spec->file, f->file))
+		vec_push(&s->func, *f);
+}
+
+static int by_entry(const void *a, const void *b)
+{
+	const struct dwarf_func *f = a, *g = b;
+	return f->entry != g->entry ? (f->entry < g->entry ? -1 : 1) : (f->id > g->id) - (f->id < g->id);
+}
+
+static void find_functions(struct search *s, unsigned what)
+{
+	const struct probe_spec *spec = s->x->spec;
+	dwarf_functions(s->d, spec->func ? spec->func : "*", what, s->x->arena, note_func, s);
+	if (s->func.len)
+		qsort(s->func.at, s->func.len, sizeof(*s->func.at), by_entry);
+}
+
+static void add_functions(struct search *s)
+{
+	bool is_return = s->x->kind->is_return;
+	for (size_t i = 0; i < s->func.len; i++) {
+		const struct dwarf_func *f = &s->func.at[i];
+		bool again = i && s->func.at[i - 1].entry == f->entry && !strcmp(s->func.at[i - 1].name, f->name);
+		if (again || (is_return && f->is_inlined))
+			continue;
+		_cleanup_free_ char *name = xasprintf("%s:%s", s->path, f->name);
+		struct attach_point *p = add_place(s, f, f->entry, name);
+		if (!p)
+			continue;
+		p->is_entry = !f->is_inlined;
+		p->body = f->body;
+	}
+}
+
+/* --- lines ------------------------------------------------------------------------------------------------------- */
+
+static void note_line(void *arg, const struct dwarf_line *l)
+{
+	struct search *s = arg;
+	if (!s->x->spec->col || s->x->spec->col == l->col)
+		vec_push(&s->line, *l);
+}
+
+struct statement {
+	struct dwarf_func func;
+	struct dwarf_line line;
+};
+struct statements {
+	VEC(struct statement) list;
+};
 
 /*
- * One place for each run of the line's code: the compiler may give the same line to many neighbouring statements, but a
- * program that passes the line once should be counted once.  Of each function (or inlined copy) the lowest address.
+ * Of each function (or inlined copy) and line the lowest address: the compiler may scatter a line's code, but a program that
+ * passes the line once should be counted once.
  */
-static void add_instances(struct expansion *x, const char *path, struct elf_file *f, struct dwarf *d, struct statements *s)
+static void keep_lowest(struct statements *all, const struct dwarf_func *f, const struct dwarf_line *l)
 {
-	struct seen {
-		uint32_t id;
-		uint64_t pc;
-	};
-	VEC(struct seen) seen = {0};
-	for (size_t i = 0; i < s->list.len; i++) {
-		struct dwarf_func func = {0};
-		uint64_t pc = s->list.at[i].pc;
-		if (!dwarf_function_at(d, pc, false, x->arena, &func))
-			continue;
-		size_t k = 0;
-		while (k < seen.len && seen.at[k].id != func.id)
-			k++;
-		if (k == seen.len)
-			vec_push(&seen, (struct seen){func.id, pc});
-		else if (pc < seen.at[k].pc)
-			seen.at[k].pc = pc;
-	}
-	for (size_t k = 0; k < seen.len; k++) {
-		uint64_t offset;
-		const struct probe_spec *spec = x->spec;
-		if (!elf_offset_of(f, seen.at[k].pc, &offset))
-			continue;
-		struct attach_point *p = expansion_add(x, "%s@%s:%u", path, spec->file, spec->line);
-		if (spec->col)
-			p->name = arena_printf(x->arena, "%s:%u", p->name, spec->col);
-		p->target = path;
-		p->offset = offset;
-		p->address = p->entry = seen.at[k].pc;
-		p->is_pie = elf_is_pie(f);
-		p->func_id = seen.at[k].id;
-		if (!p->pid)
-			p->pid = x->world->pid;
-	}
-	vec_free(&seen);
+	vec_each(it, &all->list)
+		if (it->func.id == f->id && it->line.line == l->line) {
+			if (l->pc < it->line.pc)
+				it->line = *l;
+			return;
+		}
+	vec_push(&all->list, (struct statement){*f, *l});
 }
 
-/* Nearest lines below and above that have code. */
-static void report(struct expansion *x, struct dwarf *d)
+static bool is_wanted(struct search *s, const struct dwarf_func *f)
+{
+	if (!s->func.len)
+		return name_matches(s->x->spec->func, f);
+	vec_each(it, &s->func)
+		if (it->id == f->id)
+			return true;
+	return false;
+}
+
+static void statements_of_lines(struct search *s, const char *file, uint32_t first, uint32_t last, struct statements *all)
+{
+	s->line.len = 0;
+	dwarf_lines(s->d, file, first, last, note_line, s);
+	for (size_t i = 0; i < s->line.len; i++) {
+		struct dwarf_func f;
+		if (dwarf_function_at(s->d, s->line.at[i].pc, false, s->x->arena, &f) && is_wanted(s, &f))
+			keep_lowest(all, &f, &s->line.at[i]);
+	}
+}
+
+/* Lines counted from a function's declaration, in that function only. */
+static void statements_of_function(struct search *s, const struct dwarf_func *f, struct statements *all)
+{
+	const struct probe_spec *spec = s->x->spec;
+	uint32_t base = spec->relative_lines ? f->line : 0, first = base + spec->line,
+		 last = spec->all_lines && !spec->last_line ? UINT32_MAX : base + MAX(spec->last_line, spec->line);
+	if (!f->file)
+		return;
+	s->line.len = 0;
+	dwarf_lines(s->d, f->file, first, last, note_line, s);
+	for (size_t i = 0; i < s->line.len; i++) {
+		struct dwarf_func at;
+		if (dwarf_function_at(s->d, s->line.at[i].pc, false, s->x->arena, &at) && at.id == f->id)
+			keep_lowest(all, &at, &s->line.at[i]);
+	}
+}
+
+/* Keeps of each function the line nearest to the wanted one; of two at the same distance the later. */
+static void keep_nearest(struct statements *all, uint32_t want)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < all->list.len; i++) {
+		struct statement *it = &all->list.at[i], *kept = NULL;
+		uint32_t far = it->line.line > want ? it->line.line - want : want - it->line.line;
+		for (size_t k = 0; k < n && !kept; k++)
+			if (all->list.at[k].func.id == it->func.id)
+				kept = &all->list.at[k];
+		if (!kept) {
+			all->list.at[n++] = *it;
+			continue;
+		}
+		uint32_t old = kept->line.line > want ? kept->line.line - want : want - kept->line.line;
+		if (far < old || (far == old && it->line.line > kept->line.line))
+			*kept = *it;
+	}
+	all->list.len = n;
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct statement *x = a, *y = b;
+	return x->line.line != y->line.line ? (x->line.line < y->line.line ? -1 : 1)
+					    : (x->line.pc > y->line.pc) - (x->line.pc < y->line.pc);
+}
+
+static void add_statements(struct search *s, struct statements *all)
+{
+	const struct probe_spec *spec = s->x->spec;
+	if (all->list.len)
+		qsort(all->list.at, all->list.len, sizeof(*all->list.at), by_place);
+	vec_each(it, &all->list) {
+		const char *file = spec->file ? spec->file : it->line.file;
+		_cleanup_free_ char *column = spec->col ? xasprintf(":%u", spec->col) : xstrdup("");
+		_cleanup_free_ char *name = xasprintf("%s@%s:%u%s", s->path, file, it->line.line, column);
+		struct attach_point *p = add_place(s, &it->func, it->line.pc, name);
+		if (!p)
+			continue;
+		p->file = arena_strdup(s->x->arena, it->line.file);
+		p->line = it->line.line;
+	}
+}
+
+/* Lines near a line without code. */
+static void report(struct search *s)
 {
 	enum { FAR = 1000 };
-	const struct probe_spec *spec = x->spec;
-	struct statements all = {.a = x->arena};
-	uint32_t low = 0, high = 0;
-	dwarf_lines(d, spec->file, spec->line > FAR ? spec->line - FAR : 1, spec->line + FAR, add_line, &all);
-	vec_each(l, &all.list) {
-		if (l->line < spec->line && l->line > low)
+	const struct probe_spec *spec = s->x->spec;
+	uint32_t low = 0, high = 0, want = spec->line;
+	s->line.len = 0;
+	if (spec->file)
+		dwarf_lines(s->d, spec->file, want > FAR ? want - FAR : 1, want + FAR, note_line, s);
+	vec_each(l, &s->line) {
+		if (l->line < want && l->line > low)
 			low = l->line;
-		if (l->line > spec->line && (!high || l->line < high))
+		if (l->line > want && (!high || l->line < high))
 			high = l->line;
 	}
-	if (spec->col && !low && !high && all.list.len)
-		expansion_error(x, "%s:%u has no statement at column %u", spec->file, spec->line, spec->col);
-	else if (low && high)
-		expansion_error(x, "%s has no code for %s:%u; the nearest lines that have are %u and %u", spec->target,
-				spec->file, spec->line, low, high);
+	const char *file = spec->file ? spec->file : "its source";
+	if (low && high)
+		expansion_error(s->x, "%s has no code for %s:%u; the nearest lines that have are %u and %u", s->path, file,
+				want, low, high);
 	else if (low || high)
-		expansion_error(x, "%s has no code for %s:%u; the nearest line that has is %u", spec->target, spec->file,
-				spec->line, low ? low : high);
+		expansion_error(s->x, "%s has no code for %s:%u; the nearest line that has is %u", s->path, file, want,
+				low ? low : high);
 	else
-		expansion_error(x, "%s has no code from %s", spec->target, spec->file);
+		expansion_error(s->x, "%s has no code from %s%s", s->path, file, spec->col ? " at that line and column" : "");
+}
+
+static void expand_lines(struct search *s)
+{
+	enum { NEAR = 5 };
+	const struct probe_spec *spec = s->x->spec;
+	struct statements all = {0};
+	bool by_function = spec->relative_lines || spec->all_lines || !spec->file;
+	size_t before = s->x->ret->list.len;
+	if (by_function || (spec->func && strcmp(spec->func, "*") != 0))
+		find_functions(s, DWARF_INLINED | DWARF_CONCRETE);
+	if (by_function)
+		vec_each(f, &s->func)
+			statements_of_function(s, f, &all);
+	else if (s->func.len || !spec->func || is_glob(spec->func))
+		statements_of_lines(s, spec->file, spec->line, MAX(spec->last_line, spec->line), &all);
+	if (!all.list.len && spec->nearest && spec->file) {
+		statements_of_lines(s, spec->file, spec->line > NEAR ? spec->line - NEAR : 1, spec->line + NEAR, &all);
+		keep_nearest(&all, spec->line);
+	}
+	add_statements(s, &all);
+	if (s->x->ret->list.len == before)
+		report(s);
 	vec_free(&all.list);
 }
 
-void expand_source(struct expansion *x, const char *path, struct elf_file *f)
+/* --- labels -------------------------------------------------------------------------------------------------------- */
+
+struct labels {
+	struct search *s;
+	const struct dwarf_func *f;
+};
+
+static void add_label(void *arg, const char *label, const char *file, uint32_t line, uint64_t pc)
+{
+	struct labels *l = arg;
+	if (fnmatch(l->s->x->spec->label, label, 0))
+		return;
+	_cleanup_free_ char *name = xasprintf("%s:%s:%s", l->s->path, l->f->name, label);
+	struct attach_point *p = add_place(l->s, l->f, pc, name);
+	if (!p)
+		return;
+	p->label = label;
+	p->file = file;
+	p->line = line;
+}
+
+/* --- the door ------------------------------------------------------------------------------------------------------- */
+
+bool expand_source(struct expansion *x, const char *path, struct elf_file *f, const char **why)
 {
 	const struct probe_spec *spec = x->spec;
-	const char *why = NULL;
-	struct dwarf *d = elf_dwarf(f, &why);
-	if (!d) {
-		expansion_error(x, "%s", why);
-		return;
-	}
-	struct statements s = {.a = x->arena, .col = spec->col};
-	dwarf_lines(d, spec->file, spec->line, spec->line, add_line, &s);
+	struct search s = {.x = x, .path = path, .file = f, .d = elf_dwarf(f, why)};
 	size_t before = x->ret->list.len;
-	add_instances(x, path, f, d, &s);
-	if (x->ret->list.len == before)
-		report(x, d);
-	vec_free(&s.list);
+	bool lines = spec->line || spec->all_lines || spec->relative_lines;
+	if (!s.d)
+		return false;
+	if (spec->label) {
+		find_functions(&s, DWARF_INLINED | DWARF_CONCRETE);
+		vec_each(func, &s.func)
+			dwarf_labels(s.d, func->id, x->arena, add_label, &(struct labels){&s, func});
+	} else if (lines || spec->statement || (spec->file && !spec->instances)) {
+		expand_lines(&s);
+	} else {
+		find_functions(&s, spec->instances ? spec->instances : DWARF_INLINED | DWARF_CONCRETE);
+		add_functions(&s);
+	}
+	vec_free(&s.func);
+	vec_free(&s.line);
+	*why = "the debug information does not know it";
+	/* a function without debug information may still have a symbol */
+	return lines || spec->label || spec->file || x->ret->list.len > before;
 }

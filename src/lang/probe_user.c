@@ -133,8 +133,12 @@ static void expand_file(struct expansion *x, const char *path)
 		err_free(e);
 		return;
 	}
-	if (s->file) {
-		expand_source(x, path, f);
+	const char *why = NULL;
+	bool by_source = s->file || s->statement || s->label || s->instances;
+	if (by_source && expand_source(x, path, f, &why)) {
+		return;
+	} else if (s->file || s->statement || s->label || (s->instances && !(s->instances & DWARF_CONCRETE))) {
+		expansion_error(x, "%s", why);
 	} else if (s->has_address || !s->func) {
 		add_address(x, path, f);
 	} else if (is_pattern(s->func) || s->cpp) {
@@ -144,6 +148,8 @@ static void expand_file(struct expansion *x, const char *path)
 		if (sym && !sym->is_undefined && sym->file_offset &&
 		    (sym->is_func || x->world->unsafe))
 			add_symbol(x, path, sym, elf_is_pie(f));
+		else if (!sym && !s->offset && s->kind == PK_UPROBE)
+			expand_source(x, path, f, &why); /* it may be inlined wherever it is called */
 	}
 }
 

@@ -18,6 +18,7 @@ struct stp_dprobe {
 	struct attach_points points;
 	struct probe_args *args;  /* $variables; NULL: none */
 	struct field *returned;	  /* $return of a kernel function; NULL: none */
+	struct probe_args *vars;  /* same from debug information: parameters and locals */
 	uint32_t perf_type, perf_config; /* of perf events: PERF_TYPE_ and its config */
 	bool is_return;
 	const char *entry_event;  /* return of a syscall: "syscalls:sys_enter_X" of its entry */
@@ -121,6 +122,12 @@ void stp_lower(struct stp_comp *c);
 /* fold.c */
 void stp_fold(struct stp_stmt *body);
 void stp_fold_defined(struct stp_comp *c, struct stp_dprobe *dp, struct stp_stmt *body);
+/* debug_vars.c: does the handler ask for what differs from point to point? */
+bool stp_needs_each_point(const struct stp_dprobe *dp);
+/* A handler that looks at variables starts behind the function's prologue, where unoptimised code keeps them. */
+void stp_settle_point(struct stp_comp *c, struct stp_dprobe *dp);
+/* pretty.c: $var$, $$vars and their kind become sprintf() */
+void stp_expand_pretty(struct stp_comp *c, struct stp_dprobe *dp);
 /* target.c: $variables */
 bool stp_target_exists(struct stp_comp *c, struct stp_dprobe *dp, const struct stp_expr *e);
 /* caps.c: sizes of strings, after types */

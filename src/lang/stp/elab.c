@@ -173,6 +173,48 @@ static bool find_points(struct stp_comp *c, struct stp_dprobe *dp)
 	return true;
 }
 
+/* What pp() says of a place that debug information knows: process("/bin/x").function("f@x.c:42") */
+static void name_point(struct stp_comp *c, const struct stp_point *pt, struct stp_dprobe *dp)
+{
+	const struct attach_point *p = dp->points.list.len == 1 ? dp->points.list.at[0] : NULL;
+	if (!p || !p->file || !p->func || !dp->spec.target || pt->ncomp < 2)
+		return;
+	struct stp_point named = *pt;
+	named.comp = arena_memdup(c->a, pt->comp, pt->ncomp * sizeof(*pt->comp));
+	for (unsigned i = 0; i < pt->ncomp; i++) {
+		struct stp_point_comp *comp = &named.comp[i];
+		bool is_place = str_eq(comp->name, "function") || str_eq(comp->name, "statement");
+		const char *text = is_place ? arena_printf(c->a, "%s@%s:%u", p->func, p->file, p->line)
+				   : str_eq(comp->name, "process") && comp->arg && comp->arg->kind == SE_STR ? p->target
+				   : str_eq(comp->name, "label")					     ? p->label
+														     : NULL;
+		if (!text)
+			continue;
+		comp->arg = arena_new(c->a, struct stp_expr);
+		*comp->arg = (struct stp_expr){.kind = SE_STR, .text = text, .str = text, .len = (uint32_t)strlen(text)};
+	}
+	dp->name = spell_point(c, &named, false);
+	dp->spec.spelling = dp->name;
+}
+
+/* A handler of its own for every point: their variables are in different places. */
+static unsigned add_each_point(struct stp_comp *c, struct context *x, const struct stp_point *pt, struct stp_dprobe *dp)
+{
+	unsigned n = (unsigned)dp->points.list.len;
+	for (unsigned i = 0; i < n; i++) {
+		struct stp_dprobe *one = arena_memdup(c->a, dp, sizeof(*dp));
+		one->points = (struct attach_points){0};
+		vec_push(&one->points.list, dp->points.list.at[i]);
+		one->args = probe_arguments(c->world, dp->points.list.at[i], c->a);
+		one->body = i ? assemble(c, x) : dp->body;
+		one->scope.tail = &one->scope.local;
+		name_point(c, pt, one);
+		stp_settle_point(c, one);
+		vec_push(&c->probes, one);
+	}
+	return n;
+}
+
 static unsigned add_derived(struct stp_comp *c, struct context *x, const struct stp_point *pt, struct stp_dprobe *found)
 {
 	struct stp_dprobe *dp = arena_memdup(c->a, found, sizeof(*found));
@@ -197,6 +239,10 @@ static unsigned add_derived(struct stp_comp *c, struct context *x, const struct 
 		dp->body = first;
 	}
 	dp->scope.tail = &dp->scope.local;
+	if (stp_needs_each_point(dp))
+		return add_each_point(c, x, pt, dp);
+	name_point(c, pt, dp);
+	stp_settle_point(c, dp);
 	vec_push(&c->probes, dp);
 	return 1;
 }

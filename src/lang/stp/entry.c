@@ -35,7 +35,11 @@ static bool is_parameter(const struct stp_dprobe *dp, const struct stp_expr *e)
 	bool in_kernel = dp->entry_event || dp->spec.kind == PK_KRETPROBE;
 	if (in_kernel && is_argument(e))
 		return true;
-	if (e->kind != SE_TARGET || !in_kernel || str_eq(e->text, "$return") || str_has_prefix(e->text, "$$"))
+	if (e->kind != SE_TARGET || str_eq(e->text, "$return") || str_has_prefix(e->text, "$$"))
+		return false;
+	if (dp->spec.kind == PK_URETPROBE)
+		return true;
+	if (!in_kernel)
 		return false;
 	if (dp->spec.kind == PK_KRETPROBE)
 		return true;
@@ -119,8 +123,16 @@ static struct stp_dprobe *entry_probe(struct stp_comp *c, struct stp_dprobe *ret
 	} else {
 		dp->spec.kind = ret->spec.kind == PK_URETPROBE ? PK_UPROBE : PK_KPROBE;
 	}
-	probe_expand(c->world, &dp->spec, c->a, c->diags, &dp->points);
-	stp_set_pids(dp);
+	if (dp->spec.kind == PK_UPROBE) { /* the entries of the very same functions */
+		for (size_t i = 0; i < ret->points.list.len; i++) {
+			struct attach_point *p = arena_memdup(c->a, ret->points.list.at[i], sizeof(*p));
+			p->kind = PK_UPROBE;
+			vec_push(&dp->points.list, p);
+		}
+	} else {
+		probe_expand(c->world, &dp->spec, c->a, c->diags, &dp->points);
+		stp_set_pids(dp);
+	}
 	stp_find_args(c, dp);
 	return dp;
 }

@@ -52,6 +52,7 @@ static void on_error(struct kit *k, enum runtime_error e, struct loc loc, void *
 	struct stp_lower *l = arg;
 	switch (e) {
 	case RT_DIV_BY_ZERO: stp_raise(l, loc, "division by 0"); break;
+	case RT_NO_ENTRY: stp_raise(l, loc, "the value was kept at the function's entry, and this call began before tracing"); break;
 	case RT_MAP_FULL: stp_raise(l, loc, l->overflow ? l->overflow : "Array overflow, check MAXMAPENTRIES"); break;
 	default: stp_raise(l, loc, "runtime error"); break;
 	}

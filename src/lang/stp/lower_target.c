@@ -9,6 +9,7 @@ struct walk { /* either a value in a register, or the address of one in memory *
 	struct type *type;
 	const struct field *field; /* of a bit-field */
 	enum addr_space as;
+	const struct dwarf_var *var; /* while still inside of it */
 };
 
 static unsigned width_of(const struct type *t)
@@ -21,11 +22,24 @@ static bool is_aggregate(const struct type *t)
 	return t->kind == TYPE_STRUCT || t->kind == TYPE_UNION || t->kind == TYPE_ARRAY || t->kind == TYPE_STR || t->kind == TYPE_BUF;
 }
 
+/* A variable may be kept in pieces, some of them nowhere. */
+static void check_parts(struct stp_lower *l, const struct walk *w, struct loc loc)
+{
+	bool bits = w->field && w->field->bit_width;
+	uint64_t bit = (uint64_t)w->offset * 8 + (bits ? w->field->bit_offset : 0);
+	if (w->var && !is_aggregate(w->type) &&
+	    kit_is_optimized_out(w->var->loc, bit, bits ? w->field->bit_width : w->type->size * 8ull))
+		stp_error(l->c, loc, "this part of '%s' is optimised out here [man error::dwarf]", w->var->name);
+}
+
 /* Reads the scalar that the walk stands at; a fault is an error of the script. */
 static ir_ref read_here(struct stp_lower *l, struct walk *w, struct loc loc)
 {
 	if (!w->in_memory)
 		return w->v;
+	check_parts(l, w, loc);
+	if (w->in_context && w->field && w->field->bit_width)
+		return kit_read_field(&l->kit, w->v, w->field, (uint32_t)w->offset, AS_BPF, loc);
 	if (w->in_context)
 		return ir_load(LB(l), w->v, w->offset, width_of(w->type), w->type->is_signed);
 	if (is_aggregate(w->type))
@@ -44,6 +58,23 @@ static void start(struct stp_lower *l, struct stp_expr *e, const struct stp_path
 	*w = (struct walk){.type = p->base, .as = AS_KERNEL};
 	if (e->kind == SE_CAST || e->kind == SE_DEREF) {
 		w->v = stp_lower_long(l, e->kid[0]);
+		return;
+	}
+	if (p->bad) { /* --skip-badvars */
+		w->v = stp_c(l, 0);
+		return;
+	}
+	if (p->mark_arg) {
+		w->v = kit_usdt_arg(&l->kit, l->kit.point->usdt_args, p->mark_arg - 1, e->loc);
+		return;
+	}
+	if (p->var) {
+		struct kit_located at = kit_locate(&l->kit, p->var->loc, type_mem_size(p->var->type), e->loc);
+		w->v = at.addr;
+		w->as = at.as;
+		w->in_memory = true;
+		w->in_context = at.as == AS_BPF;
+		w->var = p->var;
 		return;
 	}
 	const struct field *f = p->field;
@@ -70,6 +101,7 @@ static void follow(struct stp_lower *l, struct walk *w, const struct stp_step *s
 		w->v = read_here(l, w, loc);
 		w->in_memory = true;
 		w->in_context = false;
+		w->var = NULL;
 		w->offset = 0;
 		w->type = w->type->elem;
 	}

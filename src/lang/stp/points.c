@@ -120,6 +120,35 @@ static bool fill_function_name(struct stp_comp *c, const struct stp_expr *arg, s
 	return true;
 }
 
+/* FUNC[@FILE[:LINES|+N]]; LINES: N, N-M, * */
+static bool fill_pattern(struct stp_comp *c, const struct stp_expr *arg, struct stp_dprobe *dp)
+{
+	struct probe_spec *s = &dp->spec;
+	if (!fill_function_name(c, arg, dp) || arg->kind == SE_NUM)
+		return true;
+	const char *at = strchr(arg->str, '@'), *lines = at ? strrchr(at, ':') : NULL, *plus = at ? strrchr(at, '+') : NULL;
+	if (!at)
+		return true;
+	if (plus && plus > lines && plus[1] && strspn(plus + 1, "0123456789") == strlen(plus + 1))
+		lines = plus;
+	s->file = lines ? arena_strndup(c->a, at + 1, (size_t)(lines - at - 1)) : at + 1;
+	if (!*s->file)
+		s->file = NULL;
+	if (!lines)
+		return true;
+	char *end;
+	s->relative_lines = *lines == '+';
+	s->line = (uint32_t)strtoul(lines + 1, &end, 10);
+	if (*end == '-')
+		s->last_line = (uint32_t)strtoul(end + 1, &end, 10);
+	s->all_lines = str_eq(lines + 1, "*") || s->last_line;
+	if (*end && !str_eq(lines + 1, "*")) {
+		stp_error(c, dp->loc, "invalid line '%s' in a probe point (N, N-M, +N or *)", lines + 1);
+		return false;
+	}
+	return true;
+}
+
 static bool fill_kprobe(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
 {
 	if (m->narg > 1)
@@ -149,10 +178,28 @@ static bool fill_process(struct stp_comp *c, const struct stp_expr *arg, struct 
 	return true;
 }
 
+/* What a row of user-space functions says beside its pattern. */
+enum { INSTANCES = 7, STATEMENT = 8, NEAREST = 16, IN_LIBRARY = 32, EVERY = DWARF_INLINED | DWARF_CONCRETE };
+
 static bool fill_uprobe(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
 {
-	/* the last argument is the function */
-	return fill_process(c, m->narg > 1 ? m->arg[0] : NULL, dp) && fill_function_name(c, m->arg[m->narg - 1], dp);
+	/* the last argument is the function, the one before a library that the program loads */
+	bool in_library = f->number & IN_LIBRARY;
+	unsigned nfunc = 1 + in_library;
+	if (in_library)
+		dp->spec.target = m->arg[m->narg - 2]->str;
+	else if (!fill_process(c, m->narg > nfunc ? m->arg[0] : NULL, dp))
+		return false;
+	dp->spec.instances = (uint8_t)(f->number & INSTANCES);
+	dp->spec.statement = f->number & STATEMENT;
+	dp->spec.nearest = f->number & NEAREST;
+	return fill_pattern(c, m->arg[m->narg - 1], dp);
+}
+
+static bool fill_label(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
+{
+	dp->spec.label = m->arg[m->narg - 1]->str;
+	return fill_process(c, m->narg > 2 ? m->arg[0] : NULL, dp) && fill_pattern(c, m->arg[m->narg - 2], dp);
 }
 
 static bool fill_mark(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
@@ -225,6 +272,14 @@ static const int64_t SEC = 1000000000;
 	{where ".function(*).exported", kind, fill},                                               \
 	{where ".function(*).return", ret, fill},                                                  \
 	{where ".function(*).return.maxactive(N)", ret, fill}
+#define USER_FUNCTION(where, in)                                                                   \
+	{where ".function(*)", PK_UPROBE, fill_uprobe, (in) | EVERY},                              \
+	{where ".function(*).call", PK_UPROBE, fill_uprobe, (in) | DWARF_CONCRETE},                \
+	{where ".function(*).exported", PK_UPROBE, fill_uprobe, (in) | DWARF_CONCRETE | DWARF_EXTERNAL_ONLY}, \
+	{where ".function(S).inline", PK_UPROBE, fill_uprobe, (in) | DWARF_INLINED},               \
+	{where ".function(*).return", PK_URETPROBE, fill_uprobe, (in) | DWARF_CONCRETE},           \
+	{where ".statement(*)", PK_UPROBE, fill_uprobe, (in) | STATEMENT},                         \
+	{where ".statement(S).nearest", PK_UPROBE, fill_uprobe, (in) | STATEMENT | NEAREST}
 #define LIFE(suffix, n)                                                                            \
 	{"process." suffix, PK_TRACEPOINT, fill_life, n}, {"process(*)." suffix, PK_TRACEPOINT, fill_life, n}
 
@@ -253,8 +308,12 @@ static const struct stp_family families[] = {
 	{"__event(S)", PK_TRACEPOINT, fill_event},
 	FUNCTION("kernel", PK_KPROBE, PK_KRETPROBE, fill_kprobe),
 	FUNCTION("kprobe", PK_KPROBE, PK_KRETPROBE, fill_kprobe),
-	FUNCTION("process", PK_UPROBE, PK_URETPROBE, fill_uprobe),
-	FUNCTION("process(*)", PK_UPROBE, PK_URETPROBE, fill_uprobe),
+	USER_FUNCTION("process", 0),
+	USER_FUNCTION("process(*)", 0),
+	USER_FUNCTION("process.library(S)", IN_LIBRARY),
+	USER_FUNCTION("process(*).library(S)", IN_LIBRARY),
+	{"process.function(S).label(S)", PK_UPROBE, fill_label},
+	{"process(*).function(S).label(S)", PK_UPROBE, fill_label},
 	{"process.mark(S)", PK_USDT, fill_mark, 0},
 	{"process(*).mark(S)", PK_USDT, fill_mark, 1},
 	{"process.provider(S).mark(S)", PK_USDT, fill_mark, 2},

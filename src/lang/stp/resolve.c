@@ -343,6 +343,7 @@ void stp_resolve(struct stp_comp *c)
 			r.scope = &dp->scope;
 			stp_fold_defined(c, dp, dp->body);
 			stp_make_entry(c, dp);
+			stp_expand_pretty(c, dp);
 			resolve_stmt(&r, dp->body);
 		} else {
 			struct stp_func *f = c->reachable.at[nfunc++];

@@ -58,33 +58,39 @@ static void no_local(struct stp_comp *c, struct stp_dprobe *dp, const struct stp
 			buf_printf(&b, "%s$%s", b.len ? ", " : "", r->field[i].name);
 	if (b.len)
 		stp_error(c, e->loc, "unable to find target variable '$%s' (alternatives: %s)", name, buf_str(&b));
-	else if (dp && (dp->spec.kind == PK_UPROBE || dp->spec.kind == PK_URETPROBE || dp->spec.kind == PK_KPROBE || dp->spec.kind == PK_KRETPROBE))
-		stp_error(c, e->loc, "variables from debug information ($%s) are not supported yet; int_arg(n) and returnval() work without it", name);
+	else if (dp && dp->points.list.len && (dp->spec.kind == PK_UPROBE || dp->spec.kind == PK_URETPROBE))
+		stp_no_debug_variable(c, dp, e, name);
+	else if (dp && (dp->spec.kind == PK_KPROBE || dp->spec.kind == PK_KRETPROBE))
+		stp_error(c, e->loc, "the kernel's BTF does not know $%s here; int_arg(n) and returnval() work without it", name);
 	else
 		stp_error(c, e->loc, "unresolved target-symbol expression");
 	buf_free(&b);
 }
 
 /* The type that the path starts from; NULL after a diagnostic. */
-static struct type *base_type(struct stp_comp *c, struct stp_dprobe *dp, const struct stp_expr *e, const struct field **f_ret)
+static struct type *base_type(struct stp_comp *c, struct stp_dprobe *dp, const struct stp_expr *e, struct stp_path *p)
 {
-	*f_ret = NULL;
 	if (e->kind == SE_CAST) {
-		struct type *t = stp_type_by_name(c, e->text);
+		struct type *t = stp_cast_type(c, dp, e);
 		if (!t)
 			stp_error(c, e->loc, "type definition '%s' not found in '%s'", e->text, e->text2 ? e->text2 : "kernel");
-		return t ? type_ptr(c->a, t, AS_KERNEL) : NULL;
+		return t ? type_ptr(c->a, t, t->as ? t->as : AS_KERNEL) : NULL;
 	}
 	if (e->kind == SE_DEREF) {
 		if (!e->kid[0]->pointee)
 			return NULL;
-		return type_ptr(c->a, e->kid[0]->pointee, AS_KERNEL);
+		return type_ptr(c->a, e->kid[0]->pointee, e->kid[0]->pointee->as ? e->kid[0]->pointee->as : AS_KERNEL);
 	}
 	const char *name = e->kind == SE_ATVAR ? e->text : e->text + 1;
-	*f_ret = argument(dp, name);
-	if (!*f_ret)
+	bool failed = false;
+	if (stp_debug_variable(c, dp, e, p, &failed))
+		return p->base;
+	if (failed)
+		return NULL;
+	p->field = argument(dp, name);
+	if (!p->field)
 		no_local(c, dp, e, name);
-	return *f_ret ? (*f_ret)->type : NULL;
+	return p->field ? p->field->type : NULL;
 }
 
 static const char *members(struct stp_comp *c, struct type *t)
@@ -131,7 +137,7 @@ static struct type *step(struct stp_comp *c, struct type *t, const struct stp_me
 bool stp_target_path(struct stp_comp *c, struct stp_dprobe *dp, const struct stp_expr *e, struct stp_path *p)
 {
 	*p = (struct stp_path){0};
-	p->base = p->type = base_type(c, dp, e, &p->field);
+	p->base = p->type = base_type(c, dp, e, p);
 	p->step = arena_array(c->a, struct stp_step, e->ncomp + 1);
 	for (unsigned i = 0; p->type && i < e->ncomp; i++) {
 		if (e->comp[i].pretty) {

@@ -3,6 +3,9 @@
  */
 #pragma once
 
+#include <stdlib.h>
+
+#include "lang/kit.h"
 #include "lang/stp/comp.h"
 
 struct stp_step {
@@ -13,6 +16,9 @@ struct stp_step {
 };
 struct stp_path {
 	const struct field *field; /* of the probe's arguments; NULL: an expression */
+	const struct dwarf_var *var; /* from debug information */
+	unsigned mark_arg;	     /* argument of a mark, from 1 */
+	bool bad;		     /* cannot be read, and is 0 by --skip-badvars */
 	struct type *base, *type;
 	struct stp_step *step;
 	unsigned nstep;
@@ -21,3 +27,9 @@ struct stp_path {
 bool stp_target_path(struct stp_comp *c, struct stp_dprobe *dp, const struct stp_expr *e, struct stp_path *p);
 struct type *stp_target_pointee(const struct stp_path *p, const struct stp_expr *e);
 struct type *stp_type_by_name(struct stp_comp *c, const char *name);
+/* debug_vars.c: fills p for a $variable or @var; false: there is none of that name, or *failed after a diagnostic. */
+bool stp_debug_variable(struct stp_comp *c, struct stp_dprobe *dp, const struct stp_expr *e, struct stp_path *p, bool *failed);
+void stp_no_debug_variable(struct stp_comp *c, struct stp_dprobe *dp, const struct stp_expr *e, const char *name);
+struct probe_args *stp_debug_variables(struct stp_comp *c, struct stp_dprobe *dp); /* NULL: nothing is known */
+/* The type that @cast names: in its module, in the probe's program, in the kernel. */
+struct type *stp_cast_type(struct stp_comp *c, struct stp_dprobe *dp, const struct stp_expr *e);

@@ -6,7 +6,6 @@ use std::hint::black_box;
 pub static mut SEQ: i64 = 0;
 
 macro_rules! step { () => { unsafe { let p = std::ptr::addr_of_mut!(SEQ); p.write_volatile(p.read_volatile() + 1) } } }
-macro_rules! mark { () => { unsafe { asm!("nop") } } }
 fn seq() -> i64 { unsafe { std::ptr::addr_of!(SEQ).read_volatile() } }
 
 struct Point { x: i32, y: i64 }
@@ -15,7 +14,7 @@ struct Point { x: i32, y: i64 }
 fn numbers(a: i8, b: u16, c: i32, d: u64) -> i64 {
     let sum = a as i64 + b as i64 + c as i64;
     step!();
-    mark!(); // @numbers a:d b:d c:d d:d sum:d
+    unsafe { asm!("nop") } // @numbers a:d b:d c:d d:d sum:d
     println!("numbers {} a={} b={} c={} d={} sum={}", seq(), a, b, c, d, sum);
     sum + d as i64
 }
@@ -25,7 +24,7 @@ fn references(p: &Point, n: &mut i32) -> i64 {
     *n += p.x;
     let both = p.y + *n as i64;
     step!();
-    mark!(); // @references p->x:d p->y:d *n:d both:d
+    unsafe { asm!("nop") } // @references p->x:d p->y:d *n:d both:d
     println!("references {} p->x={} p->y={} *n={} both={}", seq(), p.x, p.y, *n, both);
     both
 }
@@ -36,7 +35,7 @@ fn slices(s: &[i32], t: &str) -> usize {
     for v in s.iter() { total += *v; }
     let len = t.len();
     step!();
-    mark!(); // @slices s.length:d total:d len:d t.length:d
+    unsafe { asm!("nop") } // @slices s.length:d total:d len:d t.length:d
     println!("slices {} s.length={} total={} len={} t.length={}", seq(), s.len(), total, len, t.len());
     len + total as usize
 }
@@ -45,7 +44,7 @@ fn slices(s: &[i32], t: &str) -> usize {
 fn by_value(p: Point, by: i32) -> i64 {
     let moved = Point { x: p.x + by, y: p.y * 2 };
     step!();
-    mark!(); // @by_value p.x:d p.y:d by:d moved.x:d moved.y:d
+    unsafe { asm!("nop") } // @by_value p.x:d p.y:d by:d moved.x:d moved.y:d
     println!("by_value {} p.x={} p.y={} by={} moved.x={} moved.y={}", seq(), p.x, p.y, by, moved.x, moved.y);
     black_box(moved.y + moved.x as i64)
 }

@@ -1,0 +1,191 @@
+/*
+ * debug_vars.c - $variables that debug information knows: parameters, locals and globals at a user probe, $return, arguments
+ * of marks, and types by name in the traced program.
+ */
+#include "lang/stp/target.h"
+
+static bool is_user(const struct stp_dprobe *dp)
+{
+	return dp && (dp->spec.kind == PK_UPROBE || dp->spec.kind == PK_URETPROBE || dp->spec.kind == PK_USDT);
+}
+
+static const struct attach_point *point_of(const struct stp_dprobe *dp)
+{
+	return dp->points.list.len ? dp->points.list.at[0] : NULL;
+}
+
+struct probe_args *stp_debug_variables(struct stp_comp *c, struct stp_dprobe *dp)
+{
+	if (!dp->vars && is_user(dp) && dp->spec.kind != PK_URETPROBE && point_of(dp))
+		dp->vars = probe_locals(c->world, point_of(dp), c->a);
+	return dp->vars;
+}
+
+/* --- does a handler ask where it is? ------------------------------------------------------------------------------ */
+
+static void look_for_names(struct stp_expr *e, void *arg)
+{
+	static const char *const calls[] = {"pp", "probefunc", "ppfunc"};
+	bool *found = arg;
+	*found |= e->kind == SE_TARGET || e->kind == SE_ATVAR;
+	for (size_t i = 0; e->kind == SE_CALL && i < ARRAY_SIZE(calls); i++)
+		*found |= str_eq(e->text, calls[i]);
+}
+
+static void look_for_variables(struct stp_expr *e, void *arg)
+{
+	*(bool *)arg |= e->kind == SE_TARGET || e->kind == SE_ATVAR;
+}
+
+bool stp_needs_each_point(const struct stp_dprobe *dp)
+{
+	bool found = false;
+	if (!is_user(dp) || dp->points.list.len < 2)
+		return false;
+	stp_walk_stmt(dp->body, look_for_names, &found);
+	return found;
+}
+
+void stp_settle_point(struct stp_comp *c, struct stp_dprobe *dp)
+{
+	bool found = false;
+	if (dp->spec.kind != PK_UPROBE || dp->points.list.len != 1)
+		return;
+	stp_walk_stmt(dp->body, look_for_variables, &found);
+	if (found)
+		probe_move_to_body(c->world, dp->points.list.at[0]);
+}
+
+/* --- variables ------------------------------------------------------------------------------------------------------- */
+
+/* "name@file.c" -> its parts */
+static const char *split_file(struct stp_comp *c, const char *text, const char **file)
+{
+	const char *at = strchr(text, '@');
+	*file = at ? at + 1 : NULL;
+	return at ? arena_strndup(c->a, text, (size_t)(at - text)) : text;
+}
+
+/* A module that @var names must be the probe's own file: where others are loaded is not known. */
+static bool is_own_module(struct stp_comp *c, const struct stp_dprobe *dp, const struct stp_expr *e)
+{
+	struct str_list paths = {0};
+	if (!e->text2)
+		return true;
+	struct err *err = elf_resolve_path(c->world, e->text2, &paths);
+	bool same = !err && paths.list.len && str_eq(paths.list.at[0], point_of(dp)->target);
+	err_free(err);
+	vec_free(&paths.list);
+	if (!same)
+		stp_error(c, e->loc, "variables of '%s' cannot be read here: it is not the file of this probe", e->text2);
+	return same;
+}
+
+static bool use(struct stp_comp *c, const struct stp_expr *e, const struct dwarf_var *v, struct stp_path *p)
+{
+	type_complete(v->type, c->a);
+	p->var = v;
+	p->base = v->type;
+	p->bad = !v->loc;
+	if (!v->loc && !c->in->skip_badvars)
+		stp_error(c, e->loc, "variable '%s' %s [man error::dwarf]", v->name, v->missing);
+	return v->loc || c->in->skip_badvars;
+}
+
+/* argN of a mark, as its note describes it. */
+static bool mark_argument(struct stp_comp *c, const struct stp_dprobe *dp, const char *name, struct stp_path *p)
+{
+	char *end;
+	unsigned long n = str_has_prefix(name, "arg") ? strtoul(name + 3, &end, 10) : 0;
+	int size;
+	if (!n || *end || !kit_usdt_arg_size(point_of(dp)->usdt_args, (unsigned)n - 1, &size))
+		return false;
+	p->mark_arg = (unsigned)n;
+	p->base = type_int((uint32_t)abs(size), size < 0);
+	return true;
+}
+
+static const struct dwarf_var *among(const struct dwarf_var **list, uint32_t n, const char *name)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (str_eq(list[i]->name, name))
+			return list[i];
+	return NULL;
+}
+
+bool stp_debug_variable(struct stp_comp *c, struct stp_dprobe *dp, const struct stp_expr *e, struct stp_path *p, bool *failed)
+{
+	const char *file = NULL, *name = e->kind == SE_ATVAR ? split_file(c, e->text, &file) : e->text + 1;
+	const struct dwarf_var *v = NULL;
+	*failed = false;
+	if (!is_user(dp) || !point_of(dp))
+		return false;
+	if (dp->spec.kind == PK_USDT && mark_argument(c, dp, name, p))
+		return true;
+	if (e->kind == SE_ATVAR && !is_own_module(c, dp, e)) {
+		*failed = true;
+		return false;
+	}
+	struct probe_args *vars = stp_debug_variables(c, dp);
+	if (dp->spec.kind == PK_URETPROBE && str_eq(name, "return"))
+		v = dp->args ? dp->args->ret_var : NULL;
+	else if (vars && !file)
+		v = among(vars->var, vars->record->nfield, name);
+	if (!v && vars && !file)
+		v = among(vars->missing, vars->nmissing, name);
+	if (!v && !str_eq(name, "return"))
+		v = probe_global(c->world, point_of(dp), name, file, c->a);
+	if (!v)
+		return false;
+	*failed = !use(c, e, v, p);
+	return !*failed;
+}
+
+void stp_no_debug_variable(struct stp_comp *c, struct stp_dprobe *dp, const struct stp_expr *e, const char *name)
+{
+	const char *why = NULL;
+	struct probe_args *vars = stp_debug_variables(c, dp);
+	struct buf b = {0};
+	if (!probe_dwarf(c->world, point_of(dp), &why)) {
+		stp_error(c, e->loc, "unable to find local '%s': %s; int_arg(n) and returnval() work without it", name, why);
+		return;
+	}
+	for (uint32_t i = 0; vars && i < vars->record->nfield; i++)
+		buf_printf(&b, "%s$%s", b.len ? ", " : "", vars->record->field[i].name);
+	for (uint32_t i = 0; vars && i < vars->nmissing; i++)
+		buf_printf(&b, "%s$%s", b.len ? ", " : "", vars->missing[i]->name);
+	stp_error(c, e->loc, b.len ? "unable to find local '%s', [man error::dwarf] near pc 0x%llx in %s (alternatives: %s)"
+				     : "unable to find local '%s', [man error::dwarf] near pc 0x%llx in %s%s", name,
+		  (unsigned long long)point_of(dp)->address, point_of(dp)->func ? point_of(dp)->func : "?", buf_str(&b));
+	buf_free(&b);
+}
+
+/* --- types ---------------------------------------------------------------------------------------------------------------- */
+
+static struct type *type_in(struct stp_comp *c, const char *path, const char *name)
+{
+	struct elf_file *f;
+	struct err *err = elf_open(c->world, path, &f);
+	struct dwarf *d = err ? NULL : elf_dwarf(f, NULL);
+	err_free(err);
+	return d ? dwarf_type_by_name(d, name) : NULL;
+}
+
+struct type *stp_cast_type(struct stp_comp *c, struct stp_dprobe *dp, const struct stp_expr *e)
+{
+	struct type *t = NULL;
+	bool kernel = e->text2 && str_has_prefix(e->text2, "kernel");
+	/* one module after the other, with colons between them */
+	_cleanup_free_ char *modules = e->text2 && !kernel ? xstrdup(e->text2) : NULL;
+	char *save = NULL;
+	for (char *m = modules ? strtok_r(modules, ":", &save) : NULL; m && !t; m = strtok_r(NULL, ":", &save)) {
+		struct str_list paths = {0};
+		err_free(elf_resolve_path(c->world, m, &paths));
+		if (paths.list.len)
+			t = type_in(c, paths.list.at[0], e->text);
+		vec_free(&paths.list);
+	}
+	if (!t && !e->text2 && is_user(dp) && point_of(dp))
+		t = type_in(c, point_of(dp)->target, e->text);
+	return t ? t : stp_type_by_name(c, e->text);
+}
