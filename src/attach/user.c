@@ -52,6 +52,7 @@ struct err *user_run(struct session *s, struct running *r)
 	u.cpu = cpu >= 0 && (unsigned)cpu < s->prog->ncpus ? (unsigned)cpu : 0;
 	u.is_region = arena_array(u.arena, bool, s->prog->map.len + 1);
 	e = bpf_vm_run(r->code->image, &ops, ctx, sizeof(ctx), &ret);
+	user_unlock(&u);
 	user_flush(&u, true);
 	run_free(&u);
 	return e ? err_note(e, "running %s", r->probe->name) : NULL;

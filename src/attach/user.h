@@ -41,6 +41,8 @@ struct user_run {
 	VEC(struct user_reservation) reserved;
 	VEC(struct user_snapshot) snapshots;
 	VEC(void *) frames;
+	bool holds_lock; /* of lang/kit_lock.c */
+	int policy;      /* of scheduling, before it was taken */
 	struct err *err; /* a helper's failure that ends the run */
 };
 
@@ -51,6 +53,9 @@ struct err *user_helper(struct bpf_vm *vm, void *arg, int32_t id, const uint64_t
 /* Bytes of this process that a handler names: false on a bad address, never a fault. */
 bool user_get(void *dst, uint64_t addr, size_t n);
 bool user_put(uint64_t addr, const void *src, size_t n);
+
+/* user_helpers.c: gives the lock back, also after a run that failed */
+void user_unlock(struct user_run *u);
 
 /* user_format.c: bpf_snprintf() */
 int64_t user_snprintf(const uint64_t v[5]);

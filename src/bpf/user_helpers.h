@@ -40,6 +40,12 @@ enum user_helper {
 	 */
 	UH_FRAME_PUSH,
 	UH_FRAME_POP, /* u64 frame_pop(): gives the newest frame back */
+	/*
+	 * u64 lock(), u64 unlock(): the lock of lang/kit_lock.c.  Handlers in the kernel wait for who holds it,
+	 * so the holder runs with real-time priority where that is allowed.
+	 */
+	UH_LOCK,
+	UH_UNLOCK,
 	/* u64 random(max): a random number below max, 0 when max is 0. */
 	UH_RANDOM,
 	/* u64 symbol(addr, what, dst, cap): a kernel address as text, see enum user_symbol; padded with zeroes. */

@@ -1,10 +1,11 @@
 /*
  * kit_lock.c - one lock for handlers that must not run at the same time.
  *
- * It is a word of the program's data: 0, or the owner (1 + number of its CPU; user space: ~0).  A handler that finds it taken waits,
- * but not for ever: its event is then skipped and counted.  A handler that interrupted the owner on its own CPU must not
- * wait at all.
+ * It is a word of the program's data: 0, or its owner, a thread on a CPU (user space: ~0).  A handler that finds it taken waits, but not
+ * for ever: its event is then skipped and counted.  A handler that interrupted the owner must not wait at all: it finds its own thread
+ * and CPU there.
  */
+#include "bpf/user_helpers.h"
 #include "lang/kit_internal.h"
 
 enum {
@@ -68,9 +69,34 @@ static void wait(struct kit *k, struct kit_local *me)
 	H(k, BPF_FUNC_loop, C(k, WAIT_ROUNDS), ir_fnaddr(B(k), fn), record, C(k, 0));
 }
 
+/* 1 + thread << 16 + CPU */
+static ir_ref owner_here(struct kit *k)
+{
+	ir_ref thread = ir_bini(B(k), IR_SHL, kit_pid_tgid(k), 16);
+	return ir_bin(B(k), IR_ADD, thread, ir_bini(B(k), IR_ADD, kit_cpu(k), 1));
+}
+
 static ir_ref is_held(struct kit *k)
 {
 	return ir_load(B(k), kit_local_addr(k, k->frame->root->locked), 0, 8, false);
+}
+
+/* In the kernel: take it, or wait for it, or skip the event. */
+static void lock_in_kernel(struct kit *k)
+{
+	struct kit_local *me = kit_local(k, 8);
+	ir_ref owner = owner_here(k);
+	ir_store(B(k), kit_local_addr(k, me), 0, 8, owner);
+	ir_ref old = try_lock(k, owner);
+	uint32_t taken = kit_if_unlikely(k, ir_bini(B(k), IR_NE, old, 0));
+	uint32_t other = kit_if(k, ir_bin(B(k), IR_NE, old, ir_load(B(k), kit_local_addr(k, me), 0, 8, false)));
+	wait(k, me);
+	kit_endif(k, other);
+	uint32_t lost = kit_if_unlikely(k, ir_bini(B(k), IR_EQ, is_held(k), 0));
+	kit_count(k, k->prog->unlocked_offset, 1);
+	kit_return(k, 0);
+	kit_endif(k, lost);
+	kit_endif(k, taken);
 }
 
 void kit_lock(struct kit *k)
@@ -81,19 +107,13 @@ void kit_lock(struct kit *k)
 	uint32_t done = ir_block_new(B(k), "locked"), take = ir_block_new(B(k), "lock");
 	ir_br(B(k), is_held(k), done, take);
 	ir_at(B(k), take);
-	struct kit_local *me = kit_local(k, 8);
-	ir_ref owner = k->kind == PROG_USER ? C(k, -1) : ir_bini(B(k), IR_ADD, kit_cpu(k), 1);
-	ir_store(B(k), kit_local_addr(k, me), 0, 8, owner);
-	ir_ref old = try_lock(k, owner);
-	uint32_t taken = kit_if_unlikely(k, ir_bini(B(k), IR_NE, old, 0));
-	uint32_t mine = kit_if(k, ir_bin(B(k), IR_NE, old, ir_load(B(k), kit_local_addr(k, me), 0, 8, false)));
-	wait(k, me);
-	kit_endif(k, mine);
-	uint32_t lost = kit_if_unlikely(k, ir_bini(B(k), IR_EQ, is_held(k), 0));
-	kit_count(k, k->prog->unlocked_offset, 1);
-	kit_return(k, 0);
-	kit_endif(k, lost);
-	kit_endif(k, taken);
+	if (k->kind == PROG_USER) {
+		(void)lock_word(k);
+		H0(k, UH_LOCK);
+		ir_store(B(k), kit_local_addr(k, root->locked), 0, 8, C(k, 1));
+	} else {
+		lock_in_kernel(k);
+	}
 	ir_jmp(B(k), done);
 	ir_at(B(k), done);
 }
@@ -103,7 +123,10 @@ void kit_unlock(struct kit *k)
 	if (!k->frame->root->locked)
 		return;
 	uint32_t end = kit_if(k, is_held(k));
-	ir_atomic(B(k), IR_ATOMIC_XCHG, lock_word(k), 0, 8, C(k, 0), 0);
+	if (k->kind == PROG_USER)
+		H0(k, UH_UNLOCK);
+	else
+		ir_atomic(B(k), IR_ATOMIC_XCHG, lock_word(k), 0, 8, C(k, 0), 0);
 	ir_store(B(k), kit_local_addr(k, k->frame->root->locked), 0, 8, C(k, 0));
 	kit_endif(k, end);
 }

@@ -73,7 +73,10 @@ class Maker:
             return v, lambda e: e[v]
         if kind in (4, 5, 6):
             op = r.choice(list(BINARY))
-            (a, f), (b, g) = self.number(depth - 1), self.number(depth - 1)
+            # counts of shifts are variables: constants follow other rules
+            (a, f), (b, g) = self.number(depth - 1), self.number(0 if op[0] in "<>" else depth - 1)
+            while op[0] in "<>" and not b[0].isalpha():
+                b, g = self.number(0)
             return f"({a} {op} {b})", lambda e: BINARY[op](f(e), g(e))
         if kind == 7:
             op = r.choice(list(COMPARE))
@@ -158,7 +161,7 @@ class Maker:
             v, (a, f) = r.choice(["s0", "s1", "S@"]), self.string()
             return f"{v} = {a}", lambda e: e.__setitem__(v, f(e))
         if kind == 3:
-            v, op, (a, f) = r.choice(["x0", "x1", "G@"]), r.choice(["+", "-", "*", "&", "|", "^", "<<", ">>", "/", "%"]), self.number(2)
+            v, op, (a, f) = r.choice(["x0", "x1", "G@"]), r.choice(["+", "-", "*", "&", "|", "^", "/", "%"]), self.number(2)
             return f"{v} {op}= {a}", lambda e: e.__setitem__(v, BINARY[op](*reversed((f(e), e[v]))))
         if kind == 4:
             (k, h), op, (a, f) = self.key(), r.choice(["=", "+=", "-=", "++"]), self.number(2)

@@ -61,6 +61,8 @@ struct stp_comp {
 	bool changed;
 	bool final_round;
 	int64_t max_errors;
+	int64_t max_action;  /* rounds of one loop; 0: the defaults of lower_flow.c */
+	int64_t max_nesting; /* calls of functions that call themselves; 0: the default */
 	int64_t gmtoff; /* seconds west of UTC */
 	const char *zone;
 	unsigned nentries; /* @entry variables made */

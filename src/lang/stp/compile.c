@@ -179,6 +179,10 @@ static void read_defines(struct stp_comp *c)
 			c->max_errors = v;
 		else if (str_has_prefix(d, "HIST_ELISION="))
 			o->hist_elision = v;
+		else if ((str_has_prefix(d, "MAXACTION=") || str_has_prefix(d, "MAXACTION_INTERRUPTIBLE=")) && v > 0)
+			c->max_action = v;
+		else if (str_has_prefix(d, "MAXNESTING=") && v > 0)
+			c->max_nesting = v;
 	}
 }
 

@@ -1,6 +1,12 @@
 /* fold.c - constants: what can be computed before anything runs. */
 #include "lang/stp/comp.h"
 
+/* Counts that are constants are clamped, where those at run time are masked: 1 << -1 is 1, x << y with y -1 is x << 63. */
+static unsigned shift_count(int64_t n)
+{
+	return n < 0 ? 0 : (unsigned)n & 63;
+}
+
 static bool fold_long(const char *op, int64_t x, int64_t y, int64_t *r)
 {
 	uint64_t ux = (uint64_t)x, uy = (uint64_t)y;
@@ -23,9 +29,9 @@ static bool fold_long(const char *op, int64_t x, int64_t y, int64_t *r)
 	else if (str_eq(op, "^"))
 		*r = x ^ y;
 	else if (str_eq(op, "<<"))
-		*r = (int64_t)(ux << (uy & 63));
+		*r = (int64_t)(ux << shift_count(y));
 	else if (str_eq(op, ">>"))
-		*r = x >> (uy & 63);
+		*r = x >> shift_count(y);
 	else if (str_eq(op, ">>>"))
 		*r = (int64_t)(ux >> (uy & 63));
 	else
@@ -80,6 +86,8 @@ static void fold(struct stp_expr *e, void *arg)
 	case SE_BINARY:
 		if (both(e, SE_NUM) && fold_long(e->op, e->kid[0]->num, e->kid[1]->num, &v))
 			become_num(e, v);
+		else if (e->kid[1]->kind == SE_NUM && e->kid[1]->num <= 0 && (str_eq(e->op, "<<") || str_eq(e->op, ">>")))
+			*e = *e->kid[0];
 		break;
 	case SE_COMPARE:
 		if (both(e, SE_NUM))

@@ -38,6 +38,7 @@ struct stp_loop {
 };
 struct stp_inline {
 	struct stp_func *func;
+	struct loc loc; /* of the call; none in a function that calls itself */
 	struct kit_local *ret;
 	struct stp_exit *exit;
 	struct stp_inline *outer;

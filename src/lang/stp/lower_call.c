@@ -65,9 +65,9 @@ static void restore_storage(const struct stp_func *f, struct kit_local *const *k
 		v->storage = *kept++;
 }
 
-static struct stp_value call_inline(struct stp_lower *l, struct stp_func *f, const struct stp_value *arg)
+static struct stp_value call_inline(struct stp_lower *l, struct stp_func *f, const struct stp_value *arg, struct loc loc)
 {
-	struct stp_inline call = {.func = f, .outer = l->call};
+	struct stp_inline call = {.func = f, .loc = loc, .outer = l->call};
 	struct kit_local **kept = keep_storage(l, f);
 	stp_declare(l, &f->scope);
 	if (f->ret.type != ST_UNKNOWN)
@@ -106,7 +106,7 @@ static struct stp_value call_script(struct stp_lower *l, struct stp_expr *e)
 						     : "the handler calls too many functions (at '%s')", f->name);
 		return no_result(l, f);
 	}
-	return call_inline(l, f, arg);
+	return call_inline(l, f, arg, e->loc);
 }
 
 struct stp_value stp_lower_call(struct stp_lower *l, struct stp_expr *e)

@@ -3,8 +3,9 @@
 #include "lang/stp/lower.h"
 
 enum {
-	MAX_KERNEL_ROUNDS = 10000,  /* MAXACTION: SystemTap's own limit on statements */
+	MAX_KERNEL_ROUNDS = 10000,  /* SystemTap's own limit on statements */
 	MAX_USER_ROUNDS = 10000000, /* user space may take longer, but must end */
+	BPF_MAX_LOOPS = 1 << 23,
 };
 
 uint32_t stp_if(struct stp_lower *l, ir_ref cond)
@@ -91,17 +92,33 @@ static void want_pending(struct stp_lower *l)
 
 /* --- errors ---------------------------------------------------------------------------------------------------- */
 
-/* A format and " near operator '/' at FILE:LINE:COLUMN", whose % are doubled. */
+static void add_place(struct stp_lower *l, struct loc loc, struct buf *b)
+{
+	stp_tok_describe(loc, b);
+	struct line_col at = source_walk(&l->c->line, loc.src, loc.begin);
+	buf_printf(b, " at %s:%u:%u", loc.src->name, at.line, at.col);
+}
+
+/*
+ * A format and " near operator '/' at FILE:LINE:COLUMN", the calls that led there, and the probe (handler-error.h of SystemTap's
+ * runtime).  % are doubled.
+ */
 const char *stp_near_text(struct stp_lower *l, const char *fmt, struct loc loc)
 {
 	struct buf b = {0}, plain = {0};
 	buf_puts(&b, fmt);
 	if (loc.src) {
 		buf_puts(&plain, " near ");
-		stp_tok_describe(loc, &plain);
-		struct line_col at = source_walk(&l->c->line, loc.src, loc.begin);
-		buf_printf(&plain, " at %s:%u:%u", loc.src->name, at.line, at.col);
+		add_place(l, loc, &plain);
 	}
+	for (const struct stp_inline *call = l->call; call; call = call->outer) {
+		if (!call->loc.src)
+			continue;
+		buf_puts(&plain, " (called from ");
+		add_place(l, call->loc, &plain);
+		buf_putc(&plain, ')');
+	}
+	buf_printf(&plain, " in probe %s", l->dp->name);
 	for (size_t i = 0; i < plain.len; i++)
 		buf_printf(&b, plain.data[i] == '%' ? "%%%%" : "%c", plain.data[i]);
 	const char *s = arena_strdup(l->c->a, buf_str(&b));
@@ -221,7 +238,7 @@ static void count_round(struct stp_lower *l, struct loc loc)
 	ir_store(LB(l), at, 0, 8, n);
 	struct stp_try *try = l->try;
 	l->try = NULL;
-	stp_raise_if(l, ir_bin(LB(l), IR_ULT, stp_c(l, MAX_USER_ROUNDS), n), loc, "MAXACTION exceeded");
+	stp_raise_if(l, ir_bin(LB(l), IR_ULT, stp_c(l, l->c->max_action ? l->c->max_action : MAX_USER_ROUNDS), n), loc, "MAXACTION exceeded");
 	l->try = try;
 }
 
@@ -281,6 +298,12 @@ static void for_step(struct kit *k, void *arg)
 		stp_lower_expr(f->l, f->s->step);
 }
 
+/* -DMAXACTION=N */
+static uint32_t kernel_rounds(const struct stp_lower *l)
+{
+	return l->c->max_action ? (uint32_t)MIN(l->c->max_action, (int64_t)BPF_MAX_LOOPS) : MAX_KERNEL_ROUNDS;
+}
+
 static void callback_for(struct stp_lower *l, struct stp_stmt *s)
 {
 	want_pending(l);
@@ -289,7 +312,7 @@ static void callback_for(struct stp_lower *l, struct stp_stmt *s)
 	enter_loop(l, &loop);
 	l->depth++;
 	ir_store(LB(l), kit_local_addr(&l->kit, f.ended), 0, 8, stp_c(l, 0));
-	kit_loop_while(&l->kit, for_cond, for_body, for_step, &f, MAX_KERNEL_ROUNDS);
+	kit_loop_while(&l->kit, for_cond, for_body, for_step, &f, kernel_rounds(l));
 	l->depth--;
 	l->loop = loop.outer;
 	finish_jumps(l);

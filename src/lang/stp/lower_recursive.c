@@ -155,7 +155,7 @@ struct stp_value stp_call_recursive(struct stp_lower *l, struct stp_func *f, con
 {
 	struct stp_sub *s = sub_of(l, f);
 	ir_ref frame = kit_sub_next(&l->kit);
-	ir_ref fits = kit_sub_fits(&l->kit, frame, MAX_NESTING);
+	ir_ref fits = kit_sub_fits(&l->kit, frame, l->c->max_nesting ? (uint32_t)MIN(l->c->max_nesting, INT64_C(256)) : MAX_NESTING);
 	stp_raise_if(l, ir_bini(LB(l), IR_EQ, fits, 0), loc, "MAXNESTING exceeded");
 	give_arguments(l, f, frame, arg);
 	kit_sub_call(&l->kit, s->fn, frame);
