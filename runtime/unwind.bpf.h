@@ -94,7 +94,7 @@ RT_GLOBAL(un) u64 uw_enter_map(struct uw *u, u64 pc)
 	return UW_GO;
 }
 
-RT_GLOBAL(nnn) u64 uw_rule_number(u64 seg, u64 table, u64 off)
+static __attribute__((always_inline)) u64 uw_rule_number(u64 seg, u64 table, u64 off)
 {
 	u32 *w = uw_seg((u32)seg);
 
@@ -106,6 +106,42 @@ static __attribute__((always_inline)) struct uw_rule *uw_rule(u64 id)
 	return (struct uw_rule *)V_uw_rules + (id & (UW_RULES - 1));
 }
 
+/* --- the stack --------------------------------------------------------------------------------------------- */
+
+/*
+ * The word at `at` to u->value, and what is above it to the window: from the word below on, where a frame pointer is
+ * saved.
+ */
+RT_GLOBAL(un) u64 uw_refill(struct uw *u, u64 at)
+{
+	if (!u)
+		return UW_STOP;
+	if (!bpf_probe_read_user(u->window, UW_WINDOW, (const void *)(at - 8))) {
+		u->window_at = at - 8;
+		u->value = u->window[1];
+		return UW_GO;
+	}
+	u->window_at = 0;
+	if (bpf_probe_read_user(&u->value, 8, (const void *)at))
+		return uw_stop(u, UW_FAULT);
+	return UW_GO;
+}
+
+/* The word at an address of the stack, to *ret. */
+static __attribute__((always_inline)) u64 uw_word(struct uw *u, u64 at, u64 *ret)
+{
+	u64 off = at - u->window_at;
+
+	if (off > UW_WINDOW - 8 || off % 8) {
+		u64 stop = uw_refill(u, at);
+
+		*ret = u->value;
+		return stop;
+	}
+	*ret = u->window[off / 8 % (UW_WINDOW / 8)];
+	return UW_GO;
+}
+
 /* --- registers --------------------------------------------------------------------------------------------- */
 
 /* Reads the frame pointer of the current frame, which was put off until a rule needs it. */
@@ -113,12 +149,14 @@ RT_GLOBAL(u) u64 uw_read_fp(struct uw *u)
 {
 	if (!u)
 		return UW_STOP;
-	u64 at = u->fp_at;
+	u64 at = u->fp_at, off = at - u->window_at;
+	u->fp_at = 0;
 	if (at == 1)
 		return uw_stop(u, UW_BAD_RULE);
-	if (bpf_probe_read_user(&u->fp, 8, (const void *)at))
+	if (off <= UW_WINDOW - 8 && off % 8 == 0)
+		u->fp = u->window[off / 8 % (UW_WINDOW / 8)];
+	else if (bpf_probe_read_user(&u->fp, 8, (const void *)at))
 		return uw_stop(u, UW_FAULT);
-	u->fp_at = 0;
 	return UW_GO;
 }
 
@@ -312,7 +350,7 @@ RT_GLOBAL(un) u64 uw_rare_saved(struct uw *u, u64 id)
 }
 
 /* From the current frame, whose address to look up is pc, to its caller. */
-RT_GLOBAL(un) u64 uw_caller(struct uw *u, u64 pc)
+static __attribute__((always_inline)) u64 uw_caller(struct uw *u, u64 pc)
 {
 	u64 id = UW_RULE_FP, cfa, pair[2], stop = UW_GO;
 
@@ -340,16 +378,13 @@ RT_GLOBAL(un) u64 uw_caller(struct uw *u, u64 pc)
 		return stop;
 	if (cfa < u->sp || (cfa == u->sp && r->ra_kind != UW_RA_REG))
 		return uw_stop(u, id == UW_RULE_FP ? UW_NO_TABLE : UW_BACKWARDS);
-	if (r->is_plain && !u->is_tracking) { /* return address and frame pointer in one read */
-		if (bpf_probe_read_user(pair, 16, (const void *)(cfa - 16)))
-			return uw_stop(u, UW_FAULT);
+	if (r->is_plain && !u->is_tracking) {
 		u->ret_at = cfa - 8;
-		if (r->fp == -16) {
-			u->fp = pair[0];
-			u->fp_at = 0;
-		} else if (r->fp != UW_SAME) {
+		stop = uw_word(u, cfa - 8, &pair[1]);
+		if (stop)
+			return stop;
+		if (r->fp != UW_SAME)
 			u->fp_at = cfa + (s64)r->fp;
-		}
 	} else {
 		u->cfa = cfa;
 		stop = uw_rare_saved(u, id);
@@ -448,7 +483,7 @@ RT_GLOBAL(u) u64 uw_begin(struct uw *u)
 	u->maps_seg = p->seg;
 	u->maps_first = p->first;
 	u->nmaps = p->nmaps;
-	u->start = u->len = u->hash = 0;
+	u->start = u->len = u->hash = u->window_at = 0;
 	u->n = u->end = u->guessed = 0;
 	uw_find_returns(u, task, mm);
 	uw_anchor_here(u);

@@ -17,6 +17,7 @@ enum {
 	UW_PROCS = 8192,
 	UW_RULES = 8192,
 	UW_MISS_BYTES = 16 << 10,
+	UW_WINDOW = 256, /* bytes of a stack that are read at once */
 	UW_BUCKET = 256, /* bytes of code */
 	UW_MAPS_MAX = 4096, /* mappings of one process */
 };
@@ -152,4 +153,6 @@ struct uw {
 	u64 reg[16];	   /* by DWARF number, at the anchor */
 	struct uw_anchor anchor;
 	u64 tmp[18];
+	u64 window_at;		  /* address that window[] was read from; 0: from nowhere */
+	u64 window[UW_WINDOW / 8]; /* words of the stack: one read serves several frames */
 };
