@@ -112,6 +112,22 @@ void print_loaded(struct session *session, const struct program *p)
 			       st.verified);
 }
 
+/* -v: what the user stacks of the run came to. */
+static void say_stacks(const struct stack_report *r)
+{
+	uint64_t all = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(r->by_end); i++)
+		all += r->by_end[i];
+	if (!all)
+		return;
+	fprintf(stderr, "user stacks: %llu; tables of %u files made in %.1f ms, %.1f MB\n", (unsigned long long)all,
+		r->files, (double)r->build_ns / 1e6, (double)r->bytes / 1e6);
+	for (size_t i = 0; i < ARRAY_SIZE(r->by_end); i++)
+		if (r->by_end[i])
+			fprintf(stderr, "  %6.2f%% %10llu %s\n", 100.0 * (double)r->by_end[i] / (double)all,
+				(unsigned long long)r->by_end[i], stack_end_text((unsigned)i));
+}
+
 static struct err *trace(struct job *j, struct script *s, struct exporter *x, int *status)
 {
 	struct session *session = NULL;
@@ -127,8 +143,10 @@ static struct err *trace(struct job *j, struct script *s, struct exporter *x, in
 		.warn = warn,
 		.warn_arg = &w,
 	};
+	struct stack_report stacks = {.files = 0};
 	struct run_options ro = {
 		.out = x,
+		.stacks = &stacks,
 		.mode = j->mode,
 		.quiet = j->quiet || j->as == AS_STAP || s->lang == &lang_stp,
 		.timeout_ns = j->timeout ? (uint64_t)(strtod(j->timeout, NULL) * 1e9) : 0,
@@ -144,8 +162,11 @@ static struct err *trace(struct job *j, struct script *s, struct exporter *x, in
 		print_loaded(session, s->prog);
 	if (!so.dry_run) {
 		x->env.symbols = symbolizer_create(session, s->world);
+		x->says_stack_end = j->verbose > 0;
 		e = events_run(session, &ro, status);
 		exporter_flush(x);
+		if (j->verbose)
+			say_stacks(&stacks);
 		symbolizer_destroy(x->env.symbols);
 		x->env.symbols = NULL;
 	}

@@ -29,7 +29,9 @@ struct frames {
 	struct arena *arena;
 	VEC(struct frame) frame;
 	bool is_truncated;
+	unsigned end; /* how it ended, enum uw_end of runtime/unwind.h: 0 complete; stack_end_text() says it */
 };
+const char *stack_end_text(unsigned end);
 struct symbolizer;
 struct symbolizer *symbolizer_create(struct session *s, struct world *w);
 void symbolizer_destroy(struct symbolizer *y);
@@ -38,6 +40,14 @@ void symbolizer_stack(struct symbolizer *y, const struct value *stack, struct fr
 bool symbolizer_kernel(struct symbolizer *y, uint64_t addr, struct frame *ret);
 bool symbolizer_user(struct symbolizer *y, uint32_t pid, uint64_t addr, struct frame *ret);
 void frames_free(struct frames *f);
+
+/* What user stacks by unwind tables came to. */
+struct stack_report {
+	uint64_t by_end[16];	   /* stacks, by how they ended */
+	unsigned processes, files; /* that tables were made for: times a process was read, files */
+	uint64_t bytes;		   /* of tables, at the end */
+	uint64_t build_ns;	   /* spent on making them */
+};
 
 /* The run. */
 struct exporter; /* output/output.h */
@@ -54,6 +64,7 @@ struct run_options {
 	unsigned max_errors;  /* SystemTap MAXERRORS, 0 first */
 	bool notify_attached; /* __BPFTRACE_NOTIFY_PROBES_ATTACHED */
 	uint64_t interval_ns; /* of polling when idle */
+	struct stack_report *stacks; /* filled at the end; NULL: nobody asks */
 };
 /* begin, attach, loop until exit()/signal/command's end/timeout, detach, end, last drain.  *status:
  * exit code. */

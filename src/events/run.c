@@ -319,6 +319,7 @@ static void close_run(struct run *r)
 {
 	session_on_record(r->session, NULL, NULL);
 	drain_stop(&r->drain);
+	unwinder_report(r->unwinder, r->opt.stacks);
 	unwinder_stop(r->unwinder);
 	symbolizer_follow(r->symbols, NULL);
 	track_close(&r->track);

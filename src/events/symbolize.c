@@ -158,6 +158,7 @@ void symbolizer_stack(struct symbolizer *y, const struct value *stack, struct fr
 	if (stack->size < sizeof(w))
 		return;
 	memcpy(&w, stack->data, sizeof(w));
+	ret->end = w.end;
 	at = w.id ? read_frames(y, w.id, &bytes) : NULL;
 	for (uint32_t i = 0; at && i < w.nframes && (i + 1) * one <= bytes; i++, at += one) {
 		struct frame f = {0};

@@ -27,7 +27,7 @@ struct unwinder {
 	unsigned nread;
 };
 
-const char *unwind_end_text(unsigned end)
+const char *stack_end_text(unsigned end)
 {
 	static const char *const text[] = {
 		[UW_COMPLETE] = "complete",
@@ -234,15 +234,21 @@ void unwinder_stop(struct unwinder *u)
 	free(u);
 }
 
-struct unwinder_stats unwinder_stats(struct unwinder *u)
+void unwinder_report(struct unwinder *u, struct stack_report *ret)
 {
-	struct unwinder_stats s;
+	const struct program *p;
+	const uint64_t *ends;
 
+	if (!u || !ret)
+		return;
+	p = session_program(u->session);
+	ends = session_map_mem(u->session, p->data);
 	pthread_mutex_lock(&u->lock);
-	s = (struct unwinder_stats){.processes = u->nread,
-				    .files = u->files.nbuilt,
-				    .words = u->space.used_words,
-				    .build_ns = u->files.build_ns};
+	*ret = (struct stack_report){.processes = u->nread,
+				     .files = u->files.nbuilt,
+				     .bytes = u->space.used_words * 4,
+				     .build_ns = u->files.build_ns};
 	pthread_mutex_unlock(&u->lock);
-	return s;
+	for (unsigned i = 0; ends && i < UW_ENDS; i++)
+		ret->by_end[i] = __atomic_load_n(&ends[p->unwind.ends_offset / 8 + i], __ATOMIC_RELAXED);
 }

@@ -12,11 +12,4 @@ struct err *unwinder_start(struct session *s, struct track *t, struct unwinder *
 void unwinder_stop(struct unwinder *u); /* NULL is legal */
 /* Waits until what the session is about (-p, -c) has its tables, for the time that reading it takes. */
 void unwinder_settle(struct unwinder *u);
-struct unwinder_stats {
-	unsigned processes, files; /* that were read */
-	uint64_t words;		   /* 4 bytes each, in use */
-	uint64_t build_ns;
-};
-struct unwinder_stats unwinder_stats(struct unwinder *u);
-/* Words for an enum uw_end. */
-const char *unwind_end_text(unsigned end);
+void unwinder_report(struct unwinder *u, struct stack_report *ret); /* NULL is legal */

@@ -70,6 +70,8 @@ void format_stack(struct exporter *x, const struct value *v, struct buf *out)
 		symbolizer_stack(x->env.symbols, v, &frames);
 	format_frames(&frames, (enum stack_mode)v->type->stack_mode, v->type->kind == TYPE_USTACK,
 		      out);
+	if (x->says_stack_end && frames.end)
+		buf_printf(out, "        [%s]\n", stack_end_text(frames.end));
 	if (x->env.symbols)
 		frames_free(&frames);
 }
