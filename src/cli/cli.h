@@ -39,7 +39,7 @@ struct job {
 	const char *script; /* -e */
 	const char *file;
 	struct text_list params;
-	struct text_list include_dirs, includes, defines;
+	struct text_list include_dirs, includes, defines, globals; /* -D; -G */
 	const struct lang *lang; /* NULL: told apart by the text */
 	/* what to do with it */
 	bool list, info, help, version;

@@ -54,7 +54,7 @@ static const struct option table[] = {
 	{'l', NULL, "PATTERN", "list the probe points that match", OPT_CALL, .set = set_list},
 	{'L', NULL, "PATTERN", "the same with their variables", OPT_CALL, .set = set_list_variables},
 	{'g', NULL, NULL, "guru mode: allow what changes the machine", OPT_FLAG, JOB_AT(unsafe)},
-	{'G', NULL, "NAME=VALUE", "set a global", OPT_LIST, JOB_AT(defines)},
+	{'G', NULL, "NAME=VALUE", "set a global", OPT_LIST, JOB_AT(globals)},
 	{'D', NULL, "NAME=VALUE", "set a limit, such as MAXMAPENTRIES", OPT_LIST, JOB_AT(defines)},
 	{'u', NULL, NULL, "keep code and variables that nothing uses", OPT_FLAG, JOB_AT(unoptimized)},
 	{'w', NULL, NULL, "no warnings", OPT_FLAG, JOB_AT(no_warnings)},

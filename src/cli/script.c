@@ -221,6 +221,8 @@ struct lang_input script_input(const struct job *j, struct script *s)
 		.skip_badvars = j->skip_badvars,
 		.defines = j->defines.list.at,
 		.ndefines = (unsigned)j->defines.list.len,
+		.globals = j->globals.list.at,
+		.nglobals = (unsigned)j->globals.list.len,
 		.phase = phases_end,
 		.phase_arg = &s->phases,
 	};

@@ -27,8 +27,10 @@ struct lang_input {
 	bool skip_badvars;	   /* SystemTap's: variables that cannot be read are 0 */
 	bool is_listing;	   /* probes are wanted, handlers need not compile */
 	/* SystemTap */
-	const char *const *defines; /* -D NAME=VALUE, -G var=value */
+	const char *const *defines; /* -D NAME=VALUE */
 	unsigned ndefines;
+	const char *const *globals; /* -G NAME=VALUE */
+	unsigned nglobals;
 	void (*phase)(void *arg, const char *name); /* NULL, or told when a step has ended */
 	void *phase_arg;
 };

@@ -189,14 +189,18 @@ static void read_defines(struct stp_comp *c)
 /* -G var=value: a new initial value of a global. */
 static void set_globals(struct stp_comp *c)
 {
-	for (unsigned i = 0; i < c->in->ndefines; i++) {
-		const char *d = c->in->defines[i], *eq = strchr(d, '=');
-		if (!eq)
+	for (unsigned i = 0; i < c->in->nglobals; i++) {
+		const char *d = c->in->globals[i], *eq = strchr(d, '=');
+		if (!eq) {
+			diag_error(c->diags, (struct loc){0}, "-G %s: a value is missing, as in -G name=value", d);
 			continue;
+		}
 		const char *name = arena_strndup(c->a, d, (size_t)(eq - d));
 		struct stp_global *g = strtab_get(&c->globals, name);
-		if (!g)
+		if (!g) {
+			diag_error(c->diags, (struct loc){0}, "-G %s: the script has no global of this name", name);
 			continue;
+		}
 		struct stp_expr *e = arena_new(c->a, struct stp_expr);
 		char *end;
 		long long v = strtoll(eq + 1, &end, 0);

@@ -313,6 +313,22 @@ static void write_event(void *arg, const char *category, const char *name)
 	write_alias(&al, w->root, &w->text);
 }
 
+/* Calls that SystemTap names and 64-bit x86 does not have: they resolve, and never happen. */
+static void write_absent(struct writing *w)
+{
+	static const char *const absent[] = {"bdflush", "fstatfs64", "ftruncate64", "llseek", "nice", "readdir", "recv", "send", "sgetmask",
+					     "sigaction", "signal", "sigpending", "sigprocmask", "sigsuspend", "ssetmask", "statfs64", "stime",
+					     "uselib", "waitpid"};
+	for (size_t i = 0; i < ARRAY_SIZE(absent); i++) {
+		const char *key = arena_printf(w->c->a, "%s.%s", w->root, absent[i]);
+		if (!stp_name_matches(w->pattern, absent[i]) || strpbrk(w->pattern, "*?[") || strtab_get(&w->c->made, key))
+			continue;
+		strtab_set(&w->c->made, key, w);
+		buf_printf(&w->text, "probe %s.%s = never { name = \"%s\" argstr = \"\" }\n", w->root, absent[i], absent[i]);
+		buf_printf(&w->text, "probe %s.%s.return = never { name = \"%s\" retstr = \"\" retval = 0 }\n", w->root, absent[i], absent[i]);
+	}
+}
+
 void stp_make_syscalls(struct stp_comp *c, const char *root, const char *pattern)
 {
 	static const char *const roots[] = {"syscall", "nd_syscall", "tp_syscall", "dw_syscall"};
@@ -321,6 +337,7 @@ void stp_make_syscalls(struct stp_comp *c, const char *root, const char *pattern
 			continue;
 		struct writing w = {.c = c, .root = roots[i], .pattern = pattern};
 		tracefs_events_of(c->world, "syscalls", write_event, &w);
+		write_absent(&w);
 		if (w.text.len)
 			stp_add_tapset(c, "syscalls.stp", arena_strdup(c->a, buf_str(&w.text)));
 		buf_free(&w.text);
