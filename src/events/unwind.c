@@ -2,6 +2,7 @@
 #include "events/unwind.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -181,6 +182,18 @@ static struct err *open_all(struct unwinder *u)
 	return NULL;
 }
 
+/* Signals are for the thread that drains (drain.c): one that came here would end the trace without its output. */
+static int start_thread(struct unwinder *u)
+{
+	sigset_t all, old;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	int code = pthread_create(&u->thread, NULL, unwinder_thread, u);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return code;
+}
+
 struct err *unwinder_start(struct session *s, struct track *t, struct unwinder **ret)
 {
 	const struct program *p = session_program(s);
@@ -199,7 +212,7 @@ struct err *unwinder_start(struct session *s, struct track *t, struct unwinder *
 	pthread_cond_init(&u->settled, NULL);
 	e = open_all(u);
 	track_listen(t, &u->queue);
-	code = e ? 0 : pthread_create(&u->thread, NULL, unwinder_thread, u);
+	code = e ? 0 : start_thread(u);
 	if (code) {
 		errno = code;
 		e = err_errno("starting a thread");
