@@ -135,6 +135,22 @@ static unsigned scalar_parts(const struct program *p, const struct var *v)
 	return v->map == p->percpu ? p->ncpus : 1;
 }
 
+/* NULL: the variable does not tell whether it was set. */
+static uint8_t *set_mark(struct session *s, const struct var *v)
+{
+	uint8_t *mem = v->set_offset ? session_map_mem(s, v->map) : NULL;
+
+	return mem && v->set_offset < v->map->value_size ? mem + v->set_offset : NULL;
+}
+
+static bool is_all_zero(const uint8_t *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (p[i])
+			return false;
+	return true;
+}
+
 static void read_scalar(struct session *s, const struct var *v, struct map_rows *ret)
 {
 	size_t n = type_mem_size(v->value);
@@ -152,11 +168,17 @@ static void read_scalar(struct session *s, const struct var *v, struct map_rows 
 		else
 			memcpy(data, part, n);
 	}
+	if (is_all_zero(data, n) && v->set_offset && (!set_mark(s, v) || !*set_mark(s, v)))
+		return;
 	add_row(ret, (struct value){0}, value_of(v->value, data), 0);
 }
 
-static void zero_scalar(struct session *s, const struct var *v)
+static void zero_scalar(struct session *s, const struct var *v, bool stays_set)
 {
+	uint8_t *set = set_mark(s, v), *value = scalar_part(s, v, 0);
+
+	if (set && value)
+		*set = stays_set && (*set || !is_all_zero(value, type_mem_size(v->value)));
 	for (unsigned cpu = 0; cpu < scalar_parts(s->prog, v); cpu++) {
 		uint8_t *at = scalar_part(s, v, cpu);
 
@@ -270,7 +292,7 @@ struct err *events_clear_var(struct session *s, const struct var *v)
 	if (!v->map)
 		return NULL;
 	if (is_scalar(s->prog, v)) {
-		zero_scalar(s, v);
+		zero_scalar(s, v, false);
 		return NULL;
 	}
 	err = read_elements(s, v->map, &e);
@@ -290,8 +312,12 @@ struct err *events_zero_var(struct session *s, const struct var *v)
 	struct elements e;
 	struct err *err;
 
-	if (!v->map || is_scalar(s->prog, v))
-		return events_clear_var(s, v);
+	if (!v->map)
+		return NULL;
+	if (is_scalar(s->prog, v)) {
+		zero_scalar(s, v, true);
+		return NULL;
+	}
 	err = read_elements(s, v->map, &e);
 	if (err)
 		return err;

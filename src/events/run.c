@@ -392,20 +392,22 @@ static int by_name(const void *x, const void *y)
 }
 
 /*
- * A scalar always has a value here, but bpftrace shows none that was cleared, nor an aggregation
- * that nothing was added to; one that zero() emptied it does show.
+ * bpftrace shows no scalar that nothing was assigned to or that was cleared, and no aggregation that nothing was added
+ * to; an aggregation that zero() emptied it does show.
  */
 static bool is_unset(const struct run *r, const struct var *v, const struct map_rows *rows)
 {
-	const void *mark = numtab_get(&r->emptied, v->id);
-
-	if (v->key || rows->row.len != 1 || (!type_is_agg(v->value) && mark != &var_cleared))
+	if (v->key)
+		return false;
+	if (rows->row.len != 1)
+		return true;
+	if (!type_is_agg(v->value))
 		return false;
 	const struct value *value = &rows->row.at[0].value;
 	for (uint32_t i = 0; i < value->size; i++)
 		if (value->data[i])
 			return false;
-	return mark != &var_zeroed;
+	return numtab_get(&r->emptied, v->id) != &var_zeroed;
 }
 
 static struct err *print_vars(struct run *r)

@@ -63,6 +63,8 @@ struct var {
 	bool wrap;	       /* SystemTap's `%`: evict the oldest */
 	bool is_lru;	       /* keyed: evict what was not used for longest (`let @m = lruhash(N)`) */
 	bool print_at_exit;
+	bool tells_unset;      /* scalar: one that nothing was assigned to has no row */
+	uint32_t set_offset;   /* then: byte of the data that an assignment sets; 0: none */
 	bool is_declared;	/* bpftrace: let @m = kind(n) */
 	uint8_t declared_kind;	/* enum map_kind, when declared */
 	uint32_t max_entries;

@@ -278,3 +278,4 @@ void kit_exit(struct kit *k, ir_ref code,
 void kit_runtime_error(struct kit *k, enum runtime_error e, struct loc loc);
 /* Reports a helper's negative result when -k asks for it. */
 void kit_check_helper(struct kit *k, ir_ref ret, int helper, struct loc loc);
+void kit_tell_helper(struct kit *k, ir_ref ret, int helper, struct loc loc); /* the same without being asked for */

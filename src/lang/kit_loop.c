@@ -99,6 +99,14 @@ static struct kit_local *local_of(struct kit *k, ir_ref v)
 	return l;
 }
 
+/* Known to have no more rounds than the kernel makes. */
+static bool is_short(const struct kit *k, ir_ref from, ir_ref to)
+{
+	int64_t a, b;
+	return ir_is_const(k->b.fn, from, &a) && ir_is_const(k->b.fn, to, &b) && a > INT32_MIN && b < INT32_MAX &&
+	       b - a <= LOOP_MAX;
+}
+
 void kit_loop_range(struct kit *k, ir_ref from, ir_ref to,
 		    void (*body)(struct kit *k, ir_ref i, void *arg), void *arg)
 {
@@ -106,8 +114,9 @@ void kit_loop_range(struct kit *k, ir_ref from, ir_ref to,
 	ir_ref n = ir_bin(B(k), IR_SUB, to, from);
 	ir_ref some = ir_bin(B(k), IR_SLT, from, to);
 	n = ir_select(B(k), some, n, C(k, 0));
+	/* one more than the kernel takes: it refuses the loop, and that is said */
 	ir_ref few = ir_bini(B(k), IR_ULE, n, LOOP_MAX);
-	n = ir_select(B(k), few, n, C(k, LOOP_MAX));
+	n = ir_select(B(k), few, n, C(k, LOOP_MAX + 1));
 	struct kit_local *rounds = local_of(k, n);
 
 	kit_enter_callback(k, "for", 2, 1);
@@ -122,7 +131,9 @@ void kit_loop_range(struct kit *k, ir_ref from, ir_ref to,
 	/* A loop that the verifier knows not to run would lose its body but keep the body's address, which the kernel
 	 * calls a fault of its own. */
 	uint32_t any = kit_if(k, n);
-	H(k, BPF_FUNC_loop, n, ir_fnaddr(B(k), fn), record, C(k, 0));
+	ir_ref done = H(k, BPF_FUNC_loop, n, ir_fnaddr(B(k), fn), record, C(k, 0));
+	if (!is_short(k, from, to))
+		kit_tell_helper(k, done, BPF_FUNC_loop, k->b.loc);
 	kit_endif(k, any);
 	pass_return_on(k);
 }

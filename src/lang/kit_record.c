@@ -241,8 +241,12 @@ void kit_runtime_error(struct kit *k, enum runtime_error e, struct loc loc)
 
 void kit_check_helper(struct kit *k, ir_ref ret, int helper, struct loc loc)
 {
-	if (!k->helper_errors)
-		return;
+	if (k->helper_errors)
+		kit_tell_helper(k, ret, helper, loc);
+}
+
+void kit_tell_helper(struct kit *k, ir_ref ret, int helper, struct loc loc)
+{
 	struct action *act = program_action(k->prog, ACT_HELPER_ERROR, loc);
 	act->number = (uint64_t)helper;
 	uint32_t end = kit_if_unlikely(k, ir_bin(B(k), IR_SLT, ret, C(k, 0)));

@@ -45,9 +45,19 @@ void kit_var_define(struct kit *k, struct var *v)
 		v->map = p->percpu;
 		v->offset = program_percpu(p, kit_value_size(v), 8);
 	} else {
+		uint32_t size = ALIGN_UP(kit_value_size(v), 8u);
 		v->map = p->data;
-		v->offset = program_data(p, ALIGN_UP(kit_value_size(v), 8u), 8);
+		v->offset = program_data(p, size + (v->tells_unset ? 8 : 0), 8);
+		v->set_offset = v->tells_unset ? v->offset + size : 0;
 	}
+}
+
+/* A value that is not zero tells by itself that it was set. */
+static void mark_set(struct kit *k, const struct var *v, ir_ref value)
+{
+	int64_t c;
+	if (v->set_offset && !(value && ir_is_const(k->b.fn, value, &c) && c))
+		ir_store(B(k), ir_mapval(B(k), v->map, v->set_offset), 0, 1, C(k, 1));
 }
 
 static bool is_scalar(const struct kit *k, const struct var *v)
@@ -275,6 +285,7 @@ static void set_hit(struct kit *k, ir_ref value, void *arg)
 		kit_copy(k, value, s->value_addr, kit_value_size(s->v));
 	else
 		ir_store(B(k), value, 0, s->width, s->value);
+	mark_set(k, s->v, s->value);
 }
 
 static void set_miss(struct kit *k, void *arg)
@@ -329,7 +340,10 @@ struct add {
 static void add_hit(struct kit *k, ir_ref value, void *arg)
 {
 	struct add *a = arg;
+	int64_t c;
 	ir_store(B(k), a->old, 0, 8, ir_atomic(B(k), IR_ATOMIC_FADD, value, 0, 8, a->delta, 0));
+	/* what is only counted up, by one each time, never comes to zero again */
+	mark_set(k, a->v, ir_is_const(k->b.fn, a->delta, &c) && c == 1 ? a->delta : 0);
 }
 
 static void add_full(struct kit *k, void *arg)
@@ -380,7 +394,7 @@ ir_ref kit_var_has(struct kit *k, struct var *v, ir_ref key)
 ir_ref kit_var_delete(struct kit *k, struct var *v, ir_ref key)
 {
 	if (v->map == k->prog->data) {
-		kit_zero(k, ir_mapval(B(k), v->map, v->offset), ALIGN_UP(kit_value_size(v), 8u));
+		kit_zero(k, ir_mapval(B(k), v->map, v->offset), ALIGN_UP(kit_value_size(v), 8u) + (v->set_offset ? 8 : 0));
 		return C(k, 1);
 	}
 	if (v->map == k->prog->percpu) {

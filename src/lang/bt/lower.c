@@ -272,6 +272,7 @@ static void define_vars(struct bt_lower *l)
 		}
 		v->id = (unsigned)n;
 		p->var.at[n++] = v;
+		v->tells_unset = true;
 		kit_var_define(&l->kit, v);
 	}
 	p->var.len = n;
