@@ -132,8 +132,8 @@ void kit_loop_range(struct kit *k, ir_ref from, ir_ref to,
 	 * calls a fault of its own. */
 	uint32_t any = kit_if(k, n);
 	ir_ref done = H(k, BPF_FUNC_loop, n, ir_fnaddr(B(k), fn), record, C(k, 0));
-	if (!is_short(k, from, to))
-		kit_tell_helper(k, done, BPF_FUNC_loop, k->b.loc);
+	if (!is_short(k, from, to)) /* where the verifier puts the loop in line it yields 32 bits */
+		kit_tell_helper(k, ir_ext(B(k), done, 4, true), BPF_FUNC_loop, k->b.loc);
 	kit_endif(k, any);
 	pass_return_on(k);
 }
