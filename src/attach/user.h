@@ -62,6 +62,7 @@ int64_t user_snprintf(const uint64_t v[5]);
 
 /* user_map.c: elements of maps.  Addresses as the handler sees them, 0: none; negative: -errno. */
 void user_flush(struct user_run *u, bool all);
+void user_forget(struct user_run *u); /* writes all back; what is looked up from now on is read again */
 uint64_t user_map_lookup(struct user_run *u, struct kmap *k, uint64_t key, unsigned cpu);
 int64_t user_map_update(struct user_run *u, struct kmap *k, uint64_t key, uint64_t value,
 			uint64_t flags);

@@ -391,6 +391,7 @@ static int64_t h_lock(struct user_run *u, const uint64_t v[5])
 			nanosleep(&pause, NULL);
 	}
 	u->holds_lock = true;
+	user_forget(u); /* elements as they were when nobody kept others from changing them */
 	return 0;
 }
 
@@ -398,6 +399,7 @@ void user_unlock(struct user_run *u)
 {
 	if (!u->holds_lock)
 		return;
+	user_flush(u, true);
 	__atomic_store_n(lock_of(u), 0, __ATOMIC_SEQ_CST);
 	u->holds_lock = false;
 	hurry(u, false);

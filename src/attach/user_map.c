@@ -44,6 +44,13 @@ void user_flush(struct user_run *u, bool all)
 	u->recent = NULL;
 }
 
+void user_forget(struct user_run *u)
+{
+	user_flush(u, true);
+	strtab_free(&u->elem_by_key);
+	u->elems.len = 0;
+}
+
 /* Name of an element in the table: the map's number and the key. */
 static uint8_t *elem_name(struct user_run *u, const struct kmap *k, uint64_t key, size_t *len)
 {

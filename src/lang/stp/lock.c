@@ -56,13 +56,18 @@ static unsigned tid_keys(const struct stp_expr *e)
 	return mask;
 }
 
+static bool in_user(const struct looker *k)
+{
+	return k->into->dp && k->into->dp->in_user;
+}
+
 static void mention(struct looker *k, const struct stp_expr *e, unsigned use)
 {
 	if (!e->global)
 		return;
 	note(k, e->global, use);
 	/* a timer in user space that looks through the array changes nothing about whose elements are whose */
-	if (use != U_READ || !k->into->dp || !k->into->dp->in_user)
+	if (use != U_READ || !in_user(k))
 		e->global->tid_keys &= tid_keys(e);
 }
 
@@ -94,7 +99,9 @@ static void look_at_write(struct looker *k, struct stp_expr *e, bool value_used)
 	struct stp_expr *lhs = e->kid[0];
 	bool assigns = e->kind == SE_ASSIGN, stores = assigns && str_eq(e->op, "=");
 	bool adds = !assigns || str_eq(e->op, "+=") || str_eq(e->op, "-=") || str_eq(e->op, "<<<");
-	mention(k, lhs, stores ? U_STORE : adds ? U_ADD : U_READ | U_STORE);
+	/* user space works on copies of elements, and writes them back */
+	bool atomic = adds && !(lhs->global && lhs->global->nkeys && in_user(k));
+	mention(k, lhs, stores ? U_STORE : atomic ? U_ADD : U_READ | U_STORE);
 	if (lhs->kind == SE_INDEX)
 		look_at_kids(k, lhs);
 	if (assigns)
