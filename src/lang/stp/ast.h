@@ -109,6 +109,8 @@ struct stp_func {
 	const char *embedded; /* C code instead of a body */
 	struct stp_scope scope;
 	int64_t priority;
+	const char *key; /* overload.c: what calls it; NULL: its name */
+	bool is_linked;
 	const struct stp_native *native;
 	/* analysis */
 	bool reachable, resolved, is_pure, purity_known, visiting, recursive;

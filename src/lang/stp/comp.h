@@ -88,6 +88,8 @@ struct stp_stmt *stp_alias_body(struct stp_comp *c, const char *name);
 struct stp_func *stp_find_func(struct stp_comp *c, const char *name, unsigned nargs);
 struct stp_func *stp_any_func(struct stp_comp *c, const char *name);
 
+/* overload.c: names for functions that share one, and what `next` in them means */
+void stp_link_overloads(struct stp_comp *c, struct stp_file *file);
 /* elab.c: expands all probes into c->probes. */
 void stp_elaborate(struct stp_comp *c);
 void stp_set_pids(struct stp_dprobe *dp); /* of the points that the family found */

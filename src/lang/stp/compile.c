@@ -124,10 +124,12 @@ static void add_file(struct stp_comp *c, struct stp_file *f)
 		if (!g->is_private && !strtab_get(&c->globals, g->name))
 			strtab_set(&c->globals, g->name, g);
 	}
+	stp_link_overloads(c, f);
 	for (struct stp_func *fn = f->func; fn; fn = fn->next) {
+		const char *key = fn->key ? fn->key : fn->name;
 		fn->file = f;
-		if (!fn->is_private && !stp_find_func(c, fn->name, fn->nparam))
-			strtab_set(&c->funcs, func_key(c, fn->name, fn->nparam), fn);
+		if (!fn->is_private && !stp_find_func(c, key, fn->nparam))
+			strtab_set(&c->funcs, func_key(c, key, fn->nparam), fn);
 	}
 	for (struct stp_probe *p = f->probe; p; p = p->next)
 		if (p->alias)

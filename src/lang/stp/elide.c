@@ -243,6 +243,16 @@ static void prune_stmt(struct pruner *p, struct stp_stmt *s)
 			if (s->body && is_empty(s->body))
 				make_null(p, s);
 			break;
+		case SS_RETURN:
+		case SS_BREAK:
+		case SS_CONTINUE:
+		case SS_NEXT:
+			if (!s->next)
+				break;
+			stp_warn(p->c, s->next->expr ? s->next->expr->loc : s->next->loc, "statement will never be reached");
+			s->next = NULL;
+			p->changed = true;
+			break;
 		case SS_TRY:
 			if (is_empty(s->body))
 				make_null(p, s);

@@ -34,13 +34,6 @@ static void lower_return(struct stp_lower *l, struct stp_stmt *s)
 	stp_jump(l, call->exit);
 }
 
-static void lower_next(struct stp_lower *l, struct stp_stmt *s)
-{
-	if (l->call)
-		stp_error(l->c, s->loc, "'next' in a function is not supported yet");
-	kit_return(&l->kit, 0);
-}
-
 static void lower_stmt(struct stp_lower *l, struct stp_stmt *s)
 {
 	l->kit.b.loc = s->expr ? s->expr->loc : s->loc;
@@ -54,7 +47,7 @@ static void lower_stmt(struct stp_lower *l, struct stp_stmt *s)
 	case SS_TRY: stp_lower_try(l, s); break;
 	case SS_RETURN: lower_return(l, s); break;
 	case SS_DELETE: stp_lower_delete(l, s); break;
-	case SS_NEXT: lower_next(l, s); break;
+	case SS_NEXT: kit_return(&l->kit, 0); break; /* in functions: overload.c */
 	case SS_BREAK:
 		if (l->loop)
 			stp_break(l);

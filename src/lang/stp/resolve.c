@@ -147,7 +147,7 @@ static struct stp_func *find_function(struct stp_comp *c, const struct stp_expr 
 {
 	struct stp_file *file = file_of(c, e->loc);
 	for (struct stp_func *f = file->func; f; f = f->next)
-		if (f->is_private && f->nparam == e->nkid && str_eq(f->name, e->text))
+		if (f->is_private && f->nparam == e->nkid && str_eq(f->key ? f->key : f->name, e->text))
 			return f;
 	struct stp_func *f = stp_find_func(c, e->text, e->nkid);
 	if (f)
@@ -327,7 +327,7 @@ static void resolve_stmt(struct resolver *r, struct stp_stmt *s)
 static void warn_unused_functions(struct stp_comp *c)
 {
 	for (struct stp_func *f = c->user->func; f; f = f->next)
-		if (!f->reachable)
+		if (!f->reachable && (!f->key || str_eq(f->key, f->name)))
 			stp_warn(c, f->loc, "Eliding unused function '%s'", f->name);
 }
 

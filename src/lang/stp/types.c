@@ -399,6 +399,15 @@ static void infer_foreach(struct typer *t, struct stp_stmt *s)
 		infer(t, s->limit, ST_LONG);
 }
 
+/* `return;` in a function with a result */
+static void no_value(struct typer *t, struct loc loc)
+{
+	struct stp_cell *ret = &t->func->ret;
+	struct diag *d = stp_error(t->c, loc, "type mismatch (unknown)");
+	if (ret->first.src && !d->hints.len)
+		stp_chain(t->c, d, ret->first, "type was first inferred here (%s)", stp_type_name(ret->type));
+}
+
 static void infer_stmt(struct typer *t, struct stp_stmt *s)
 {
 	for (; s; s = s->next) {
@@ -407,6 +416,8 @@ static void infer_stmt(struct typer *t, struct stp_stmt *s)
 		case SS_RETURN:
 			if (s->expr)
 				infer_into(t, &t->func->ret, s->expr, -1);
+			else if (t->func->ret.type)
+				no_value(t, s->loc);
 			break;
 		case SS_DELETE:
 			if (s->expr->kind == SE_INDEX)
