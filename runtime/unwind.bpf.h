@@ -349,6 +349,17 @@ RT_GLOBAL(un) u64 uw_rare_saved(struct uw *u, u64 id)
 	return stop;
 }
 
+/*
+ * A return address that begins a function, with nothing before it that has rules: code that was never called, but put
+ * on the stack to return to.
+ */
+RT_GLOBAL(un) u64 uw_rule_behind(struct uw *u, u64 pc)
+{
+	if (!u || !u->is_call || pc + 1 - u->start >= u->len)
+		return UW_RULE_NONE;
+	return uw_rule_number(u->seg, u->table, pc + 1 - u->base);
+}
+
 /* From the current frame, whose address to look up is pc, to its caller. */
 static __attribute__((always_inline)) u64 uw_caller(struct uw *u, u64 pc)
 {
@@ -358,6 +369,8 @@ static __attribute__((always_inline)) u64 uw_caller(struct uw *u, u64 pc)
 		return UW_STOP;
 	if (u->kind == UW_MAP_TABLE)
 		id = uw_rule_number(u->seg, u->table, pc - u->base);
+	if (id == UW_RULE_NONE)
+		id = uw_rule_behind(u, pc);
 	if (id == UW_RULE_NONE)
 		id = UW_RULE_FP;
 	if (id == UW_RULE_FP)
@@ -392,9 +405,9 @@ static __attribute__((always_inline)) u64 uw_caller(struct uw *u, u64 pc)
 			return stop;
 		pair[1] = u->value;
 	}
-	if (pair[1] == u->trampoline) { /* 0 when there is none, and where stacks end */
-		if (!pair[1])
-			return uw_stop(u, u->guessed ? UW_NO_TABLE : UW_COMPLETE);
+	if (!pair[1])
+		return uw_stop(u, u->guessed ? UW_NO_TABLE : UW_COMPLETE);
+	if (pair[1] == u->trampoline) {
 		if (uw_real_return(u, u->ret_at))
 			return UW_STOP;
 		pair[1] = u->value;
@@ -418,7 +431,7 @@ static long uw_step(u32 round, struct uw_loop *l)
 		u->end = UW_LIMIT;
 		return 1;
 	}
-	((u64 *)(u + 1))[n] = ip;
+	((u64 *)(u + 1))[n] = n && !u->is_call ? ip ^ UW_INTERRUPTED : ip;
 	u->n = n + 1;
 	u64 h = (u->hash ^ ip) * 0xff51afd7ed558ccdull;
 	u->hash = h ^ h >> 32;

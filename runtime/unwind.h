@@ -94,6 +94,12 @@ struct uw_miss { /* record of `uw_miss` */
 	u32 tgid, pad;
 };
 
+/*
+ * Set in a frame that a signal interrupted: its address is no return address.  User addresses have the bits 62 and 63
+ * alike.
+ */
+#define UW_INTERRUPTED (1ull << 62)
+
 /* How a stack ended. */
 enum uw_end {
 	UW_COMPLETE,

@@ -3,10 +3,6 @@
 
 #include <stdlib.h>
 
-enum {
-	PADDING = 16, /* between functions: no row is spent on it */
-};
-
 struct reader {
 	const struct cfi_section *s;
 	const struct cfi_range *code;
@@ -193,7 +189,7 @@ void cfi_read(const struct cfi_section *s, size_t n, const struct cfi_range *cod
 	vec_each(f, &r.fde) {
 		if (f->begin < end)
 			continue;
-		if (end && f->begin - end >= PADDING)
+		if (end && f->begin > end) /* padding, or code that says nothing of itself */
 			cfi_emit(ret, end, 0);
 		cfi_exec(f, rules, ret);
 		end = f->end;

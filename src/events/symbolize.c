@@ -5,6 +5,7 @@
 
 #include "attach/sys.h"
 #include "events/symbolize.h"
+#include "runtime/unwind_types.h"
 
 struct symbolizer {
 	struct session *session; /* NULL: no stacks to read */
@@ -169,10 +170,15 @@ void symbolizer_stack(struct symbolizer *y, const struct value *stack, struct fr
 			continue;
 		}
 		memcpy(&ip, at, sizeof(ip));
+		bool is_return = i > 0;
+		if (stack->type->kind == TYPE_USTACK && (ip ^ ip >> 1) >> 62 & 1) {
+			ip ^= UW_INTERRUPTED;
+			is_return = false;
+		}
 		if (stack->type->stack_mode == STACK_RAW)
 			f.ip = ip;
 		else
-			name_frame(y, stack, w.pid, ip, i > 0, &f);
+			name_frame(y, stack, w.pid, ip, is_return, &f);
 		vec_push(&ret->frame, f);
 	}
 }

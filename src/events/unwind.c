@@ -2,9 +2,9 @@
 #include "events/unwind.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -186,10 +186,11 @@ static struct err *open_all(struct unwinder *u)
 static int start_thread(struct unwinder *u)
 {
 	sigset_t all, old;
+	int code;
 
 	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	int code = pthread_create(&u->thread, NULL, unwinder_thread, u);
+	pthread_sigmask(SIG_BLOCK, &all, &old);
+	code = pthread_create(&u->thread, NULL, unwinder_thread, u);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return code;
 }
