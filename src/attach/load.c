@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "attach/session.h"
+#include "ir/ir.h"
 
 static const struct {
 	enum bpf_prog_type type;
@@ -179,14 +180,24 @@ static struct loc image_loc(const struct bpf_image *img, int insn)
 	return loc;
 }
 
-/* "unknown func bpf_x#9", "program of this type cannot use helper bpf_x#9" (kernel/bpf/verifier.c): the helper's name, heap; NULL: the
- * program was refused for something else. */
-static char *missing_helper(const char *reason)
+/*
+ * A helper that this kernel lacks or does not allow here is no fault of ours: "unknown func bpf_x#9", "program of this type cannot use helper
+ * bpf_x#9", "helper call is not allowed in probe" (kernel/bpf/verifier.c).  NULL: the program was refused for something else.
+ */
+static struct err *helper_error(const struct running *r, const struct bpf_image *img, const char *reason, int insn, int code)
 {
-	const char *name = strstr(reason, "bpf_");
-	bool lacks = strstr(reason, "unknown func ") || strstr(reason, "cannot use helper ");
+	bool unknown = strstr(reason, "unknown func ") || strstr(reason, "cannot use helper ");
+	bool forbidden = strstr(reason, "helper call is not allowed in probe");
+	const struct bpf_insn *call = insn >= 0 && (uint32_t)insn < img->ninsn ? &img->insn[insn] : NULL;
+	const char *name = call && call->code == (BPF_JMP | BPF_CALL) && !call->src_reg ? ir_helper_name(call->imm) : NULL;
+	struct err *e;
 
-	return lacks && name ? xstrndup(name, strcspn(name, "#")) : NULL;
+	if ((!unknown && !forbidden) || !name)
+		return NULL;
+	e = forbidden ? err_new(code, "helper bpf_%s not allowed in probe", name)
+		      : err_new(code, "this kernel has no bpf_%s for %s", name, r->probe->name);
+	e->loc = image_loc(img, insn);
+	return e;
 }
 
 static struct err *verifier_error(const struct running *r, const struct bpf_image *img, int code,
@@ -195,22 +206,18 @@ static struct err *verifier_error(const struct running *r, const struct bpf_imag
 	_cleanup_free_ char *reason = log_reason(log);
 	struct loc loc = image_loc(img, log_last_insn(log));
 	struct buf place = {0};
-	struct err *e;
+	struct err *e = helper_error(r, img, reason, log_last_insn(log), code);
 
+	if (e) {
+		free(log);
+		return e;
+	}
 	if (!loc.src)
 		loc = r->probe->loc;
 	if (loc.src) {
 		struct line_col at = source_line_col(loc.src, loc.begin);
 
 		buf_printf(&place, "%s:%u:%u: ", loc.src->name, at.line, at.col);
-	}
-	_cleanup_free_ char *helper = missing_helper(reason);
-	if (helper) {
-		e = err_new(code, "%s%s: this kernel has no %s for such a probe", buf_str(&place),
-			    r->probe->name, helper);
-		buf_free(&place);
-		free(log);
-		return e;
 	}
 	e = err_new(code, "%sthe kernel refused the program of %s: %s", buf_str(&place),
 		    r->probe->name, *reason ? reason : strerror(code));

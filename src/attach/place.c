@@ -42,7 +42,7 @@ struct err *attach_missing(struct place *pl, const struct attach_point *p, struc
 {
 	const char *name = p && p->name ? p->name : pl->r->probe->name;
 
-	return attach_refused(pl, err_note(e, "cannot attach %s", name));
+	return attach_refused(pl, err_note(e, "Unable to attach probe: %s", name));
 }
 
 struct err *attach_refused(struct place *pl, struct err *e)

@@ -154,11 +154,17 @@ char *read_file(const char *path, size_t *len_ret);
  * err.c: the world is wrong (files, system calls).  NULL is success.  An error is owned by who gets it;
  * err_note() puts context before the message ("loading libc.so.6: bad magic").  Nothing below cli prints.
  */
+struct source;
+struct loc {
+	const struct source *src; /* NULL: nowhere */
+	uint32_t begin, end;	  /* byte offsets, end exclusive */
+};
 struct err {
 	int code;   /* errno value, 0 when there is none */
 	char *msg;  /* one line, no newline */
 	char *hint; /* what to do about it, may be NULL */
 	char *log;  /* long text for -v: a verifier's log, may be NULL */
+	struct loc loc; /* in the script, where the kernel's complaint has a place there */
 };
 struct err *err_new(int code, const char *fmt, ...) PRINTF_LIKE(2, 3) MUST_CHECK;
 struct err *err_errno(const char *fmt, ...) PRINTF_LIKE(1, 2) MUST_CHECK; /* appends strerror(errno) */
@@ -175,10 +181,6 @@ struct source {
 	const char *text; /* NUL-terminated */
 	size_t len;
 	const struct loc *from; /* text of a macro: where it was used; else NULL */
-};
-struct loc {
-	const struct source *src; /* NULL: nowhere */
-	uint32_t begin, end;	  /* byte offsets, end exclusive */
 };
 struct line_col {
 	uint32_t line, col; /* both from 1; col counts bytes */

@@ -269,6 +269,20 @@ static struct err *compile_and_trace(struct job *j, struct script *s, int *statu
 	return NULL;
 }
 
+/* An error of the kernel's that has a place in the script looks like the compiler's. */
+static void print_run_error(const struct job *j, const struct script *s, const struct err *e)
+{
+	struct diag d = {.severity = DIAG_ERROR, .loc = e->loc, .msg = e->msg};
+	struct buf b = {0};
+	if (!e->loc.src || !s->lang) {
+		print_error(j, e);
+		return;
+	}
+	s->lang->render(&d, &b, j->colour);
+	fwrite(buf_str(&b), 1, b.len, stderr);
+	buf_free(&b);
+}
+
 int run_script(struct job *j)
 {
 	struct script s = {0};
@@ -279,7 +293,7 @@ int run_script(struct job *j)
 	if (!e)
 		e = compile_and_trace(j, &s, &status);
 	if (e) {
-		print_error(j, e);
+		print_run_error(j, &s, e);
 		status = e->log ? EXIT_INTERNAL : EXIT_USER;
 		err_free(e);
 	}

@@ -15,7 +15,7 @@
 
 enum {
 	SHARE_FROM = 16,
-	KEY_MAX = 256
+	KEY_MAX = 64 /* it is copied to the stack */
 };
 
 struct kit_shared {
@@ -54,7 +54,10 @@ static void on_error(struct kit *k, enum runtime_error e, struct loc loc, void *
 		kit_send_bare(k, ir_param(B(k), 2));
 }
 
-/* The key's address: a word is put where helpers can read it, an address may be NULL as far as the verifier knows. */
+/*
+ * The key's address: a word is put where helpers can read it.  An address may be NULL as far as the verifier knows, and 6.1 takes no key from
+ * memory of which only the size is known: it is copied.
+ */
 static ir_ref key_address(struct kit *k, const struct var *v, uint32_t out)
 {
 	if (!k->b.fn->param0_bytes) {
@@ -65,7 +68,9 @@ static ir_ref key_address(struct kit *k, const struct var *v, uint32_t out)
 	uint32_t there = ir_block_new(B(k), "key");
 	ir_br(B(k), ir_bin(B(k), IR_NE, ir_param(B(k), 0), C(k, 0)), there, out);
 	ir_at(B(k), there);
-	return ir_param(B(k), 0);
+	ir_ref at = kit_slot(k, v->map->key_size);
+	kit_copy(k, at, ir_param(B(k), 0), v->map->key_size);
+	return at;
 }
 
 static void body(struct kit *k, struct sharing *s)

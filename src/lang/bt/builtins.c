@@ -184,8 +184,30 @@ static struct type *sema_probe(struct bt_sema *s, struct bt_expr *e)
 	return e->type && e->type->size == size ? e->type : type_str(s->in->arena, (uint32_t)size);
 }
 
+/* One program runs at many places: the number that the kernel keeps with each is its name's in a table, padded to a power of two so that no
+ * number lies outside. */
+static ir_ref name_by_cookie(struct bt_lower *l, uint32_t size)
+{
+	struct ir_builder *b = &l->kit.b;
+	const struct attach_points *points = &l->probe->matched;
+	uint32_t cap = ALIGN_UP(size, 8u), n = 1;
+	while (n < points->list.len)
+		n *= 2;
+	char *table = xcalloc(n, cap);
+	for (size_t i = 0; i < points->list.len; i++)
+		memcpy(table + i * cap, points->list.at[i]->name,
+		       MIN(strlen(points->list.at[i]->name), size));
+	uint32_t at = program_rodata(l->kit.prog, table, (size_t)n * cap, 8);
+	base_free(table);
+	ir_ref cookie = ir_helper(b, BPF_FUNC_get_attach_cookie, kit_ctx(&l->kit));
+	ir_ref offset = ir_bini(b, IR_MUL, ir_bini(b, IR_AND, cookie, n - 1), cap);
+	return ir_bin(b, IR_ADD, ir_mapval(b, l->kit.prog->rodata, at), offset);
+}
+
 static ir_ref lower_probe(struct bt_lower *l, struct bt_expr *e)
 {
+	if (l->point && bt_name_by_cookie(l->in->world, l->probe) && !l->is_per_point)
+		return name_by_cookie(l, e->type->size);
 	const char *name = l->point ? l->point->name : "none";
 	return kit_str_literal(&l->kit, name, (uint32_t)strlen(name), e->type->size);
 }

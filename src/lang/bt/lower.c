@@ -54,13 +54,29 @@ static bool names_numbered_arg(const struct bt_expr *e)
 	return e->builtin && !strcmp(e->builtin->name, "argN");
 }
 
+bool bt_name_by_cookie(const struct world *w, const struct bt_probe *p)
+{
+	enum probe_kind kind = p->matched.list.len ? p->matched.list.at[0]->kind : PK_COUNT;
+	bool has_cookies = kind == PK_KPROBE || kind == PK_KRETPROBE || kind == PK_UPROBE ||
+			   kind == PK_URETPROBE || kind == PK_TRACEPOINT;
+	return has_cookies && p->matched.list.len > 1 && w && w->features.attach_cookie;
+}
+
 /* Must each place have a function of its own? */
-static bool is_per_point(const struct bt_probe *p)
+static bool is_per_point(const struct world *w, const struct bt_probe *p)
 {
 	bool is_usdt = p->matched.list.len && p->matched.list.at[0]->kind == PK_USDT;
 	if (is_usdt && probe_has(p, names_numbered_arg))
 		return true;
-	return probe_has(p, names_probe) || probe_has(p, names_args) || probe_has(p, names_uaddr);
+	bool named = probe_has(p, names_probe) && !bt_name_by_cookie(w, p);
+	return named || probe_has(p, names_args) || probe_has(p, names_uaddr);
+}
+
+/* The kernel hands a place's number to the program that runs there. */
+static void number_points(const struct bt_probe *p)
+{
+	for (size_t i = 0; i < p->matched.list.len; i++)
+		p->matched.list.at[i]->cookie = i;
 }
 
 /* --- one function
@@ -204,11 +220,13 @@ static uint32_t group_end(struct bt_lower *l, uint32_t from, bool per_point)
 static void lower_probe(struct bt_lower *l, struct bt_probe *p)
 {
 	struct program *prog = l->kit.prog;
-	bool per_point = is_per_point(p);
+	bool per_point = l->is_per_point = is_per_point(l->in->world, p);
 	struct ir_fn *fn = NULL;
 	enum prog_kind fn_kind = PROG_USER;
 	l->probe = p;
 	l->round = 0;
+	if (!per_point && probe_has(p, names_probe))
+		number_points(p);
 	for (uint32_t i = 0; i < p->matched.list.len;) {
 		uint32_t end = group_end(l, i, per_point);
 		struct attach_point *first = p->matched.list.at[i];

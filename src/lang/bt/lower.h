@@ -22,9 +22,13 @@ struct bt_lower {
 	struct probe_args *args;       /* of that point */
 	struct probe_args *locals_here; /* same, when the handler asks for `local` */
 	unsigned round;                /* which of several functions of the probe */
+	bool is_per_point;             /* each place of the probe has a function of its own */
 	VEC(struct bt_local *) locals; /* with storage in this function */
 	struct bt_loop *loop;          /* innermost */
 };
+
+/* Can one function tell its places apart by the number that the kernel keeps with each? */
+bool bt_name_by_cookie(const struct world *w, const struct bt_probe *p);
 
 /* Where a value lies. */
 struct bt_place {

@@ -141,7 +141,8 @@ static size_t programs_of(struct bt_sema *s, struct bt_probe *p)
 	bool user = kind == PK_UPROBE || kind == PK_URETPROBE,
 	     kernel = kind == PK_KPROBE || kind == PK_KRETPROBE;
 	bool multi = (user && f->uprobe_multi) || (kernel && f->kprobe_multi);
-	return multi && !uses_name(p, probe_name) ? MIN(n, (size_t)p->npoint) : n;
+	bool shared = multi && (f->attach_cookie || !uses_name(p, probe_name));
+	return shared ? MIN(n, (size_t)p->npoint) : n;
 }
 
 static bool too_many(struct bt_sema *s, struct bt_probe *p, size_t total)
