@@ -165,6 +165,7 @@ void session_destroy(struct session *s)
 	session_detach(s);
 	unload_programs(s);
 	maps_destroy(s);
+	kernel_reader_close(s);
 	traced_cmd_free(s->cmd);
 	if (s->target_pidfd >= 0)
 		close(s->target_pidfd);

@@ -71,6 +71,7 @@ struct session {
 	VEC(struct user_timer) timers;
 	struct traced_cmd *cmd;
 	bool owns_cmd;
+	struct kernel_reader *reader; /* made on first use */
 	int target_pidfd;
 	void (*on_record)(void *arg, const void *record, size_t n);
 	void *on_record_arg;
@@ -82,6 +83,10 @@ void maps_destroy(struct session *s);
 bool map_is_percpu(const struct map *m);
 /* Bytes that one look-up of the map writes: all CPUs of a per-CPU map, each rounded up to 8. */
 size_t map_lookup_size(const struct session *s, const struct map *m);
+
+/* kernel_read.c: at most 4096 bytes of kernel memory; false: not readable, or not on this kernel. */
+bool kernel_read(struct session *s, void *dst, uint64_t addr, size_t n);
+void kernel_reader_close(struct session *s);
 
 /* load.c */
 bool image_has_callbacks(const struct bpf_image *img); /* for bpf_loop and the like */

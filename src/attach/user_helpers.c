@@ -177,16 +177,21 @@ static int64_t h_discard(struct user_run *u, const uint64_t v[5])
 	return finish(u, v[0], false);
 }
 
-/* --- memory: only our own can be read; what a script calls a kernel or user address cannot
+/* --- memory: our own and the kernel's; what a script calls a user address is another process's
  * ---------------- */
 
-static int64_t copy_in(const uint64_t v[5])
+static bool get_any(struct user_run *u, void *dst, uint64_t addr, size_t n)
+{
+	return (int64_t)addr < 0 ? kernel_read(u->s, dst, addr, n) : user_get(dst, addr, n);
+}
+
+static int64_t copy_in(struct user_run *u, const uint64_t v[5])
 {
 	uint8_t chunk[4096];
 
 	for (uint64_t at = 0, n; at < v[1]; at += n) {
 		n = MIN(v[1] - at, (uint64_t)sizeof(chunk));
-		if (!user_get(chunk, v[2] + at, n) || !user_put(v[0] + at, chunk, n))
+		if (!get_any(u, chunk, v[2] + at, n) || !user_put(v[0] + at, chunk, n))
 			return -EFAULT;
 	}
 	return 0;
@@ -195,7 +200,7 @@ static int64_t copy_in(const uint64_t v[5])
 static int64_t h_read_kernel(struct user_run *u, const uint64_t v[5])
 {
 	static const uint8_t zeroes[4096];
-	int64_t ret = v[1] > MAX_RECORD ? -E2BIG : copy_in(v);
+	int64_t ret = v[1] > MAX_RECORD ? -E2BIG : copy_in(u, v);
 
 	for (uint64_t at = 0; ret < 0 && at < MIN(v[1], (uint64_t)MAX_RECORD); at += sizeof(zeroes))
 		(void)user_put(v[0] + at, zeroes, MIN(v[1] - at, (uint64_t)sizeof(zeroes)));
@@ -215,7 +220,7 @@ static int64_t h_read_kernel_str(struct user_run *u, const uint64_t v[5])
 		size_t n = MIN((size_t)(max - done), PIECE - (size_t)(from % PIECE));
 		const char *nul;
 
-		if (!user_get(piece, from, n))
+		if (!get_any(u, piece, from, n))
 			return -EFAULT;
 		nul = memchr(piece, 0, n);
 		if (nul)

@@ -40,6 +40,20 @@ static const char *spell_point(struct stp_comp *c, const struct stp_point *pt, b
 	return s;
 }
 
+/* The name of a point as scripts and messages see it: our own family of events is one of tracepoints. */
+static const char *shown_point(struct stp_comp *c, const struct stp_point *pt)
+{
+	struct stp_point shown = *pt;
+	if (!pt->ncomp || !str_eq(pt->comp[0].name, "__event"))
+		return spell_point(c, pt, false);
+	struct stp_point_comp *comp = arena_array(c->a, struct stp_point_comp, 2);
+	comp[0] = (struct stp_point_comp){.loc = pt->comp[0].loc, .name = "kernel"};
+	comp[1] = (struct stp_point_comp){.loc = pt->comp[0].loc, .name = "trace", .arg = pt->comp[0].arg};
+	shown.comp = comp;
+	shown.ncomp = 2;
+	return spell_point(c, &shown, false);
+}
+
 static const char *spell_list(struct stp_comp *c, const struct stp_point *pt)
 {
 	struct buf b = {0};
@@ -219,7 +233,7 @@ static unsigned add_derived(struct stp_comp *c, struct context *x, const struct 
 {
 	struct stp_dprobe *dp = arena_memdup(c->a, found, sizeof(*found));
 	vec_push(&c->all_probes, dp);
-	dp->name = spell_point(c, pt, false);
+	dp->name = shown_point(c, pt);
 	dp->spec.spelling = dp->name;
 	dp->alias_name = x->wraps ? x->alias : NULL;
 	if (!find_points(c, dp)) {
