@@ -65,7 +65,10 @@ static bool take_batch(struct drain *d)
 
 void drain_now(struct drain *d)
 {
-	while (take_batch(d))
+	/* so much is in a full ring; what comes meanwhile must not hold us here */
+	size_t batches = d->ring.fd < 0 ? 0 : d->ring.bytes / BATCH_BYTES + 1;
+
+	while (take_batch(d) && batches--)
 		;
 }
 
@@ -110,7 +113,7 @@ static void watch(struct drain *d, int fd)
 static void *drain_thread(void *arg)
 {
 	struct drain *d = arg;
-	bool more = d->track != NULL;
+	bool more = d->track != NULL; /* to be looked at without waiting, between looks at signals */
 
 	for (;;) {
 		bool full = !queue_has_room(d->queue);
@@ -124,11 +127,11 @@ static void *drain_thread(void *arg)
 			return NULL;
 		if (d->fds.at[FD_SIGNAL].revents)
 			hear_signal(d);
-		while (queue_has_room(d->queue) && take_batch(d))
-			;
+		more = !full && take_batch(d);
 		if (d->fds.at[FD_STOP].revents)
 			return NULL;
-		more = d->track && track_step(d->track);
+		if (d->track)
+			more |= track_step(d->track);
 	}
 }
 

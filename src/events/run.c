@@ -13,6 +13,8 @@
 #include "events/symbolize.h"
 
 static const uint64_t QUEUE_LIMIT = 256u << 20, TICK_NS = 100000000, MS = 1000000;
+/* After Ctrl-C what waits to be written gets so long; who reads that slowly has asked for the end. */
+static const uint64_t GRACE_NS = 3000000000;
 
 static uint64_t now_ns(void)
 {
@@ -58,6 +60,15 @@ static void report_lost(struct run *r)
 	r->unlocked = unlocked;
 }
 
+/* What came and was not shown, at the end. */
+static void report_unshown(struct run *r)
+{
+	if (r->unshown && r->out->ops->lost)
+		r->out->ops->lost(r->out, r->unshown, "they waited to be written when the end was asked for");
+	if (r->broken && r->out->ops->lost)
+		r->out->ops->lost(r->out, r->broken, "their bytes do not fit their description");
+}
+
 /* What the kernel missed by itself, at the end: it tells by link and program. */
 static void report_missed(struct run *r)
 {
@@ -74,16 +85,27 @@ static void report_missed(struct run *r)
  * ------------------------------------------------------------------------------------------------
  */
 
+/* The end was asked for, and the reader is too slow for all that waits: that is counted. */
+static bool is_given_up(struct run *r)
+{
+	if (!__atomic_load_n(&r->drain.end_signals, __ATOMIC_SEQ_CST))
+		return false;
+	if (!r->give_up)
+		r->give_up = now_ns() + GRACE_NS;
+	return now_ns() > r->give_up;
+}
+
 static void run_entry(struct run *r, const struct entry *e)
 {
-	if (record_decode(r->prog, e->data, e->size, &r->record))
+	if (is_given_up(r))
+		r->unshown++;
+	else if (record_decode(r->prog, e->data, e->size, &r->record))
 		action_run(r);
 	else
 		r->broken++;
 }
 
-/* Works off what is queued now; true: there was something.  With `stop_early`, an exit() leaves the
- * rest. */
+/* Works off what is queued now; true: there was something. */
 static bool run_queue(struct run *r)
 {
 	struct chunk *c = queue_take(&r->queue);
@@ -100,11 +122,11 @@ static bool run_queue(struct run *r)
 	return any;
 }
 
+/* All that was sent before the call. */
 static void drain_all(struct run *r)
 {
 	drain_now(&r->drain);
-	while (run_queue(r))
-		;
+	run_queue(r);
 }
 
 /* A record of a handler that runs in this process. */
@@ -206,28 +228,37 @@ static void check_exit_word(struct run *r)
 	r->is_ending = true;
 }
 
+/* Between events: everything else that a running trace has to do. */
+static struct err *look_around(struct run *r)
+{
+	struct err *e;
+
+	if (now_ns() - r->told > TICK_NS) {
+		report_lost(r);
+		repeats_report(r, now_ns());
+		r->told = now_ns();
+	}
+	e = run_timers(r);
+	if (!e)
+		e = run_signals(r);
+	check_exit_word(r);
+	return e;
+}
+
 static struct err *loop(struct run *r)
 {
 	uint64_t deadline = r->opt.timeout_ns ? now_ns() + r->opt.timeout_ns : 0;
 	struct err *e = NULL;
 
 	while (!r->is_ending && !e) {
-		if (run_queue(r)) {
-			e = run_signals(r);
-			if (r->out->is_closed || (deadline && now_ns() >= deadline))
-				break;
-			continue;
-		}
-		exporter_flush(r->out);
-		report_lost(r);
-		repeats_report(r, now_ns());
-		e = run_timers(r);
-		if (!e)
-			e = run_signals(r);
-		check_exit_word(r);
+		bool busy = run_queue(r);
+
+		if (!busy)
+			exporter_flush(r->out);
+		e = look_around(r);
 		if (r->is_ending || e || r->out->is_closed || (deadline && now_ns() >= deadline))
 			break;
-		if (wait_events(r, sleep_ns(r, deadline)))
+		if (wait_events(r, busy ? 0 : sleep_ns(r, deadline)))
 			break;
 	}
 	return e;
@@ -379,9 +410,11 @@ static struct err *finish(struct run *r)
 	report_missed(r);
 	session_detach(r->session);
 	drain_all(r);
+	r->give_up = UINT64_MAX; /* what end probes say is shown */
 	e = session_run_end(r->session, r->has_failed);
 	drain_all(r);
 	report_lost(r);
+	report_unshown(r);
 	repeats_report(r, 0);
 	return e;
 }

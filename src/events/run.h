@@ -35,6 +35,8 @@ struct run {
 	VEC(struct repeat) repeats;
 	uint64_t repeats_shown_ns;
 	uint64_t broken;        /* records that do not fit their schema */
+	uint64_t give_up;       /* CLOCK_MONOTONIC: records are not shown any more; 0: they are */
+	uint64_t unshown, told; /* that many were not; when losses were reported last */
 	int epoll_fd;
 	struct err *err;
 };
