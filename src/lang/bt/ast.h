@@ -177,6 +177,16 @@ struct bt_cdef {
 	const char *text;
 	struct bt_cdef *next;
 };
+struct bt_import { /* import "path"; */
+	const char *path;
+	struct loc loc;
+	struct bt_import *next;
+};
+struct bt_cfile {
+	const struct bt_cdef *cdef; /* of an imported script */
+	const char *header;	    /* or the path of a header */
+	struct bt_cfile *next;
+};
 struct bt_macro { /* also fn: parsed so that the message names the place; not expanded yet */
 	const char *name;
 	struct loc loc;
@@ -200,7 +210,9 @@ struct bt_script {
 	struct bt_map_decl *map_decl;
 	struct bt_probe *probe;
 	struct bt_macro *macro;
-	struct loc import_loc; /* src set: an import was used */
+	struct bt_import *import;
+	struct bt_cfile *cfile; /* C definitions of what is imported */
+	struct loc import_loc; /* src set: an import among statements was used */
 };
 
 /* parse.c: NULL after syntax errors, at most one a probe. */
@@ -248,6 +260,8 @@ struct type *bt_type_by_name(struct lang_input *in, struct bt_cdefs *c, const ch
 bool bt_cdef_defines(const struct bt_cdefs *c, const char *name);
 bool bt_cdef_macro(const struct bt_cdefs *c, const char *name, const char **text_ret);
 bool bt_cdef_enumerator(struct lang_input *in, struct bt_cdefs *c, const char *name, int64_t *v, struct type **enum_ret);
+/* import.c: reads what the script imports and adds it to it; problems go to the diagnostics */
+void bt_import_all(struct lang_input *in, struct bt_script *s);
 /* config.c: the config block, then BPFTRACE_* of the environment, into *opt and s->unstable */
 void bt_config(struct lang_input *in, struct bt_script *s, struct program_options *opt);
 

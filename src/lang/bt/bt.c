@@ -18,6 +18,7 @@ static bool front(struct lang_input *in, struct bt_sema *s)
 	if (!script)
 		return false;
 	dump(in, script, false);
+	bt_import_all(in, script);
 	bt_config(in, script, &in->opt);
 	bt_points(in, script);
 	s->cdefs = bt_cdefs_read(in, script);

@@ -341,10 +341,21 @@ void cdef_include(struct creader *r, const char *name, bool quoted, struct loc l
 /* --- the script's C part ------------------------------------------------------------------------
  */
 
+/* One text from the first definition to the last: conditions may span several. */
+static void read_definitions(struct lang_input *in, struct bt_cdefs *c, const struct bt_cdef *first)
+{
+	const struct bt_cdef *last = first;
+	while (last->next)
+		last = last->next;
+	struct creader r = {
+		.in = in, .c = c, .src = first->loc.src, .pos = first->loc.begin, .end = last->loc.end};
+	cdef_read(&r);
+}
+
 struct bt_cdefs *bt_cdefs_read(struct lang_input *in, const struct bt_script *s)
 {
 	struct bt_cdefs *c = arena_new(in->arena, struct bt_cdefs);
-	if (!s->cdef && !in->nincludes)
+	if (!s->cdef && !s->cfile && !in->nincludes)
 		return c;
 	if (kernel_btf(in))
 		strtab_set(&c->macros, "BPFTRACE_HAVE_BTF", (void *)(uintptr_t) "1");
@@ -352,18 +363,13 @@ struct bt_cdefs *bt_cdefs_read(struct lang_input *in, const struct bt_script *s)
 	struct creader asked = {.in = in, .c = c, .src = &nowhere};
 	for (unsigned i = 0; i < in->nincludes; i++)
 		cdef_include(&asked, in->includes[i], true, (struct loc){0});
-	if (!s->cdef)
-		return c;
-	const struct bt_cdef *last = s->cdef;
-	while (last->next)
-		last = last->next;
-	/* one text from the first definition to the last: conditions may span several */
-	struct creader r = {.in = in,
-			    .c = c,
-			    .src = s->cdef->loc.src,
-			    .pos = s->cdef->loc.begin,
-			    .end = last->loc.end};
-	cdef_read(&r);
+	for (const struct bt_cfile *f = s->cfile; f; f = f->next)
+		if (f->cdef)
+			read_definitions(in, c, f->cdef);
+		else
+			cdef_include(&asked, f->header, true, (struct loc){0});
+	if (s->cdef)
+		read_definitions(in, c, s->cdef);
 	return c;
 }
 

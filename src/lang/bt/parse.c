@@ -147,17 +147,20 @@ static void config(struct bt_parser *p)
 static void import_root(struct bt_parser *p)
 {
 	uint32_t begin = p->pos;
+	struct bt_import *i = arena_new(p->a, struct bt_import), **at = &p->script->import;
 	bt_expect_word(p, "import");
 	bt_skip(p);
+	i->path = "";
 	if (bt_peek(p, 0) != '"')
 		bt_syntax(p, "expected string after 'import'");
 	else
-		bt_string(p, NULL);
-	struct loc loc = bt_loc(p, begin);
+		i->path = bt_string(p, NULL);
+	i->loc = bt_loc(p, begin);
 	if (!bt_match(p, ';'))
 		bt_syntax(p, "expected ';' after import");
-	if (!p->script->import_loc.src)
-		p->script->import_loc = loc;
+	while (*at)
+		at = &(*at)->next;
+	*at = i;
 }
 
 /* --- macros, functions, map declarations --------------------------------------------------------

@@ -517,7 +517,7 @@ static void unsupported(struct bt_sema *s)
 		if (m->is_fn)
 			bt_err_now(s, m->loc, "functions (fn) are not supported yet");
 	if (s->script->import_loc.src)
-		bt_err_now(s, s->script->import_loc, "import is not supported yet");
+		bt_err_now(s, s->script->import_loc, "import among statements is for the standard library, which is built in here");
 }
 
 /* Passes before the types; each stops the rest when it finds errors. */
