@@ -34,7 +34,7 @@ enum bt_expr_kind {
 	BT_SIZEOF,    /* type_name or kid[0] */
 	BT_OFFSETOF,  /* type_name or kid[0], names[0..num): path */
 	BT_TYPEOF,    /* in type position: kid[0] or type_name */
-	BT_TYPEINFO,  /* not supported yet: parsed */
+	BT_TYPEINFO,  /* type_name or kid[0]; data: its texts */
 	BT_COMPTIME,  /* kid[0] */
 	BT_BLOCK,     /* block with a value */
 	BT_IF,	      /* if expression: kid[0] condition, then_block, else_block */

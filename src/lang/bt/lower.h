@@ -72,6 +72,9 @@ ir_ref bt_arith(struct bt_lower *l, enum bt_op op, ir_ref x, ir_ref y, struct lo
 /* n scaled for arithmetic on a value of type t (pointers count in elements). */
 ir_ref bt_scaled(struct bt_lower *l, const struct type *t, ir_ref n);
 
+/* sema_typeinfo.c */
+ir_ref bt_lower_typeinfo(struct bt_lower *l, struct bt_expr *e);
+
 /* lower_place.c */
 struct bt_place bt_lower_place(struct bt_lower *l, struct bt_expr *e);
 ir_ref bt_place_addr(struct bt_lower *l, const struct bt_place *p);

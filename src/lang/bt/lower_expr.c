@@ -392,6 +392,7 @@ static ir_ref lower_expr(struct bt_lower *l, struct bt_expr *e)
 	case BT_TUPLE:
 	case BT_RECORD: return lower_collection(l, e);
 	case BT_COMPTIME: return bt_lower_as(l, e->kid[0], e->type);
+	case BT_TYPEINFO: return bt_lower_typeinfo(l, e);
 	case BT_BLOCK: return lower_block_expr(l, e);
 	case BT_IF: return lower_if(l, e);
 	default: return lower_constant(l, e);

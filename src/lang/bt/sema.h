@@ -77,6 +77,9 @@ struct type *bt_sema_binop(struct bt_sema *s, struct bt_expr *e);
 /* Of `left op right` whose operands have types; e for the place and constants. */
 struct type *bt_binop_type(struct bt_sema *s, struct loc loc, enum bt_op op, struct bt_expr *left,
 			   struct bt_expr *right);
+/* sema_typeinfo.c */
+struct type *bt_sema_typeinfo(struct bt_sema *s, struct bt_expr *e);
+bool bt_fold_typeinfo(struct bt_sema *s, struct bt_expr *e); /* the field e of one, into a constant */
 /* sema_cast.c */
 struct type *bt_sema_cast(struct bt_sema *s, struct bt_expr *e);
 /* e goes where a `to` is wanted: false when it cannot; warns in the final round when something may be lost. */

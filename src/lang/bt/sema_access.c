@@ -276,7 +276,7 @@ struct type *bt_sema_field(struct bt_sema *s, struct bt_expr *e)
 	struct type *t = bt_sema_expr(s, of);
 	if (bt_is_global(e))
 		return bt_sema_global_field(s, e);
-	if (bt_fold(s, e))
+	if (bt_fold(s, e) || bt_fold_typeinfo(s, e))
 		return bt_sema_expr(s, e);
 	if (!t || !(t = reach_struct(s, e)))
 		return NULL;

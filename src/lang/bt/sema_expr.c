@@ -245,12 +245,6 @@ static struct type *comptime(struct bt_sema *s, struct bt_expr *e)
 	return NULL;
 }
 
-static struct type *not_yet(struct bt_sema *s, struct bt_expr *e)
-{
-	bt_err(s, e->loc, "typeinfo is not supported yet");
-	return NULL;
-}
-
 static struct type *stray_typeof(struct bt_sema *s, struct bt_expr *e)
 {
 	bt_err(s, e->loc,
@@ -321,7 +315,7 @@ static struct type *(*const kinds[])(struct bt_sema *s, struct bt_expr *e) = {
 	[BT_SIZEOF] = size_of,
 	[BT_OFFSETOF] = bt_sema_offsetof,
 	[BT_TYPEOF] = stray_typeof,
-	[BT_TYPEINFO] = not_yet,
+	[BT_TYPEINFO] = bt_sema_typeinfo,
 	[BT_COMPTIME] = comptime,
 	[BT_BLOCK] = block_expr,
 	[BT_IF] = if_expr,
