@@ -269,7 +269,7 @@ static void test_errors(void)
 	says("begin { print(typeinfo(uint64)) }",
 	     "stdin:1:15-31: ERROR: typeinfo feature is not enabled by default. To enable this unstable feature, set the config flag to enable. unstable_typeinfo=enable");
 	says("let @a = heap(3); begin { @a = 1 }", "stdin:1:1-18: ERROR: Invalid bpf map type: heap");
-	says("begin { import \"x\"; }", "stdin:1:9-20: ERROR: import among statements is for the standard library, which is built in here");
+	says("begin { import \"x\"; }", "stdin:1:9-19: ERROR: import among statements is for the standard library, which is built in here");
 	says("fn f() : int8 { return 1; } begin { }", "stdin:1:1-5: ERROR: functions (fn) are not supported yet");
 }
 
