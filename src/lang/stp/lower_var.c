@@ -25,6 +25,21 @@ static struct type *stat_type(struct stp_comp *c, const struct stp_global *g)
 	return t;
 }
 
+/* As SystemTap's own arrays: an element that is there from the start cannot fail to be made, wherever the handler runs. */
+static void preallocate(struct stp_comp *c, struct var *v)
+{
+	const size_t most = 16 << 20;
+	struct map *m = v->map;
+	bool in_kernel = false;
+	for (size_t i = 0; i < c->probes.len; i++)
+		in_kernel |= !c->probes.at[i]->in_user;
+	if (!m || !v->key || !in_kernel)
+		return;
+	size_t copies = m->kind == MAP_PERCPU_HASH ? MAX(c->prog->ncpus, 1u) : 1;
+	if (m->nentries * (m->key_size + copies * m->value_size) < most)
+		m->no_prealloc = false;
+}
+
 static void define(struct stp_lower *l, struct stp_global *g)
 {
 	struct stp_comp *c = l->c;
@@ -47,6 +62,7 @@ static void define(struct stp_lower *l, struct stp_global *g)
 	if (v->print_at_exit)
 		v->stat_ops |= STAT_COUNT | STAT_SUM | STAT_MIN | STAT_MAX | STAT_AVG;
 	kit_var_define(&l->kit, v);
+	preallocate(c, v);
 }
 
 void stp_define_globals(struct stp_lower *l)
