@@ -93,10 +93,7 @@ struct dwarf_vars {
 struct dwarf_func {
 	const char *name;      /* with its namespaces in C++ */
 	const char *linkage;   /* mangled name, or the same */
-	const char *file;      /* of the declaration; may be NULL */
-	uint32_t line;
 	uint64_t entry;        /* first instruction, address as linked */
-	uint64_t body;         /* first instruction after the prologue; entry when the code needs none */
 	bool is_inlined, is_external;
 	uint32_t id;           /* of this instance, for dwarf_variables() */
 };
@@ -137,6 +134,10 @@ void dwarf_functions(struct dwarf *d, const char *pattern, unsigned what, struct
 		     void (*fn)(void *arg, const struct dwarf_func *f), void *arg);
 /* The function around an address: the innermost inlined instance or, when `concrete`, the real one.  false: none. */
 bool dwarf_function_at(struct dwarf *d, uint64_t pc, bool concrete, struct arena *a, struct dwarf_func *ret);
+/* Source file (may be NULL) and line of its declaration. */
+void dwarf_declaration(struct dwarf *d, uint32_t id, struct arena *a, const char **file, uint32_t *line);
+/* First instruction after the prologue; the entry when the code needs none. */
+uint64_t dwarf_body(struct dwarf *d, uint32_t id);
 /* Labels of the function instance `id`. */
 void dwarf_labels(struct dwarf *d, uint32_t id, struct arena *a,
 		  void (*fn)(void *arg, const char *name, const char *file, uint32_t line, uint64_t pc), void *arg);

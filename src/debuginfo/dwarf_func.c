@@ -6,11 +6,13 @@
 
 static uint32_t hand_out(struct dwarf *d, Dwarf_Die *die)
 {
-	for (size_t i = 0; i < d->instance.len; i++)
-		if (d->instance.at[i].addr == die->addr)
-			return (uint32_t)i + 1;
-	vec_push(&d->instance, *die);
-	return (uint32_t)d->instance.len;
+	uintptr_t id = (uintptr_t)numtab_get(&d->instance_id, (uint64_t)(uintptr_t)die->addr);
+	if (!id) {
+		vec_push(&d->instance, *die);
+		id = d->instance.len;
+		numtab_set(&d->instance_id, (uint64_t)(uintptr_t)die->addr, (void *)id);
+	}
+	return (uint32_t)id;
 }
 
 /* --- one instance ----------------------------------------------------------------------------------------------- */
@@ -75,15 +77,12 @@ static const char *decl_file(struct dwarf *d, Dwarf_Die *die, struct arena *a)
 	Dwarf_Die cu, origin = die_origin(die);
 	Dwarf_Files *files;
 	uint64_t index;
-	size_t n, nunits;
+	size_t n;
 	if (!die_uint(die, DW_AT_decl_file, &index) || !dwarf_diecu(&origin, &cu, NULL, NULL))
 		return NULL;
-	const struct dwarf_unit *u = dwarf_units(d, &nunits);
-	for (size_t i = 0; i < nunits; i++)
-		if (u[i].die.addr == cu.addr) {
-			cu = u[i].cu;
-			break;
-		}
+	uintptr_t unit = (uintptr_t)numtab_get(&d->unit_by_die, (uint64_t)(uintptr_t)cu.addr);
+	if (unit)
+		cu = d->unit.at[unit - 1].cu;
 	if (dwarf_getsrcfiles(&cu, &files, &n) || index >= n)
 		return NULL;
 	const char *file = dwarf_filesrc(files, index, NULL, NULL);
@@ -110,7 +109,6 @@ static bool entry_of(Dwarf_Die *die, uint64_t *ret)
 static bool describe(struct dwarf *d, Dwarf_Die *die, struct arena *a, struct dwarf_func *ret)
 {
 	Dwarf_Attribute attr;
-	int line = 0;
 	const char *name = die_name(die), *linkage = NULL;
 	*ret = (struct dwarf_func){.is_inlined = dwarf_tag(die) == DW_TAG_inlined_subroutine};
 	if (!name || !entry_of(die, &ret->entry) || !ret->entry)
@@ -119,13 +117,36 @@ static bool describe(struct dwarf *d, Dwarf_Die *die, struct arena *a, struct dw
 		linkage = dwarf_formstring(&attr);
 	ret->name = arena_strdup(a, name);
 	ret->linkage = linkage ? arena_strdup(a, linkage) : ret->name;
-	ret->file = decl_file(d, die, a);
-	if (dwarf_decl_line(die, &line) == 0 && line > 0)
-		ret->line = (uint32_t)line;
 	ret->is_external = die_flag(die, DW_AT_external);
 	ret->id = hand_out(d, die);
-	ret->body = !ret->is_inlined && has_prologue(die) ? body_of(d, die, ret->entry) : ret->entry;
 	return true;
+}
+
+static Dwarf_Die instance_of(const struct dwarf *d, uint32_t id)
+{
+	return id && id <= d->instance.len ? d->instance.at[id - 1] : (Dwarf_Die){0};
+}
+
+void dwarf_declaration(struct dwarf *d, uint32_t id, struct arena *a, const char **file, uint32_t *line)
+{
+	Dwarf_Die die = instance_of(d, id);
+	int n = 0;
+	*file = NULL;
+	*line = 0;
+	if (!die.addr)
+		return;
+	*file = decl_file(d, &die, a);
+	if (dwarf_decl_line(&die, &n) == 0 && n > 0)
+		*line = (uint32_t)n;
+}
+
+uint64_t dwarf_body(struct dwarf *d, uint32_t id)
+{
+	Dwarf_Die die = instance_of(d, id);
+	uint64_t entry = 0;
+	if (!die.addr || !entry_of(&die, &entry))
+		return entry;
+	return dwarf_tag(&die) == DW_TAG_subprogram && has_prologue(&die) ? body_of(d, &die, entry) : entry;
 }
 
 /* --- by name ------------------------------------------------------------------------------------------------------- */
@@ -282,13 +303,13 @@ void dwarf_labels(struct dwarf *d, uint32_t id, struct arena *a,
 		  void (*fn)(void *arg, const char *name, const char *file, uint32_t line, uint64_t pc), void *arg)
 {
 	struct inside s = {.d = d, .a = a, .label = fn, .arg = arg};
-	Dwarf_Die die = id && id <= d->instance.len ? d->instance.at[id - 1] : (Dwarf_Die){0};
+	Dwarf_Die die = instance_of(d, id);
 	die_each_child(&die, visit_inside, &s);
 }
 
 void dwarf_callees(struct dwarf *d, uint32_t id, struct arena *a, void (*fn)(void *arg, const struct dwarf_func *f), void *arg)
 {
 	struct inside s = {.d = d, .a = a, .callee = fn, .arg = arg};
-	Dwarf_Die die = id && id <= d->instance.len ? d->instance.at[id - 1] : (Dwarf_Die){0};
+	Dwarf_Die die = instance_of(d, id);
 	die_each_child(&die, visit_inside, &s);
 }

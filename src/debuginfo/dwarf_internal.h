@@ -38,6 +38,7 @@ struct dwarf {
 	bool has_cfi, has_units;
 	VEC(struct dwarf_unit) unit;
 	VEC(Dwarf_Die) instance; /* functions handed out: id - 1 */
+	struct numtab instance_id, unit_by_die; /* by address of the entry: id; index in unit + 1 */
 	struct numtab types;	 /* struct type by address of its entry */
 	struct strtab type_names; /* what was looked for by name; type_none: not there */
 	VEC(Dwarf_Die) type_die; /* of struct types that complete later: origin_id - 1 */

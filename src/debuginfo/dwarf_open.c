@@ -126,6 +126,8 @@ void dwarf_close(struct dwarf *d)
 		close(d->alt_fd);
 	vec_free(&d->unit);
 	vec_free(&d->instance);
+	numtab_free(&d->instance_id);
+	numtab_free(&d->unit_by_die);
 	vec_free(&d->type_die);
 	numtab_free(&d->types);
 	strtab_free(&d->type_names);

@@ -16,6 +16,7 @@ static void add_unit(struct dwarf *d, Dwarf_CU *cu, uint8_t kind, Dwarf_Die *cud
 	u.begin = at;
 	u.end = dwarf_nextcu(d->dw, at, &next, &header, NULL, NULL, NULL) == 0 ? next : UINT64_MAX;
 	vec_push(&d->unit, u);
+	numtab_set(&d->unit_by_die, (uint64_t)(uintptr_t)u.die.addr, (void *)(uintptr_t)d->unit.len);
 }
 
 const struct dwarf_unit *dwarf_units(struct dwarf *d, size_t *n)

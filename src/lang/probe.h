@@ -73,7 +73,6 @@ struct attach_point {
 	uint64_t entry;	      /* uprobes: address as linked that get_func_ip() gives here: address, or the function's */
 	bool is_pie;	      /* uprobes: the file's addresses are not known before it is loaded */
 	bool is_entry;	      /* uprobes: at the first instruction of a function */
-	uint64_t body;	      /* uprobes: address behind the prologue, where the debug information begins to hold; 0: as address */
 	const char *file;     /* source file and line of the place, NULL: not known */
 	uint32_t line;
 	const char *label;
@@ -142,6 +141,8 @@ struct probe_args *probe_locals(struct world *w, const struct attach_point *p, s
 /* A global of the probe's file, NULL when there is none; `file` (may be NULL): the source file that defines it. */
 const struct dwarf_var *probe_global(struct world *w, const struct attach_point *p, const char *name, const char *file,
 				     struct arena *a);
+/* Fills in `file` and `line` of a function's probe: where it is declared. */
+void probe_declaration(struct world *w, struct attach_point *p, struct arena *a);
 /* Moves a probe from the function's first instruction to where its variables are as the debug information says. */
 void probe_move_to_body(struct world *w, struct attach_point *p);
 /* Debug information of the probe's file; NULL and *why. */

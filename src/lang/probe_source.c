@@ -54,8 +54,6 @@ static struct attach_point *add_place(struct search *s, const struct dwarf_func 
 	struct attach_point *p = expansion_add(x, "%s", name);
 	p->target = s->path;
 	p->func = f->name;
-	p->file = f->file;
-	p->line = f->line;
 	p->offset = offset;
 	p->address = p->entry = pc;
 	p->is_pie = elf_is_pie(s->file);
@@ -70,13 +68,22 @@ void probe_move_to_body(struct world *w, struct attach_point *p)
 {
 	struct elf_file *f;
 	uint64_t offset;
-	struct err *e = p->body && p->body != p->address ? elf_open(w, p->target, &f) : err_new(0, "nothing to do");
-	if (!e && elf_offset_of(f, p->body, &offset)) {
-		p->address = p->entry = p->body;
+	struct dwarf *d = p->is_entry && p->func_id ? probe_dwarf(w, p, NULL) : NULL;
+	uint64_t body = d ? dwarf_body(d, p->func_id) : 0;
+	struct err *e = body && body != p->address ? elf_open(w, p->target, &f) : err_new(0, "nothing to do");
+	if (!e && elf_offset_of(f, body, &offset)) {
+		p->address = p->entry = body;
 		p->offset = offset;
 		p->is_entry = false;
 	}
 	err_free(e);
+}
+
+void probe_declaration(struct world *w, struct attach_point *p, struct arena *a)
+{
+	struct dwarf *d = p->func_id && !p->file ? probe_dwarf(w, p, NULL) : NULL;
+	if (d)
+		dwarf_declaration(d, p->func_id, a, &p->file, &p->line);
 }
 
 /* --- functions -------------------------------------------------------------------------------------------------- */
@@ -84,7 +91,11 @@ void probe_move_to_body(struct world *w, struct attach_point *p)
 static void note_func(void *arg, const struct dwarf_func *f)
 {
 	struct search *s = arg;
-	if (file_matches(s->x->spec->file, f->file))
+	const char *file = NULL;
+	uint32_t line;
+	if (s->x->spec->file)
+		dwarf_declaration(s->d, f->id, s->x->arena, &file, &line);
+	if (file_matches(s->x->spec->file, file))
 		vec_push(&s->func, *f);
 }
 
@@ -115,7 +126,6 @@ static void add_functions(struct search *s)
 		if (!p)
 			continue;
 		p->is_entry = !f->is_inlined;
-		p->body = f->body;
 	}
 }
 
@@ -176,12 +186,15 @@ static void statements_of_lines(struct search *s, const char *file, uint32_t fir
 static void statements_of_function(struct search *s, const struct dwarf_func *f, struct statements *all)
 {
 	const struct probe_spec *spec = s->x->spec;
-	uint32_t base = spec->relative_lines ? f->line : 0, first = base + spec->line,
+	const char *file;
+	uint32_t decl;
+	dwarf_declaration(s->d, f->id, s->x->arena, &file, &decl);
+	uint32_t base = spec->relative_lines ? decl : 0, first = base + spec->line,
 		 last = spec->all_lines && !spec->last_line ? UINT32_MAX : base + MAX(spec->last_line, spec->line);
-	if (!f->file)
+	if (!file)
 		return;
 	s->line.len = 0;
-	dwarf_lines(s->d, f->file, first, last, note_line, s);
+	dwarf_lines(s->d, file, first, last, note_line, s);
 	for (size_t i = 0; i < s->line.len; i++) {
 		struct dwarf_func at;
 		if (dwarf_function_at(s->d, s->line.at[i].pc, false, s->x->arena, &at) && at.id == f->id)

@@ -190,7 +190,9 @@ static bool find_points(struct stp_comp *c, struct stp_dprobe *dp)
 /* What pp() says of a place that debug information knows: process("/bin/x").function("f@x.c:42") */
 static void name_point(struct stp_comp *c, const struct stp_point *pt, struct stp_dprobe *dp)
 {
-	const struct attach_point *p = dp->points.list.len == 1 ? dp->points.list.at[0] : NULL;
+	struct attach_point *p = dp->points.list.len == 1 ? dp->points.list.at[0] : NULL;
+	if (p)
+		probe_declaration(c->world, p, c->a);
 	if (!p || !p->file || !p->func || !dp->spec.target || pt->ncomp < 2)
 		return;
 	struct stp_point named = *pt;
