@@ -196,6 +196,8 @@ struct usdt_site {
 	uint64_t pc, base, semaphore; /* as in the note, not adjusted */
 	uint64_t file_offset, semaphore_offset;
 };
+/* elf_plt.c: stubs of functions of other libraries, in the order of their table. */
+void elf_plt(struct elf_file *f, void (*fn)(void *arg, const char *name, uint64_t vaddr), void *arg);
 const struct usdt_site *elf_usdt(struct elf_file *f, size_t *n);
 char *demangle(const char *name); /* heap; NULL when it is not mangled */
 

@@ -43,6 +43,7 @@ struct probe_spec {
 	bool statement;	      /* places in the functions that match, not the functions */
 	uint8_t instances;    /* DWARF_INLINED, DWARF_CONCRETE, DWARF_EXTERNAL_ONLY; 0: by symbols */
 	const char *label;    /* C label in the functions */
+	bool plt;	      /* the stubs that call functions of other libraries */
 	uint64_t offset;
 	uint64_t address;
 	bool has_address;

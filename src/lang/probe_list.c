@@ -84,7 +84,9 @@ static void kprobe_lines(struct listing *l, const struct attach_point *p, struct
 
 static void typed_lines(struct listing *l, const struct attach_point *p, struct lines *out)
 {
-	struct probe_args *args = probe_arguments(l->world, p, l->arena);
+	/* in the middle of a function the locals are there too */
+	bool is_line = p->kind == PK_UPROBE && p->func_id && !p->is_entry;
+	struct probe_args *args = is_line ? probe_locals(l->world, p, l->arena) : probe_arguments(l->world, p, l->arena);
 	/* the first argument of an iterator is its own state */
 	for (uint32_t i = p->kind == PK_ITER; args && args->record && i < args->record->nfield; i++)
 		indent(l, out, args->decl[i]);

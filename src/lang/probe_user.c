@@ -1,6 +1,8 @@
 /* probe_user.c - functions and static probes of user-space binaries. */
 #include "lang/probe_internal.h"
 
+#include <fnmatch.h>
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,6 +119,31 @@ static void add_address(struct expansion *x, const char *path, struct elf_file *
 	p->is_unproven = true;
 }
 
+struct stubs {
+	struct expansion *x;
+	const char *path;
+	struct elf_file *f;
+};
+
+static void add_stub(void *arg, const char *name, uint64_t vaddr)
+{
+	struct stubs *s = arg;
+	uint64_t offset;
+	if (fnmatch(s->x->spec->func, name, 0) || !elf_offset_of(s->f, vaddr, &offset))
+		return;
+	_cleanup_free_ char *rest = xasprintf("plt:%s", name);
+	struct attach_point *p = add(s->x, s->path, rest);
+	p->func = arena_strdup(s->x->arena, name);
+	p->offset = offset;
+	p->address = p->entry = vaddr;
+	p->is_pie = elf_is_pie(s->f);
+}
+
+static void add_stubs(struct expansion *x, const char *path, struct elf_file *f)
+{
+	elf_plt(f, add_stub, &(struct stubs){x, path, f});
+}
+
 static void expand_file(struct expansion *x, const char *path)
 {
 	const struct probe_spec *s = x->spec;
@@ -135,7 +162,9 @@ static void expand_file(struct expansion *x, const char *path)
 	}
 	const char *why = NULL;
 	bool by_source = s->file || s->statement || s->label || s->instances;
-	if (by_source && expand_source(x, path, f, &why)) {
+	if (s->plt) {
+		add_stubs(x, path, f);
+	} else if (by_source && expand_source(x, path, f, &why)) {
 		return;
 	} else if (s->file || s->statement || s->label || (s->instances && !(s->instances & DWARF_CONCRETE))) {
 		expansion_error(x, "%s", why);

@@ -4,6 +4,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+static void note_stub(void *arg, const char *name, uint64_t vaddr)
+{
+	if (strlen(name) > *(size_t *)arg)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct arena *a = arena_create();
@@ -29,6 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 			if (strlen(u[i].provider) + strlen(u[i].name) + strlen(u[i].args) > n)
 				abort();
 		elf_build_id(f, &len);
+		elf_plt(f, note_stub, &n);
 	}
 	ldcache_search(copy, n, "libc");
 	err_free(e);

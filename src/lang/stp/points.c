@@ -196,6 +196,14 @@ static bool fill_uprobe(struct stp_comp *c, const struct stp_family *f, const st
 	return fill_pattern(c, m->arg[m->narg - 1], dp);
 }
 
+static bool fill_plt(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
+{
+	bool has_name = f->number & 1, has_process = f->number & 2;
+	dp->spec.plt = true;
+	dp->spec.func = has_name ? m->arg[m->narg - 1]->str : "*";
+	return fill_process(c, has_process ? m->arg[0] : NULL, dp);
+}
+
 static bool fill_label(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
 {
 	dp->spec.label = m->arg[m->narg - 1]->str;
@@ -280,6 +288,8 @@ static const int64_t SEC = 1000000000;
 	{where ".function(*).return", PK_URETPROBE, fill_uprobe, (in) | DWARF_CONCRETE},           \
 	{where ".statement(*)", PK_UPROBE, fill_uprobe, (in) | STATEMENT},                         \
 	{where ".statement(S).nearest", PK_UPROBE, fill_uprobe, (in) | STATEMENT | NEAREST}
+#define PLT(pattern, n)                                                                            \
+	{pattern, PK_UPROBE, fill_plt, n}, {pattern ".return", PK_URETPROBE, fill_plt, n}
 #define LIFE(suffix, n)                                                                            \
 	{"process." suffix, PK_TRACEPOINT, fill_life, n}, {"process(*)." suffix, PK_TRACEPOINT, fill_life, n}
 
@@ -312,6 +322,10 @@ static const struct stp_family families[] = {
 	USER_FUNCTION("process(*)", 0),
 	USER_FUNCTION("process.library(S)", IN_LIBRARY),
 	USER_FUNCTION("process(*).library(S)", IN_LIBRARY),
+	PLT("process.plt", 0),
+	PLT("process.plt(S)", 1),
+	PLT("process(*).plt", 2),
+	PLT("process(*).plt(S)", 3),
 	{"process.function(S).label(S)", PK_UPROBE, fill_label},
 	{"process(*).function(S).label(S)", PK_UPROBE, fill_label},
 	{"process.mark(S)", PK_USDT, fill_mark, 0},
