@@ -155,6 +155,7 @@ void print_error(const struct job *j, const struct err *e);
 /* --dump and -d: everything that the wanted stages name, to stdout. */
 bool dump_wanted(const struct job *j, const char *stage);
 struct err *dump_check(const struct job *j); /* unknown stages */
+struct err *pass_check(const char *option, const char *name, size_t n); /* no such pass */
 void dump_program(const struct job *j, struct script *s);
 
 /* --- filter.c, run.c, list.c, info.c, ir.c -------------------------------------------------- */

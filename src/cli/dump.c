@@ -31,21 +31,18 @@ bool dump_wanted(const struct job *j, const char *stage)
 	return false;
 }
 
-static bool is_pass(const char *name, size_t n)
-{
-	bool found = n == 4 && !strncmp(name, "none", 4);
-	for (unsigned i = 0; i < ir_npasses; i++)
-		found |= strlen(ir_passes[i].name) == n && !strncmp(ir_passes[i].name, name, n);
-	return found;
-}
-
-static struct err *unknown_pass(const char *name, int n)
+struct err *pass_check(const char *option, const char *name, size_t n)
 {
 	struct buf b = {0};
-	for (unsigned i = 0; i < ir_npasses; i++)
+	for (unsigned i = 0; i < ir_npasses; i++) {
 		buf_printf(&b, " %s", ir_passes[i].name);
-	struct err *e = err_new(0, "--dump=ir:%.*s: no such pass", n, name);
-	e = err_hint(e, "passes, in order: none%s", buf_str(&b));
+		if (strlen(ir_passes[i].name) == n && !strncmp(ir_passes[i].name, name, n)) {
+			buf_free(&b);
+			return NULL;
+		}
+	}
+	struct err *e = err_new(0, "%s%.*s: no such pass", option, (int)n, name);
+	e = err_hint(e, "passes, in order:%s", buf_str(&b));
 	buf_free(&b);
 	return e;
 }
@@ -59,8 +56,10 @@ struct err *dump_check(const struct job *j)
 		for (size_t i = 0; i < ARRAY_SIZE(stages); i++)
 			known |= strlen(stages[i]) == n && !strncmp(p, stages[i], n);
 		if (str_has_prefix(p, "ir:")) {
-			if (!is_pass(p + 3, n - 3))
-				return unknown_pass(p + 3, (int)n - 3);
+			bool is_start = n == strlen("ir:none") && !strncmp(p, "ir:none", n);
+			struct err *e = is_start ? NULL : pass_check("--dump=ir:", p + 3, n - 3);
+			if (e)
+				return e;
 			known = true;
 		}
 		if (!known)
@@ -90,9 +89,31 @@ static void after_pass(const struct ir_fn *fn, const char *pass, void *arg)
 	print_fn(fn);
 }
 
+static bool wants_ir(const struct job *j)
+{
+	bool wanted = dump_wanted(j, "ir") || dump_wanted(j, "ir:none") || j->stop_after == 3;
+	for (unsigned i = 0; i < ir_npasses && !wanted; i++) {
+		char stage[64];
+		snprintf(stage, sizeof(stage), "ir:%s", ir_passes[i].name);
+		wanted = dump_wanted(j, stage);
+	}
+	return wanted;
+}
+
+static void dump_maps(struct script *s)
+{
+	struct buf b = {0};
+	program_dump_maps(s->prog, &b);
+	fwrite(buf_str(&b), 1, b.len, stdout);
+	buf_free(&b);
+}
+
+/* IR is printed with the maps that it names, so that `spile ir` reads it. */
 void script_optimize(struct job *j, struct script *s)
 {
 	bool any = j->dump || j->debug;
+	if (wants_ir(j))
+		dump_maps(s);
 	vec_each(fn, &s->prog->fn) {
 		if (dump_wanted(j, "ir:none")) {
 			printf("; before all passes\n");
@@ -129,11 +150,8 @@ static void dump_bpf(struct script *s)
 
 void dump_program(const struct job *j, struct script *s)
 {
-	struct buf b = {0};
-	if (dump_wanted(j, "maps"))
-		program_dump_maps(s->prog, &b);
-	fwrite(buf_str(&b), 1, b.len, stdout);
-	buf_free(&b);
+	if (dump_wanted(j, "maps") && !wants_ir(j))
+		dump_maps(s);
 	if (dump_wanted(j, "bpf"))
 		dump_bpf(s);
 	fflush(stdout);

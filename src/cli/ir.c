@@ -21,6 +21,11 @@ static struct err *parse_args(char **argv, struct ir_job *o)
 		else
 			o->file = *argv;
 	}
+	for (const char *p = o->passes; p && *p; p += strcspn(p, ","), p += *p == ',') {
+		struct err *e = pass_check("--passes=", p, strcspn(p, ","));
+		if (e)
+			return e;
+	}
 	return o->file ? NULL : err_new(0, "spile ir [--passes=a,b] [--check] [--load] FILE");
 }
 
@@ -31,9 +36,19 @@ static void run_passes(struct ir_fn *fn, const struct ir_job *o)
 		ir_optimize(fn, o->passes, NULL, NULL);
 }
 
+static void print_maps(const struct program *prog)
+{
+	struct buf b = {0};
+	program_dump_maps(prog, &b);
+	fwrite(buf_str(&b), 1, b.len, stdout);
+	buf_free(&b);
+}
+
 static int transform(struct program *prog, const struct ir_job *o)
 {
 	int status = EXIT_OK;
+	if (!o->check && !o->load)
+		print_maps(prog);
 	vec_each(fn, &prog->fn) {
 		const char *wrong = ir_check(*fn);
 		if (wrong) {
