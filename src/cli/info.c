@@ -37,7 +37,7 @@ static void kernel(const struct features *f)
 		{"send_signal", yes(f->send_signal)},
 		{"get_ktime_ns", yes(f->ktime_boot)},
 		{"jiffies64", yes(f->jiffies64)},
-		{"skboutput", "no"},
+		{"skboutput", "yes"},
 		{"get_boot_ns", yes(f->ktime_boot)},
 	};
 	const struct fact features[] = {

@@ -193,6 +193,17 @@ static void act_cat(struct run *r)
 	buf_free(&out);
 }
 
+/* args: time since boot, length on the wire, the bytes */
+static void act_packet(struct run *r)
+{
+	const struct record *rec = &r->record;
+
+	if (!r->session || rec->args.len < 3)
+		return;
+	fail(r, pcap_write(&r->packets, rec->action->fmt, arg_number(rec, 0) + r->out->env.boot_to_real_ns,
+			   rec->args.at[2].data, rec->args.at[2].size, (uint32_t)arg_number(rec, 1)));
+}
+
 /* Errors past what MAXERRORS tolerates end the session in its error state. */
 static void act_stp_error(struct run *r)
 {
@@ -212,7 +223,7 @@ static void (*const actions[])(struct run *r) = {
 	[ACT_TIME] = act_show,           [ACT_EXIT] = act_exit,
 	[ACT_SYSTEM] = act_system,       [ACT_CAT] = act_cat,
 	[ACT_JOIN] = act_show,           [ACT_HELPER_ERROR] = act_warning,
-	[ACT_RUNTIME_ERROR] = act_warning,  [ACT_SKB] = act_show,
+	[ACT_RUNTIME_ERROR] = act_warning,  [ACT_SKB] = act_packet,
 	[ACT_STP_PRINT] = act_show,      [ACT_STP_LOG] = act_show,
 	[ACT_STP_WARN] = act_show,       [ACT_STP_ERROR] = act_stp_error,
 	[ACT_STP_SYSTEM] = act_system,   [ACT_STP_PRINTK] = act_show,

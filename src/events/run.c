@@ -355,6 +355,7 @@ static void close_run(struct run *r)
 	symbolizer_follow(r->symbols, NULL);
 	track_close(&r->track);
 	record_free(&r->record);
+	err_free(pcap_close(&r->packets));
 	numtab_free(&r->emptied);
 	vec_free(&r->repeats);
 	if (r->epoll_fd >= 0)
@@ -486,6 +487,8 @@ static struct err *run_trace(struct run *r)
 	else
 		e = loop(r);
 	later = finish(r);
+	if (!later)
+		later = pcap_close(&r->packets);
 	if (!later && !e)
 		later = print_vars(r);
 	exporter_flush(r->out);

@@ -3,6 +3,7 @@
 
 #include "events/drain.h"
 #include "events/events.h"
+#include "events/pcap.h"
 #include "events/queue.h"
 #include "events/record.h"
 #include "events/unwind.h"
@@ -31,6 +32,7 @@ struct run {
 	unsigned errors;
 	int status;
 	uint64_t lost, skipped, unlocked; /* reported so far */
+	struct pcap_files packets;
 	struct numtab emptied;  /* by var id: &var_cleared or &var_zeroed, what was done last */
 	VEC(struct repeat) repeats;
 	uint64_t repeats_shown_ns;

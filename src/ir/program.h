@@ -144,7 +144,7 @@ enum action_kind {
 	ACT_JOIN,	/* args: u64 n, then n strings with their NULs in one; fmt: separator */
 	ACT_HELPER_ERROR, /* args (s64 retcode); helper number in `number`; `severity` */
 	ACT_RUNTIME_ERROR, /* `number`: enum runtime_error */
-	ACT_SKB,	/* not yet */
+	ACT_SKB,	/* fmt: file; args (u64 ns since boot, u64 length on the wire, bytes of a packet) */
 	/* SystemTap */
 	ACT_STP_PRINT,	/* fmt, args in SystemTap's printf rules; no newline added */
 	ACT_STP_LOG,	/* one string: log() adds a newline */

@@ -3,7 +3,7 @@
 
 static const struct bt_call *const tables[] = {
 	bt_calls_output, bt_calls_string, bt_calls_names, bt_calls_map,    bt_calls_stack,
-	bt_calls_net,    bt_calls_time,   bt_calls_task,  bt_calls_memory, bt_calls_meta,
+	bt_calls_net,    bt_calls_time,   bt_calls_task,  bt_calls_memory, bt_calls_meta, bt_calls_skb,
 };
 
 /* comm() is comm. */

@@ -8,7 +8,7 @@
 /* One table a family; each ends with a row without a name. */
 extern const struct bt_call bt_calls_output[], bt_calls_string[], bt_calls_names[], bt_calls_map[],
 	bt_calls_stack[], bt_calls_net[], bt_calls_time[], bt_calls_task[], bt_calls_memory[],
-	bt_calls_meta[];
+	bt_calls_meta[], bt_calls_skb[];
 
 /* --- sema
  * -----------------------------------------------------------------------------------------------

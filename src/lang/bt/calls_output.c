@@ -376,7 +376,6 @@ const struct bt_call bt_calls_output[] = {
 	{"assert", 2, 2, BT_F_VOID, sema_assert, lower_assert},
 	{"fail", 1, MAX_ARGS, BT_F_VOID, sema_fail, lower_nothing},
 	{"static_assert", 2, 2, BT_F_VOID, sema_static_assert, lower_nothing},
-	{"skboutput", 4, 4, 0, sema_later, lower_nothing},
 	{"unwatch", 1, 1, BT_F_VOID, sema_later, lower_nothing},
 	{0},
 };
