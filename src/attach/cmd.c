@@ -206,6 +206,26 @@ void traced_cmd_free(struct traced_cmd *c)
 /* --- the session's view
  * ------------------------------------------------------------------------------------ */
 
+static void stop_at_entry(struct session *s, struct traced_cmd *c)
+{
+	int status;
+
+	cmd_run_to_entry(c->pid, &status);
+	c->reaped = status && (WIFEXITED(status) || WIFSIGNALED(status));
+	if (c->reaped) {
+		c->status = status;
+		return;
+	}
+	s->on_entry(s->on_entry_arg, c->pid); /* at least its own code is mapped */
+	cmd_let_go(c->pid);
+}
+
+void session_on_entry(struct session *s, void (*fn)(void *arg, int pid), void *arg)
+{
+	s->on_entry = fn;
+	s->on_entry_arg = arg;
+}
+
 struct err *session_start_cmd(struct session *s)
 {
 	struct traced_cmd *c = s->cmd;
@@ -215,6 +235,7 @@ struct err *session_start_cmd(struct session *s)
 	if (!c || c->started)
 		return NULL;
 	c->started = true;
+	bool is_held = s->on_entry && cmd_hold(c->pid);
 	if (write(c->go, "x", 1) != 1)
 		return err_errno("starting %s", c->path);
 	close(c->go);
@@ -222,8 +243,11 @@ struct err *session_start_cmd(struct session *s)
 	do /* end of file: exec has closed it */
 		n = read(c->failed, &code, sizeof(code));
 	while (n < 0 && errno == EINTR);
-	if (n != sizeof(code))
+	if (n != sizeof(code)) {
+		if (is_held)
+			stop_at_entry(s, c);
 		return NULL;
+	}
 	errno = code;
 	return err_errno("running %s", c->path);
 }

@@ -73,6 +73,8 @@ struct session {
 	bool owns_cmd;
 	struct kernel_reader *reader; /* made on first use */
 	int target_pidfd;
+	void (*on_entry)(void *arg, int pid);
+	void *on_entry_arg;
 	void (*on_record)(void *arg, const void *record, size_t n);
 	void *on_record_arg;
 };
@@ -141,6 +143,15 @@ struct err *boundary_check(struct world *w, const struct attach_point *p);
 
 /* user.c */
 struct err *user_run(struct session *s, struct running *r);
+
+/*
+ * cmd_entry.c: cmd_hold() before the command may exec (false: it cannot be held); then cmd_run_to_entry(): true, it
+ * waits at its entry point; false, it waits where it is, or has ended: then *status is that of waitpid(2), else 0 or
+ * that of a stop.  cmd_let_go() ends the holding in any case.
+ */
+bool cmd_hold(pid_t pid);
+bool cmd_run_to_entry(pid_t pid, int *status);
+void cmd_let_go(pid_t pid);
 
 /* features.c */
 const char *missing_rights(void); /* what bpf(2) lacks, as text; NULL: nothing that is known */

@@ -143,6 +143,18 @@ void unwinder_settle(struct unwinder *u)
 	pthread_mutex_unlock(&u->lock);
 }
 
+/* The command waits at its first instruction. */
+static void at_entry(void *arg, int pid)
+{
+	struct unwinder *u = arg;
+
+	pthread_mutex_lock(&u->lock);
+	uw_process_read(&u->processes, (uint32_t)pid);
+	uw_processes_publish(&u->processes);
+	u->nread++;
+	pthread_mutex_unlock(&u->lock);
+}
+
 /* --- the thread -------------------------------------------------------------------------------------------- */
 
 static void *unwinder_thread(void *arg)
@@ -219,10 +231,12 @@ struct err *unwinder_start(struct session *s, struct track *t, struct unwinder *
 		e = err_errno("starting a thread");
 	}
 	u->is_running = !e;
-	if (e)
+	if (e) {
 		unwinder_stop(u);
-	else
-		*ret = u;
+		return e;
+	}
+	session_on_entry(s, at_entry, u);
+	*ret = u;
 	return e;
 }
 
@@ -236,6 +250,7 @@ void unwinder_stop(struct unwinder *u)
 		pthread_join(u->thread, NULL);
 	}
 	track_listen(u->track, NULL);
+	session_on_entry(u->session, NULL, NULL);
 	uw_processes_destroy(&u->processes);
 	uw_files_destroy(&u->files);
 	uw_space_destroy(&u->space);

@@ -81,12 +81,6 @@ static ir_ref lower_stack(struct bt_lower *l, struct bt_expr *e)
 	return dst;
 }
 
-static struct type *sema_dw_ustack(struct bt_sema *s, struct bt_expr *e)
-{
-	bt_err(s, e->loc, "dw_ustack() is not supported yet");
-	return NULL;
-}
-
 /* --- ksym, usym
  * ---------------------------------------------------------------------------------------------------
  */
@@ -124,7 +118,7 @@ ir_ref bt_usym(struct bt_lower *l, ir_ref addr)
 const struct bt_call bt_calls_stack[] = {
 	{"kstack", 0, 2, 0, sema_stack, lower_stack},
 	{"ustack", 0, 2, 0, sema_stack, lower_stack},
-	{"dw_ustack", 0, 2, 0, sema_dw_ustack, lower_stack},
+	{"dw_ustack", 0, 2, 0, sema_stack, lower_stack}, /* ustack needs no other name for unwind tables */
 	{"ksym", 1, 1, 0, sema_sym, lower_ksym},
 	{"usym", 1, 1, 0, sema_sym, lower_usym},
 	{0},
