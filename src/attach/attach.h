@@ -87,7 +87,8 @@ bool session_has_kind(const struct session *s, enum probe_kind k);
 
 /* The traced command: stopped before exec until session_start_cmd(). */
 struct err *session_start_cmd(struct session *s);
-/* To be called when the command's libraries are mapped and nothing of it has run; NULL (at first): nobody asks. */
+/* To be called when the command has replaced us, and when its libraries are mapped and nothing of it has run; NULL (at
+ * first): nobody asks. */
 void session_on_entry(struct session *s, void (*fn)(void *arg, int pid), void *arg);
 int session_cmd_pidfd(const struct session *s); /* -1: none; readable when the command has ended */
 int session_target_pidfd(const struct session *s); /* of -p, -1 none */

@@ -210,13 +210,16 @@ static void stop_at_entry(struct session *s, struct traced_cmd *c)
 {
 	int status;
 
-	cmd_run_to_entry(c->pid, &status);
+	if (cmd_run_to_exec(c->pid, &status)) { /* its own code and the loader are mapped, */
+		s->on_entry(s->on_entry_arg, c->pid);
+		cmd_run_to_entry(c->pid, &status); /* and now its libraries */
+	}
 	c->reaped = status && (WIFEXITED(status) || WIFSIGNALED(status));
 	if (c->reaped) {
 		c->status = status;
 		return;
 	}
-	s->on_entry(s->on_entry_arg, c->pid); /* at least its own code is mapped */
+	s->on_entry(s->on_entry_arg, c->pid);
 	cmd_let_go(c->pid);
 }
 

@@ -99,14 +99,16 @@ bool cmd_hold(pid_t pid)
 	return ptrace(PTRACE_SEIZE, pid, NULL, (void *)PTRACE_O_TRACEEXEC) == 0;
 }
 
+bool cmd_run_to_exec(pid_t pid, int *status)
+{
+	*status = 0;
+	return run_until(pid, PTRACE_EVENT_EXEC, status);
+}
+
 bool cmd_run_to_entry(pid_t pid, int *status)
 {
-	uint64_t entry;
+	uint64_t entry = entry_of(pid);
 
-	*status = 0;
-	if (!run_until(pid, PTRACE_EVENT_EXEC, status))
-		return false;
-	entry = entry_of(pid);
 	return entry && run_to(pid, entry, status);
 }
 

@@ -145,11 +145,12 @@ struct err *boundary_check(struct world *w, const struct attach_point *p);
 struct err *user_run(struct session *s, struct running *r);
 
 /*
- * cmd_entry.c: cmd_hold() before the command may exec (false: it cannot be held); then cmd_run_to_entry(): true, it
- * waits at its entry point; false, it waits where it is, or has ended: then *status is that of waitpid(2), else 0 or
- * that of a stop.  cmd_let_go() ends the holding in any case.
+ * cmd_entry.c: cmd_hold() before the command may exec (false: it cannot be held); then cmd_run_to_exec() and
+ * cmd_run_to_entry().  true: it waits there; false: it waits where it is, or has ended: *status is that of waitpid(2).
+ * cmd_let_go() ends the holding of one that has not ended.
  */
 bool cmd_hold(pid_t pid);
+bool cmd_run_to_exec(pid_t pid, int *status);
 bool cmd_run_to_entry(pid_t pid, int *status);
 void cmd_let_go(pid_t pid);
 
