@@ -82,18 +82,17 @@ static void find_paths(struct dwarf *d, const char *section, struct file_needle 
 	const uint8_t *data = dwarf_section(d, section, &n), *end = data + n;
 	for (const uint8_t *p = data; p && p < end && (p = memmem(p, (size_t)(end - p), f->base, len)); p++) {
 		const uint8_t *start = p;
-		while (start > data && start[-1])
-			start--;
-		bool whole = start == p, below = p > start && p[-1] == '/';
-		for (unsigned i = 0; i < 2 && (whole || below); i++) {
-			if (f->n == MAX_STRINGS) {
-				f->all = true;
-				return;
-			}
-			f->offset[f->n++] = (uint32_t)((i ? p : start) - data);
-			if (whole)
-				break;
+		if (p > data && p[-1] == '/') /* the path of a folder before it */
+			while (start > data && start[-1])
+				start--;
+		if (f->n + 2 > MAX_STRINGS) {
+			f->all = true;
+			return;
 		}
+		/* the linker may let the name share the tail of a longer one */
+		f->offset[f->n++] = (uint32_t)(p - data);
+		if (start != p)
+			f->offset[f->n++] = (uint32_t)(start - data);
 	}
 }
 

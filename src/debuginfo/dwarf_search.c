@@ -22,7 +22,7 @@ struct dwarf_needle {
 	uint32_t offset[MAX_OFFSETS];
 	unsigned n;
 	bool all; /* no way to tell: every unit */
-	VEC(uint64_t) hits; /* offsets in .debug_info, sorted */
+	uint16_t common[256]; /* of a sample of .debug_info */
 };
 
 static struct section section_of(struct dwarf *d, const char *name)
@@ -54,23 +54,30 @@ static void find_string(struct dwarf_needle *nd, const struct section *s)
 		}
 }
 
-static void find_bytes(struct dwarf_needle *nd, const void *bytes, size_t len)
+/* How often each byte value occurs, from a sample: the search looks for the rarest byte of its needle first. */
+static void sample(struct dwarf_needle *nd)
 {
-	enum { MAX_HITS = 1 << 16 };
-	const uint8_t *data = nd->info.data, *end = data + nd->info.n;
-	for (const uint8_t *p = data; p && p < end && (p = memmem(p, (size_t)(end - p), bytes, len)); p++) {
-		vec_push(&nd->hits, (uint64_t)(p - data));
-		if (nd->hits.len > MAX_HITS) {
-			nd->all = true;
-			return;
-		}
-	}
+	enum { SAMPLES = 4096 };
+	size_t step = nd->info.n / SAMPLES + 1;
+	for (size_t i = 0; i < nd->info.n; i += step | 1)
+		nd->common[nd->info.data[i]]++;
 }
 
-static int by_number(const void *a, const void *b)
+static bool find_bytes(const struct dwarf_needle *nd, const uint8_t *from, const uint8_t *to, const uint8_t *bytes, size_t len)
 {
-	const uint64_t *x = a, *y = b;
-	return *x < *y ? -1 : *x > *y;
+	size_t rare = 0;
+	for (size_t i = 1; i < len; i++)
+		if (nd->common[bytes[i]] < nd->common[bytes[rare]])
+			rare = i;
+	if ((size_t)(to - from) < len)
+		return false;
+	const uint8_t *p = from + rare, *last = to - (len - rare) + 1;
+	while (p < last && (p = memchr(p, bytes[rare], (size_t)(last - p)))) {
+		if (!memcmp(p - rare, bytes, len))
+			return true;
+		p++;
+	}
+	return false;
 }
 
 struct dwarf_needle *dwarf_needle(struct dwarf *d, const char *name)
@@ -83,33 +90,24 @@ struct dwarf_needle *dwarf_needle(struct dwarf *d, const char *name)
 	nd->all = dwarf_getalt(d->dw) || indexes.n || !nd->info.n || strpbrk(name, "*?[");
 	if (!nd->all)
 		find_string(nd, &str);
-	for (unsigned i = 0; i < nd->n && !nd->all; i++)
-		find_bytes(nd, &nd->offset[i], 4);
 	if (!nd->all)
-		find_bytes(nd, nd->text, strlen(nd->text) + 1);
-	if (nd->hits.len)
-		qsort(nd->hits.at, nd->hits.len, sizeof(*nd->hits.at), by_number);
+		sample(nd);
 	return nd;
 }
 
 bool dwarf_needle_in(const struct dwarf_needle *nd, const struct dwarf_unit *u)
 {
-	if (nd->all || u->cu.addr != u->die.addr)
+	if (nd->all || u->cu.addr != u->die.addr || u->begin >= nd->info.n)
 		return true;
-	size_t low = 0, high = nd->hits.len;
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		if (nd->hits.at[mid] < u->begin)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < nd->hits.len && nd->hits.at[low] < u->end;
+	const uint8_t *from = nd->info.data + u->begin, *to = nd->info.data + MIN(u->end, (uint64_t)nd->info.n);
+	for (unsigned i = 0; i < nd->n; i++)
+		if (find_bytes(nd, from, to, (const uint8_t *)&nd->offset[i], 4))
+			return true;
+	return find_bytes(nd, from, to, (const uint8_t *)nd->text, strlen(nd->text) + 1);
 }
 
 void dwarf_needle_free(struct dwarf_needle *nd)
 {
 	free(nd->text);
-	vec_free(&nd->hits);
 	free(nd);
 }
