@@ -82,6 +82,7 @@ struct ir_fn *kit_begin(struct kit *k, const char *name, enum prog_kind kind, st
 	f->ctx = kit_new_local(k, 8);
 	f->ret = kit_new_local(k, 8);
 	f->scratch_base = kit_new_local(k, 8);
+	f->ctx->is_address = f->scratch_base->is_address = true;
 	ir_store(B(k), f->ctx->slot, 0, 8, ctx);
 	ir_store(B(k), f->ret->slot, 0, 8, C(k, 0));
 	f->body_block = ir_block_new(B(k), "body");

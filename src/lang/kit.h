@@ -76,7 +76,7 @@ struct kit_local {
 	ir_ref slot; /* address in its home function; 0: in scratch */
 	uint32_t scratch_offset;
 	struct kit_frame *home;
-	bool is_number;      /* 8 bytes that are no address: a loop may make the verifier forget them */
+	bool is_address;     /* of BPF memory: the verifier must keep knowing what it is */
 };
 struct kit_local *kit_local(struct kit *k, uint32_t size); /* zeroed where it is declared */
 ir_ref kit_local_addr(struct kit *k, struct kit_local *v);

@@ -31,7 +31,6 @@ static struct kit_local *root_number(struct kit *k)
 	at_root.frame = root;
 	at_root.b = (struct ir_builder){.fn = root->fn, .block = root->slots_block, .loc = k->b.loc};
 	struct kit_local *v = kit_new_local(&at_root, 8);
-	v->is_number = true;
 	ir_store(&at_root.b, v->slot, 0, 8, ir_const(&at_root.b, 0));
 	return v;
 }

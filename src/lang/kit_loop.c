@@ -33,15 +33,16 @@ struct kit_frame *kit_enter_callback(struct kit *k, const char *what, unsigned n
 }
 
 /*
- * What the body changes must not be a known constant to the verifier when the loop begins: a
- * comparison after the loop or at its head would make it walk every round.  Word 0 of `data` is
- * never written; the verifier cannot know that.
+ * What the body changes must not be a known constant to the verifier when the loop begins.  Kernels before 6.7 look at the body once and go on
+ * after the loop with what was known before it: they would take a test of such a constant for decided and drop the other way.  Later ones
+ * would walk every round.  Word 0 of `data` is never written; the verifier cannot know that.
  */
 static void forget(struct kit *k, struct kit_local *v)
 {
 	ir_ref at = kit_local_addr(k, v),
 	       zero = ir_load(B(k), ir_mapval(B(k), k->prog->data, 0), 0, 8, false);
-	ir_store(B(k), at, 0, 8, ir_bin(B(k), IR_ADD, ir_load(B(k), at, 0, 8, false), zero));
+	for (uint32_t off = 0; off < v->size; off += 8)
+		ir_store(B(k), at, off, 8, ir_bin(B(k), IR_ADD, ir_load(B(k), at, off, 8, false), zero));
 }
 
 ir_ref kit_leave_callback(struct kit *k, struct ir_fn **fn_ret)
@@ -64,7 +65,7 @@ ir_ref kit_leave_callback(struct kit *k, struct ir_fn **fn_ret)
 	}
 	ir_ref record = kit_slot(k, (uint32_t)f->capture.len * 8);
 	for (size_t i = 0; i < f->capture.len; i++)
-		if (f->capture.at[i]->is_number)
+		if (!f->capture.at[i]->is_address)
 			forget(k, f->capture.at[i]);
 	for (size_t i = 0; i < f->capture.len; i++)
 		ir_store(B(k), record, (int64_t)i * 8, 8, kit_local_addr(k, f->capture.at[i]));

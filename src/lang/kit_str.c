@@ -144,6 +144,7 @@ static void find_at(struct kit *k, ir_ref i, void *arg)
 ir_ref kit_str_find(struct kit *k, ir_ref a, uint32_t acap, ir_ref needle, uint32_t ncap)
 {
 	struct find f = {kit_local(k, 8), kit_local(k, 8), kit_local(k, 8), acap, ncap};
+	f.hay->is_address = f.needle->is_address = true;
 	ir_store(B(k), kit_local_addr(k, f.hay), 0, 8, a);
 	ir_store(B(k), kit_local_addr(k, f.needle), 0, 8, needle);
 	ir_store(B(k), kit_local_addr(k, f.found), 0, 8, C(k, -1));

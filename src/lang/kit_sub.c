@@ -19,6 +19,7 @@ struct ir_fn *kit_sub_begin(struct kit *k, const char *name, struct loc loc)
 	f->ctx = kit_new_local(k, 8);
 	f->ret = kit_new_local(k, 8);
 	f->scratch_base = kit_new_local(k, 8);
+	f->ctx->is_address = f->scratch_base->is_address = true;
 	ir_store(B(k), f->scratch_base->slot, 0, 8, ir_param(B(k), 0));
 	ir_store(B(k), f->ctx->slot, 0, 8, ir_param(B(k), 1));
 	ir_store(B(k), f->ret->slot, 0, 8, C(k, 0));

@@ -235,7 +235,8 @@ ir_ref kit_var_insert(struct kit *k, struct var *v, ir_ref key, ir_ref from, int
 		return ret;
 	ir_ref slot = kit_slot(k, 8);
 	ir_store(B(k), slot, 0, 8, ret);
-	uint32_t end = kit_if_unlikely(k, ir_bini(B(k), IR_EQ, ret, -E2BIG));
+	/* before 6.4 the functions behind this helper return an int: only the lower half of the register is theirs */
+	uint32_t end = kit_if_unlikely(k, ir_bini(B(k), IR_EQ, ir_ext(B(k), ret, 4, true), -E2BIG));
 	evict(k, v);
 	ret = H(k, BPF_FUNC_map_update_elem, ir_map(B(k), v->map), key, from, C(k, flags));
 	ir_store(B(k), slot, 0, 8, ret);

@@ -27,8 +27,7 @@ static void declare(struct bt_lower *l, struct bt_local *v)
 	if (!v->storage)
 		vec_push(&l->locals, v);
 	v->storage = kit_local(&l->kit, local_size(v->type));
-	v->storage->is_number = v->type->kind == TYPE_INT || v->type->kind == TYPE_BOOL ||
-				v->type->kind == TYPE_ENUM;
+	v->storage->is_address = v->type->kind == TYPE_PTR && v->type->as != AS_KERNEL && v->type->as != AS_USER;
 }
 
 ir_ref bt_local_addr(struct bt_lower *l, struct bt_local *v)

@@ -18,9 +18,7 @@ struct stp_value stp_none(void)
 
 struct kit_local *stp_number(struct stp_lower *l)
 {
-	struct kit_local *v = kit_local(&l->kit, 8);
-	v->is_number = true;
-	return v;
+	return kit_local(&l->kit, 8);
 }
 
 struct kit_local *stp_variable(struct stp_lower *l, const struct stp_cell *c)
