@@ -1,10 +1,12 @@
 /* elf.c - opening ELF files through libelf; addresses, offsets, identity. */
+#include "debuginfo/zip.h"
 #include "debuginfo/dwarf_internal.h"
 
 #include <elfutils/libdwelf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,12 +21,12 @@ static void read_segments(struct elf_file *f)
 			break;
 		if (ph.p_type == PT_LOAD && ph.p_filesz && ph.p_vaddr + ph.p_filesz > ph.p_vaddr &&
 		    ph.p_offset + ph.p_filesz > ph.p_offset)
-			vec_push(&f->segment, (struct elf_segment){ph.p_vaddr, ph.p_offset,
+			vec_push(&f->segment, (struct elf_segment){ph.p_vaddr, ph.p_offset + f->base,
 								   ph.p_filesz, ph.p_flags & PF_X});
 	}
 }
 
-static struct err *from_elf(struct world *w, const char *path, Elf *elf, struct elf_file **ret)
+static struct err *from_elf(struct world *w, const char *path, Elf *elf, uint64_t base, struct elf_file **ret)
 {
 	GElf_Ehdr header;
 	if (!elf || elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, &header)) {
@@ -35,15 +37,47 @@ static struct err *from_elf(struct world *w, const char *path, Elf *elf, struct 
 	f->world = w;
 	f->path = xstrdup(path);
 	f->elf = elf;
+	f->base = base;
 	f->is_pie = header.e_type == ET_DYN;
 	read_segments(f);
 	*ret = f;
 	return NULL;
 }
 
+/* "ARCHIVE!/MEMBER": the member is used where it lies. */
+static struct err *open_member(struct world *w, const char *path, struct elf_file **ret)
+{
+	size_t len = zip_container(path), offset, size;
+	_cleanup_free_ char *archive = xstrndup(path, len);
+	_cleanup_close_ int fd = open(archive, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_errno("cannot open %s", archive);
+	if (!S_ISREG(st.st_mode) || !st.st_size)
+		return err_new(ENOEXEC, "%s is no zip archive", archive);
+	uint8_t *data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (data == MAP_FAILED)
+		return err_errno("mapping %s", archive);
+	const char *why = zip_find(data, (size_t)st.st_size, path + len + 2, &offset, &size);
+	struct err *e = why ? err_new(ENOEXEC, "%s: %s", path, why)
+			    : from_elf(w, path, elf_memory((char *)data + offset, size), offset, ret);
+	if (e) {
+		munmap(data, (size_t)st.st_size);
+		return e;
+	}
+	(*ret)->archive = data;
+	(*ret)->archive_size = (size_t)st.st_size;
+	(*ret)->in_memory = true;
+	return NULL;
+}
+
 struct err *elf_open_file(struct world *w, const char *path, struct elf_file **ret)
 {
 	*ret = NULL;
+	if (zip_container(path)) {
+		elf_version(EV_CURRENT);
+		return open_member(w, path, ret);
+	}
 	elf_version(EV_CURRENT);
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
@@ -57,7 +91,7 @@ struct err *elf_open_file(struct world *w, const char *path, struct elf_file **r
 		elf_end(elf);
 		elf = NULL;
 	}
-	return from_elf(w, path, elf, ret);
+	return from_elf(w, path, elf, 0, ret);
 }
 
 struct err *elf_open(struct world *w, const char *path, struct elf_file **ret)
@@ -79,7 +113,7 @@ struct err *elf_open_memory(struct world *w, const char *name, const void *data,
 		return NULL;
 	elf_version(EV_CURRENT);
 	/* libelf's prototype is not const, but it does not write to a file opened for reading */
-	struct err *e = from_elf(w, name, elf_memory((char *)(uintptr_t)data, n), ret);
+	struct err *e = from_elf(w, name, elf_memory((char *)(uintptr_t)data, n), 0, ret);
 	if (e)
 		return e;
 	(*ret)->in_memory = true;
@@ -98,6 +132,8 @@ void elf_close(struct elf_file *f)
 	vec_free(&f->usdt);
 	vec_free(&f->segment);
 	elf_end(f->elf);
+	if (f->archive)
+		munmap(f->archive, f->archive_size);
 	free(f->path);
 	free(f);
 }

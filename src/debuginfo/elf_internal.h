@@ -17,6 +17,9 @@ struct elf_file {
 	Elf *elf;
 	VEC(struct elf_segment) segment;
 	bool is_pie;
+	uint64_t base;	/* where it begins in its file: not 0 for members of archives */
+	void *archive;	/* mapping that the image lies in, NULL */
+	size_t archive_size;
 	bool in_memory; /* the vdso: no path to look for debug files by */
 	/* read on first use */
 	bool has_symbols, has_usdt, has_debug;

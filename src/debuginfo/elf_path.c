@@ -1,5 +1,6 @@
 /* elf_path.c - from the way a probe names a binary to files. */
 #include "debuginfo/internal.h"
+#include "debuginfo/zip.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -157,6 +158,13 @@ struct err *elf_resolve_path(struct world *w, const char *spec, struct str_list 
 		return err_new(EINVAL, "no file is named");
 	if (!strcmp(spec, "*") && w->pid) {
 		each_mapped(w, root, any, NULL, paths);
+	} else if (zip_container(spec)) {
+		struct elf_file *f;
+		_cleanup_free_ char *path = xasprintf("%s%s", *spec == '/' ? root : "", spec);
+		struct err *e = elf_open(w, path, &f);
+		if (e)
+			return e;
+		add_path(w, paths, path);
 	} else if (strchr(spec, '/')) {
 		_cleanup_free_ char *path = xasprintf("%s%s", *spec == '/' ? root : "", spec);
 		add_file(w, path, paths);

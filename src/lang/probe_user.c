@@ -1,4 +1,5 @@
 /* probe_user.c - functions and static probes of user-space binaries. */
+#include "debuginfo/zip.h"
 #include "lang/probe_internal.h"
 
 #include <fnmatch.h>
@@ -33,7 +34,9 @@ static bool resolve(struct expansion *x, struct str_list *paths)
 static struct attach_point *add(struct expansion *x, const char *path, const char *rest)
 {
 	struct attach_point *p = expansion_add(x, "%s:%s", path, rest);
-	p->target = path;
+	/* the kernel knows the archive that a member lies in, at an offset that says where */
+	size_t archive = zip_container(path);
+	p->target = archive ? arena_strndup(x->arena, path, archive) : path;
 	if (!p->pid)
 		p->pid = x->world->pid;
 	return p;
