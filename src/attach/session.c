@@ -270,8 +270,19 @@ struct err *session_attach(struct session *s)
 	return e;
 }
 
+/* Programs do nothing any more: probes go one after the other, and what one keeps for another must not be left over meanwhile. */
+static void hold_programs(struct session *s)
+{
+	uint8_t *mem = s->map ? session_map_mem(s, s->prog->data) : NULL;
+
+	if (mem && s->prog->exit_offset)
+		__atomic_fetch_or((uint64_t *)(mem + s->prog->exit_offset), 1, __ATOMIC_SEQ_CST);
+}
+
 void session_detach(struct session *s)
 {
+	if (s->links.len)
+		hold_programs(s);
 	links_close(&s->links);
 	vec_each(fd, &s->iters)
 		close(*fd);
