@@ -40,7 +40,7 @@ test-vm test-vm-all vm-shell: all
 
 static:
 	$(Q)tools/deps build static
-	$(Q)[ -f build/static/build.ninja ] || $(MESON) setup build/static . -Dstatic=true --buildtype=release >/dev/null
+	$(Q)[ -f build/static/build.ninja ] || $(MESON) setup build/static . -Dstatic=true >/dev/null
 	$(Q)$(NINJA) -C build/static --quiet spile
 
 bench: all

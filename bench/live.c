@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "bpf.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -41,6 +42,9 @@ int main(int argc, char **argv)
 	pid_t pid = vfork();
 	if (pid == 0) {
 		setsid();
+		int null = open("/dev/null", O_RDWR);
+		dup2(null, 1);
+		dup2(null, 2);
 		execvp(argv[1], argv + 1);
 		_exit(127);
 	}

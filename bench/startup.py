@@ -1,4 +1,6 @@
 """Start-up: CPU, wall and memory of whole runs; time from the start of the process to the first event."""
+from shlex import quote
+
 from measure import TMP, median, rounds_of, sh, table, timed
 
 TYPES = "tracepoint:syscalls:sys_enter_getpgid { @[((struct task_struct *)curtask)->real_parent->pid] = count(); }"
@@ -20,11 +22,10 @@ def first_event(tools, rounds):
         us = int(sh(" ".join(map(quote, [f"{TMP}/live"] + argv))).stdout or -1)
         return us / 1000 if us >= 0 else None
 
-    from shlex import quote
     sh("sysctl -w kernel.bpf_stats_enabled=1")
     got = rounds_of(rounds, tools, lambda t: live(t.run(TYPES)))
     sh("sysctl -w kernel.bpf_stats_enabled=0")
-    table(f"start of the process to its first event, script with types by BTF", ["tool", "median ms", "least ms"],
+    table("start of the process to its first event, script with types by BTF", ["tool", "median ms", "least ms"],
           [[t.name, median(got[t]), f"{min(got[t]):.1f}" if got[t] else "failed"] for t in tools])
 
 

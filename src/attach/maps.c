@@ -8,7 +8,7 @@
 #include "attach/session.h"
 
 enum {
-	RING_SMALL = 256 << 10, /* scripts that only begin and end */
+	RING_SMALL = 256 << 10, /* scripts that only begin and end, or say little */
 	RING_NORMAL = 8 << 20,
 };
 
@@ -68,6 +68,18 @@ static bool is_quiet(const struct session *s)
 	return true;
 }
 
+/* What the handlers send tells of errors and asks for maps to be shown: no stream of lines. */
+static bool says_little(const struct program *p)
+{
+	const uint32_t rare = 1u << ACT_EXIT | 1u << ACT_HELPER_ERROR | 1u << ACT_RUNTIME_ERROR | 1u << ACT_PRINT_VAR |
+			      1u << ACT_CLEAR | 1u << ACT_ZERO | 1u << ACT_STP_ERROR;
+
+	vec_each(a, &p->action)
+		if (!(rare >> (*a)->kind & 1))
+			return false;
+	return true;
+}
+
 /* A power of two and whole pages. */
 static uint32_t ring_bytes(const struct session *s)
 {
@@ -75,7 +87,7 @@ static uint32_t ring_bytes(const struct session *s)
 	uint32_t n = (uint32_t)sysconf(_SC_PAGESIZE);
 
 	if (!want)
-		want = is_quiet(s) ? RING_SMALL : RING_NORMAL;
+		want = is_quiet(s) || says_little(s->prog) ? RING_SMALL : RING_NORMAL;
 	while (n < want && n < 1u << 30)
 		n <<= 1;
 	return n;

@@ -288,7 +288,7 @@ static bool is_user(const struct link *l)
 static struct err *chain(struct link *l, uint32_t at, unsigned level, uint32_t *ret)
 {
 	struct unit *u = &l->unit.at[at];
-	uint32_t deepest = 0, d;
+	uint32_t deepest = 0, d = 0;
 	if (u->depth) {
 		*ret = u->depth;
 		return NULL;
@@ -312,7 +312,7 @@ static struct err *chain(struct link *l, uint32_t at, unsigned level, uint32_t *
 
 static struct err *check_stack(struct link *l)
 {
-	uint32_t depth;
+	uint32_t depth = 0;
 	if (is_user(l))
 		return NULL;
 	struct err *e = chain(l, 0, 1, &depth);

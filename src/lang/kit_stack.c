@@ -18,6 +18,8 @@ static void send_stack_full(struct kit *k, struct loc loc)
 	if (!p->full_offset)
 		p->full_offset = program_data(p, 8, 8);
 	kit_count(k, p->full_offset, 1);
+	if (!k->on_error) /* it is no reason to give up the handler */
+		kit_runtime_error(k, RT_STACK_FULL, loc);
 }
 
 /* Does this kernel have what unwinding by tables takes?  (Everything from 6.1 on that has BTF.) */
