@@ -83,7 +83,17 @@ static void open_on_threads(struct opening *o)
 		open_on_cpu(o, -1);
 }
 
-/* Breakpoints of a process follow its threads, not CPUs. */
+static struct err *open_all(struct opening *o)
+{
+	if (o->pid > 0) {
+		o->attr.inherit = 1;
+		open_on_threads(o);
+	} else {
+		each_online_cpu(open_on_cpu, o);
+	}
+	return o->err;
+}
+
 static struct err *open_watchpoint(struct opening *o)
 {
 	if (!feature_breakpoint_fires())
@@ -95,13 +105,7 @@ static struct err *open_watchpoint(struct opening *o)
 	o->attr.bp_len = o->p->mode == BREAKPOINT_EXECUTE ? sizeof(long) : o->p->len;
 	o->attr.sample_period = 1;
 	o->attr.precise_ip = 2;
-	if (o->pid > 0) {
-		o->attr.inherit = 1;
-		open_on_threads(o);
-	} else {
-		each_online_cpu(open_on_cpu, o);
-	}
-	return o->err;
+	return open_all(o);
 }
 
 static void set_clock(struct perf_event_attr *attr, const struct attach_point *p)
@@ -143,8 +147,7 @@ static struct err *attach_perf_event(struct place *pl, const struct attach_point
 			return err_new(EOPNOTSUPP,
 				       "this machine has no hardware performance counters");
 	}
-	each_online_cpu(open_on_cpu, &o);
-	return o.err;
+	return open_all(&o);
 }
 
 struct err *attach_perf_events(struct place *pl)
