@@ -31,8 +31,9 @@ def build():
     many(f"{TMP}/few.c", FUNCTIONS // 10, "return many_0(0);")
     steps = [f"clang -O2 -g -target bpf -mcpu=v3 -idirafter /usr/include/{multi} -c {HERE}/cost.bpf.c -o {TMP}/cost.bpf.o",
              f"gcc -O2 -o {TMP}/attach {HERE}/attach.c -lbpf -lelf -lz",
-             f"gcc -O2 -fno-omit-frame-pointer -fno-optimize-sibling-calls -o {TMP}/meter {HERE}/meter.c"]
-    steps += [f"gcc -O2 -o {TMP}/{n} {HERE}/{n}.c" for n in ("live", "load", "spawn")]
+             f"gcc -O2 -fno-omit-frame-pointer -fno-optimize-sibling-calls -o {TMP}/meter {HERE}/meter.c",
+             f"gcc -O2 -fomit-frame-pointer -fno-optimize-sibling-calls -o {TMP}/meter-bare {HERE}/meter.c"]
+    steps += [f"gcc -O2 -o {TMP}/{n} {HERE}/{n}.c" for n in ("live", "load", "progs", "spawn")]
     steps += [f"gcc -O1 -o {TMP}/{n} {TMP}/{n}.c" for n in ("many", "few")]
     for s in steps:
         r = sh(s)

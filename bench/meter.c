@@ -1,8 +1,9 @@
 /*
- * meter.c CPU BATCHES CALLS SINCE - makes system calls on one CPU, batch after batch, and reads after each how long the BPF
+ * meter.c CPU BATCHES CALLS SINCE [DEPTH] - makes system calls on one CPU, batch after batch, and reads after each how long the BPF
  * programs with ids above SINCE ran (kernel.bpf_stats_enabled=1).  Prints for every program that ran each time
  * "id ns", ns an event in the quickest tenth of its batches: what disturbs the machine only ever makes a batch slower.
- * The calls come out of a chain of functions with frame pointers, so that user stacks have a depth.
+ * The calls come out of a chain of DEPTH functions (16), so that user stacks have one; the bench compiles it with and
+ * without frame pointers.
  * Without arguments: prints the largest id of a program.
  */
 #define _GNU_SOURCE
@@ -13,11 +14,11 @@
 #include <stdlib.h>
 
 enum {
-	DEPTH = 16,
 	PROGS = 64,
 	BATCHES = 4000
 };
 
+static int depth = 16;
 static struct prog {
 	uint32_t id;
 	int fd, n;
@@ -32,10 +33,10 @@ static long getpgid_of(long pid)
 	return ret;
 }
 
-__attribute__((noinline)) static void calls(int depth, long n)
+__attribute__((noinline)) static void calls(int below, long n)
 {
-	if (depth)
-		calls(depth - 1, n);
+	if (below)
+		calls(below - 1, n);
 	else
 		for (long i = 0; i < n; i++)
 			getpgid_of(1 + (i * 2654435761u & 1023)); /* 1 to 1,024, spread over the buckets */
@@ -53,7 +54,7 @@ static void batch(int nprogs, long n)
 	struct bpf_prog_info now;
 	for (int i = 0; i < nprogs; i++)
 		prog_info(progs[i].fd, &progs[i].last);
-	calls(DEPTH, n);
+	calls(depth, n);
 	for (int i = 0; i < nprogs; i++) {
 		struct prog *p = &progs[i];
 		if (prog_info(p->fd, &now) || now.run_cnt - p->last.run_cnt < (uint64_t)n)
@@ -65,12 +66,14 @@ static void batch(int nprogs, long n)
 int main(int argc, char **argv)
 {
 	uint32_t id = 0, max = 0;
-	if (argc != 5) {
+	if (argc < 5) {
 		while ((id = next_prog(id)))
 			max = id;
 		printf("%u\n", max);
 		return 0;
 	}
+	if (argc > 5)
+		depth = atoi(argv[5]);
 	cpu_set_t set;
 	CPU_ZERO(&set);
 	CPU_SET(atoi(argv[1]), &set);

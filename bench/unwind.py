@@ -1,0 +1,100 @@
+"""User stacks without frame pointers: ns a frame and an event; what tables cost; a profile of the whole system."""
+import os, re, signal, statistics, subprocess, time
+
+from cost import CPU, PROBE, newest
+from measure import TMP, rounds_of, sh, stop, table
+
+DEPTHS = (5, 25, 50, 100)
+BATCHES, CALLS = 200, 500
+PROGRAMS = [("python3", ["/usr/bin/python3", "-c", "while True: pass"]), ("perl", ["perl", "-e", "while (1) {}"]),
+            ("node", ["node", "-e", "for (;;) {}"])]
+
+
+def per_event(tool, depth):
+    """ns an event, with the stack's function that the tool has; the command is the tool's, so that nothing is missed"""
+    script = f"{PROBE} {{ @[{'dw_ustack' if tool.is_peer else 'ustack'}(127)] = count(); }}"
+    config = ["-e", "config = { unstable_dw_ustack = enable } " + script] if tool.is_peer else ["-e", script]
+    cmd = f"{TMP}/meter-bare {min(CPU, os.cpu_count() - 1)} {BATCHES} {CALLS} {newest()} {depth}"
+    try:
+        r = subprocess.run(tool.argv + config + ["-c", cmd], capture_output=True, text=True, timeout=60)
+    except subprocess.TimeoutExpired:
+        return None
+    found = re.findall(r"^\d+ ([\d.]+)$", r.stdout, re.M)
+    return float(found[0]) if found else None
+
+
+def frames(tools, rounds):
+    sh("sysctl -w kernel.bpf_stats_enabled=1")
+    cases = {(t.name, d): (t, d) for t in tools for d in DEPTHS}
+    got = rounds_of(rounds, cases, lambda k: per_event(*cases[k]))
+    sh("sysctl -w kernel.bpf_stats_enabled=0")
+    value = {k: statistics.median(v) if v else None for k, v in got.items()}
+    rows = [[f"{d} calls deep"] + [f"{value[t.name, d]:.0f}" if value[t.name, d] else "failed" for t in tools] for d in DEPTHS]
+    low, high = DEPTHS[0], DEPTHS[-1]
+    slope = {t.name: (value[t.name, high] - value[t.name, low]) / (high - low) if value[t.name, high] and value[t.name, low] else None
+             for t in tools}
+    rows.append(["a frame"] + [f"{slope[t.name]:.1f}" if slope[t.name] else "failed" for t in tools])
+    table(f"@[user stack] without frame pointers, ns an event (spile: ustack, others: dw_ustack); median of {rounds}",
+          ["stack"] + [t.name for t in tools], rows)
+
+
+def reading(spile, name, argv):
+    """(files, ms, MB) of tables that one running program takes"""
+    p = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        time.sleep(0.3)
+        r = subprocess.run(["timeout", "-s", "INT", "2"] + spile.argv + ["-v", "-e", f"profile:hz:99 /pid == {p.pid}/ {{ @[ustack] = count(); }}", "-p", str(p.pid)],
+                           capture_output=True, text=True)
+    except FileNotFoundError:
+        return None
+    finally:
+        p.kill()
+        p.wait()
+    m = re.search(r"tables of (\d+) files made in ([\d.]+) ms, ([\d.]+) MB", r.stderr)
+    return m and (int(m.group(1)), float(m.group(2)), float(m.group(3)))
+
+
+def tables(spile, rounds):
+    rows = []
+    for name, argv in PROGRAMS:
+        if subprocess.run(["sh", "-c", f"command -v {argv[0]}"], stdout=subprocess.DEVNULL).returncode:
+            continue
+        got = [g for g in (reading(spile, name, argv) for _ in range(rounds)) if g]
+        rows.append([name] + ([f"{got[0][0]}", f"{min(g[1] for g in got):.1f}", f"{got[0][2]:.2f}"] if got else ["failed"] * 3))
+    table("unwind tables of a running program: made when it is first met", ["program", "files", "ms", "MB"], rows)
+
+
+def whole_system(spile, seconds=5):
+    """CPU that a profile of everything takes, with every processor busy"""
+    busy = [subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _, argv in PROGRAMS[:2] * ((os.cpu_count() + 1) // 2)]
+    sh("sysctl -w kernel.bpf_stats_enabled=1")
+    before = newest()
+    p = subprocess.Popen(spile.argv + ["-e", "profile:hz:99 { @[ustack, kstack] = count(); }"], stdout=subprocess.DEVNULL,
+                         stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        time.sleep(2)
+
+        def cpu_ms():
+            f = open(f"/proc/{p.pid}/stat").read().rsplit(")", 1)[1].split()
+            return (int(f[11]) + int(f[12])) * 1000 / os.sysconf("SC_CLK_TCK")
+        start = cpu_ms()
+        time.sleep(seconds)
+        used = cpu_ms() - start
+        info = sh(f"{TMP}/progs {before}").stdout.split()
+    finally:
+        stop(p)
+        for b in busy:
+            b.kill()
+            b.wait()
+        sh("sysctl -w kernel.bpf_stats_enabled=0")
+    kernel = int(info[2]) / 1e6 / (seconds + 2) * seconds if len(info) > 2 else 0
+    table(f"a profile of the whole system at 99 Hz, {os.cpu_count()} processors busy, {seconds} s",
+          ["", "CPU ms", "% of one processor"],
+          [["spile itself", f"{used:.0f}", f"{used / seconds / 10:.2f}"], ["its programs in the kernel", f"{kernel:.1f}", f"{kernel / seconds / 10:.2f}"]])
+
+
+def run(tools, rounds):
+    frames(tools, rounds)
+    spile = tools[0]
+    tables(spile, min(rounds, 3))
+    whole_system(spile)
