@@ -83,6 +83,7 @@ static struct err *make_exporter(const struct job *j, const struct script *s, st
 	x->buffering = buffering(j);
 	x->colour = j->colour;
 	x->no_warnings = j->no_warnings;
+	x->repeats_warnings = j->verbose > 1;
 	return e;
 }
 
@@ -150,6 +151,7 @@ static struct err *trace(struct job *j, struct script *s, struct exporter *x, in
 		.mode = j->mode,
 		.quiet = j->quiet || j->as == AS_STAP || s->lang == &lang_stp,
 		.timeout_ns = j->timeout ? (uint64_t)(strtod(j->timeout, NULL) * 1e9) : 0,
+		.max_errors = s->prog->opt.max_errors,
 		.notify_attached = getenv("__BPFTRACE_NOTIFY_PROBES_ATTACHED") != NULL,
 	};
 	s->child = NULL; /* the session's now */

@@ -232,6 +232,7 @@ struct program_options {
 	const char *license;	  /* "GPL" */
 	int missing_probes;	  /* 0 error 1 warn 2 ignore */
 	uint32_t log_size;
+	uint32_t max_errors;	  /* SystemTap's MAXERRORS: errors that do not end the session */
 	int64_t hist_elision;	  /* SystemTap's HIST_ELISION: rows; negative: show all */
 	bool dummy_ts;		  /* tests of tseries read their clock from a map */
 };

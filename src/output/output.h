@@ -34,6 +34,7 @@ struct exporter {
 	bool colour;
 	bool no_warnings; /* --no-warnings: warnf and run-time warnings are not shown */
 	bool says_stack_end; /* -v: a stack that is not whole says why */
+	bool repeats_warnings; /* SystemTap: a warning is shown again when it comes again */
 	bool is_closed;   /* set when a write failed: nobody reads, the run should end */
 	int write_errno;  /* why; EPIPE ends the run quietly */
 	struct flames *flames; /* --flame: pictures of maps that are shown; NULL */

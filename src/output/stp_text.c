@@ -6,6 +6,8 @@
 
 struct stp_state {
 	uint64_t errors, skipped;
+	struct strtab warned; /* texts of warnings; each is shown once, as staprun does */
+	unsigned nwarned;
 };
 
 static void begin(struct exporter *x)
@@ -15,6 +17,7 @@ static void begin(struct exporter *x)
 
 static void destroy(struct exporter *x)
 {
+	strtab_free(&((struct stp_state *)x->priv)->warned);
 	base_free(x->priv);
 }
 
@@ -60,6 +63,22 @@ static void error_line(struct exporter *x, const struct action *act, const struc
 	buf_free(&tail);
 }
 
+/* Past the first thousand, every text is news. */
+static bool is_news(struct exporter *x, const char *text)
+{
+	enum { MAX_WARNED = 1000 };
+	struct stp_state *s = x->priv;
+	if (x->repeats_warnings)
+		return true;
+	if (strtab_get(&s->warned, text))
+		return false;
+	if (s->nwarned < MAX_WARNED) {
+		strtab_set(&s->warned, text, s);
+		s->nwarned++;
+	}
+	return true;
+}
+
 static void event(struct exporter *x, const struct action *act, const struct value *args,
 		  unsigned n, const char *text, size_t len)
 {
@@ -84,7 +103,7 @@ static void event(struct exporter *x, const struct action *act, const struct val
 		break;
 	case ACT_STP_WARN:
 		event_text(x, act, args, n, text, len, &b);
-		if (!x->no_warnings)
+		if (!x->no_warnings && is_news(x, buf_str(&b)))
 			line(x, "WARNING: ", 33, buf_str(&b), b.len, "");
 		break;
 	case ACT_STP_ERROR:

@@ -178,7 +178,7 @@ static void read_defines(struct stp_comp *c)
 		if (str_has_prefix(d, "MAXMAPENTRIES=") && v > 0)
 			o->max_map_keys = (uint32_t)v;
 		else if (str_has_prefix(d, "MAXERRORS="))
-			c->max_errors = v;
+			c->max_errors = o->max_errors = (uint32_t)MAX(MIN(v, 1000000L), 0L);
 		else if (str_has_prefix(d, "HIST_ELISION="))
 			o->hist_elision = v;
 		else if ((str_has_prefix(d, "MAXACTION=") || str_has_prefix(d, "MAXACTION_INTERRUPTIBLE=")) && v > 0)

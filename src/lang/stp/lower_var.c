@@ -197,16 +197,16 @@ static struct stp_value assign_global(struct stp_lower *l, struct stp_expr *e)
 	struct stp_value rhs = stp_lower_expr(l, e->kid[1]);
 	ir_ref key = stp_lower_key(l, g, lhs->kid);
 	if (str_eq(e->op, "=")) {
-		store_global(l, g, key, rhs, e->loc);
+		store_global(l, g, key, rhs, lhs->loc);
 		return rhs;
 	}
 	if (str_eq(e->op, "+=") || str_eq(e->op, "-=")) {
 		ir_ref delta = *e->op == '-' ? ir_un(LB(l), IR_NEG, rhs.v) : rhs.v;
-		struct stp_value old = atomic_add(l, g, key, delta, e->loc);
+		struct stp_value old = atomic_add(l, g, key, delta, lhs->loc);
 		return stp_long(ir_bin(LB(l), IR_ADD, old.v, delta));
 	}
 	struct stp_value now = combine(l, e, load_global(l, g, key), rhs);
-	store_global(l, g, key, now, e->loc);
+	store_global(l, g, key, now, lhs->loc);
 	return now;
 }
 
@@ -216,7 +216,7 @@ static struct stp_value assign_stat(struct stp_lower *l, struct stp_expr *e)
 	ir_ref n = stp_lower_long(l, e->kid[1]);
 	ir_ref key = stp_lower_key(l, lhs->global, lhs->kid);
 	overflow_text(l, lhs->global);
-	kit_agg_update(&l->kit, lhs->global->var, key, n, e->loc);
+	kit_agg_update(&l->kit, lhs->global->var, key, n, lhs->loc);
 	return stp_long(n);
 }
 
@@ -242,7 +242,7 @@ struct stp_value stp_lower_step(struct stp_lower *l, struct stp_expr *e)
 	ir_ref old;
 	if (lhs->global) {
 		ir_ref key = stp_lower_key(l, lhs->global, lhs->kid);
-		old = atomic_add(l, lhs->global, key, stp_c(l, d), e->loc).v;
+		old = atomic_add(l, lhs->global, key, stp_c(l, d), lhs->loc).v;
 	} else {
 		old = stp_load_var(l, lhs).v;
 		store_local(l, lhs->local, stp_long(ir_bini(LB(l), IR_ADD, old, d)));

@@ -576,7 +576,7 @@ static struct stp_expr *ternary(struct parser *p)
 	if (!stp_accept_op(p, "?"))
 		return c;
 	stp_enter(p);
-	struct stp_expr *x = ternary(p);
+	struct stp_expr *x = stp_parse_expr(p);
 	stp_expect_op(p, ":");
 	struct stp_expr *e = node(p, SE_TERNARY, t, c, x);
 	stp_add_kid(p->a, e, ternary(p));
