@@ -279,6 +279,8 @@ static bool is_changed_clone(struct dwarf *d, Dwarf_Die *func)
 {
 	static const char *const marks[] = {".isra.", ".constprop.", ".part."};
 	Dwarf_Addr pc;
+	if (die_flag(func, DW_AT_external)) /* what other units call is as the source says */
+		return false;
 	const struct elf_symbol *s = dwarf_entrypc(func, &pc) ? NULL : elf_symbol_at(d->file, pc);
 	for (size_t i = 0; s && i < ARRAY_SIZE(marks); i++)
 		if (strstr(s->name, marks[i]))

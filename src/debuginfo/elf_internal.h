@@ -22,6 +22,7 @@ struct elf_file {
 	size_t archive_size;
 	bool in_memory; /* the vdso: no path to look for debug files by */
 	/* read on first use */
+	unsigned nscans; /* names looked for before the symbols were read */
 	bool has_symbols, has_usdt, has_debug;
 	VEC(struct elf_symbol) symbol;
 	struct name_index names;

@@ -3,19 +3,20 @@
 
 #include <stdlib.h>
 
-static void add_symbol(struct elf_file *f, const char *name, const GElf_Sym *sym)
+static bool read_symbol(struct elf_file *f, const char *name, const GElf_Sym *sym, struct elf_symbol *ret)
 {
 	unsigned type = GELF_ST_TYPE(sym->st_info);
 	if (!name || !*name || type == STT_SECTION || type == STT_FILE || type == STT_TLS ||
 	    sym->st_shndx == SHN_ABS)
-		return;
+		return false;
 	struct elf_symbol s = {.name = name, .value = sym->st_value, .size = sym->st_size};
 	s.is_func = type == STT_FUNC || type == STT_GNU_IFUNC;
 	s.is_global = GELF_ST_BIND(sym->st_info) != STB_LOCAL;
 	s.is_undefined = sym->st_shndx == SHN_UNDEF;
 	if (!s.is_undefined && !elf_offset_of(f, s.value, &s.file_offset))
 		s.file_offset = 0;
-	vec_push(&f->symbol, s);
+	*ret = s;
+	return true;
 }
 
 /* From f's own tables, or from those of its debug file, whose addresses are the same. */
@@ -35,7 +36,9 @@ static void read_tables(struct elf_file *f, Elf *elf, bool want_dynamic)
 			GElf_Sym sym;
 			if (!gelf_getsym(data, (int)i, &sym))
 				break;
-			add_symbol(f, elf_strptr(elf, sh.sh_link, sym.st_name), &sym);
+			struct elf_symbol s;
+			if (read_symbol(f, elf_strptr(elf, sh.sh_link, sym.st_name), &sym, &s))
+				vec_push(&f->symbol, s);
 		}
 	}
 }
@@ -105,8 +108,47 @@ static unsigned name_rank(const struct elf_symbol *s)
 	return (s->is_undefined ? 0 : 4) + (s->is_func ? 2 : 0) + (s->is_global ? 1 : 0);
 }
 
+/* Symbols of that name in one file's tables, without reading the others. */
+static void scan_tables(struct elf_file *f, Elf *elf, bool want_dynamic, const char *name, struct elf_symbol *best)
+{
+	size_t len = strlen(name) + 1;
+	for (Elf_Scn *scn = NULL; (scn = elf_nextscn(elf, scn));) {
+		GElf_Shdr sh;
+		GElf_Sym sym;
+		struct elf_symbol s;
+		if (!gelf_getshdr(scn, &sh) || !sh.sh_entsize ||
+		    (sh.sh_type != SHT_SYMTAB && !(want_dynamic && sh.sh_type == SHT_DYNSYM)))
+			continue;
+		Elf_Data *data = elf_getdata(scn, NULL);
+		Elf_Scn *link = elf_getscn(elf, sh.sh_link);
+		Elf_Data *strings = link ? elf_getdata(link, NULL) : NULL;
+		size_t n = data && data->d_buf && strings && strings->d_buf ? data->d_size / sh.sh_entsize : 0;
+		for (size_t i = 0; i < n && gelf_getsym(data, (int)i, &sym); i++) {
+			const char *text = (const char *)strings->d_buf + sym.st_name;
+			if (sym.st_name < strings->d_size && strings->d_size - sym.st_name >= len &&
+			    !memcmp(text, name, len) && read_symbol(f, text, &sym, &s) &&
+			    (!best->name || name_rank(&s) > name_rank(best)))
+				*best = s;
+		}
+	}
+}
+
+/* The first few names are looked for one by one: sorting 100,000 symbols takes longer. */
+static const struct elf_symbol *scan(struct elf_file *f, const char *name)
+{
+	struct elf_symbol best = {0};
+	scan_tables(f, f->elf, true, name, &best);
+	struct elf_file *debug = elf_debug_file(f);
+	if (debug)
+		scan_tables(f, debug->elf, false, name, &best);
+	return best.name ? arena_memdup(f->world->arena, &best, sizeof(best)) : NULL;
+}
+
 const struct elf_symbol *elf_symbol_by_name(struct elf_file *f, const char *name)
 {
+	enum { FEW = 8 };
+	if (!f->has_symbols && f->nscans++ < FEW)
+		return scan(f, name);
 	size_t n;
 	const struct elf_symbol *sym = elf_symbols(f, &n), *best = NULL;
 	if (!f->names.mask) {

@@ -143,7 +143,8 @@ static char *fn_name(struct bt_lower *l, const struct attach_point *p)
 static struct ir_fn *lower_fn(struct bt_lower *l, struct attach_point *p, enum prog_kind kind)
 {
 	l->point = p;
-	l->args = probe_arguments(l->in->world, p, l->in->arena);
+	/* sema has looked at them when the handler asks */
+	l->args = l->probe->args ? probe_arguments(l->in->world, p, l->in->arena) : NULL;
 	l->locals_here =
 		probe_has(l->probe, names_local) ? probe_locals(l->in->world, p, l->in->arena) : NULL;
 	l->loop = NULL;

@@ -128,6 +128,8 @@ void stp_fold(struct stp_stmt *body);
 void stp_fold_defined(struct stp_comp *c, struct stp_dprobe *dp, struct stp_stmt *body);
 /* debug_vars.c: does the handler ask for what differs from point to point? */
 bool stp_needs_each_point(const struct stp_dprobe *dp);
+/* Functions by their symbols alone, where debug information would add nothing that the handler asks for. */
+void stp_choose_source(struct stp_dprobe *dp, struct stp_stmt *body);
 /* A handler that looks at variables starts behind the function's prologue, where unoptimised code keeps them. */
 void stp_settle_point(struct stp_comp *c, struct stp_dprobe *dp);
 /* pretty.c: $var$, $$vars and their kind become sprintf() */

@@ -16,9 +16,18 @@ static const struct attach_point *point_of(const struct stp_dprobe *dp)
 
 struct probe_args *stp_debug_variables(struct stp_comp *c, struct stp_dprobe *dp)
 {
-	if (!dp->vars && is_user(dp) && dp->spec.kind != PK_URETPROBE && point_of(dp))
+	if (dp->spec.kind == PK_URETPROBE)
+		return NULL;
+	if (!dp->vars && is_user(dp) && point_of(dp))
 		dp->vars = probe_locals(c->world, point_of(dp), c->a);
 	return dp->vars;
+}
+
+const struct dwarf_var *stp_return_variable(struct stp_comp *c, struct stp_dprobe *dp)
+{
+	if (!dp->vars && dp->spec.kind == PK_URETPROBE && point_of(dp))
+		dp->vars = probe_arguments(c->world, point_of(dp), c->a);
+	return dp->vars ? dp->vars->ret_var : NULL;
 }
 
 /* --- does a handler ask where it is? ------------------------------------------------------------------------------ */
@@ -44,6 +53,17 @@ bool stp_needs_each_point(const struct stp_dprobe *dp)
 		return false;
 	stp_walk_stmt(dp->body, look_for_names, &found);
 	return found;
+}
+
+void stp_choose_source(struct stp_dprobe *dp, struct stp_stmt *body)
+{
+	struct probe_spec *s = &dp->spec;
+	bool found = s->file || s->statement || (s->instances & (DWARF_INLINED | DWARF_EXTERNAL_ONLY)) || !s->func ||
+		     strpbrk(s->func, "?[:");
+	if (!found)
+		stp_walk_stmt(body, look_for_names, &found);
+	if (!found)
+		s->instances = 0;
 }
 
 void stp_settle_point(struct stp_comp *c, struct stp_dprobe *dp)
@@ -128,8 +148,8 @@ bool stp_debug_variable(struct stp_comp *c, struct stp_dprobe *dp, const struct 
 	}
 	struct probe_args *vars = stp_debug_variables(c, dp);
 	if (dp->spec.kind == PK_URETPROBE && str_eq(name, "return"))
-		v = dp->args ? dp->args->ret_var : NULL;
-	else if (vars && !file)
+		v = stp_return_variable(c, dp);
+	else if (vars && vars->record && !file)
 		v = among(vars->var, vars->record->nfield, name);
 	if (!v && vars && !file)
 		v = among(vars->missing, vars->nmissing, name);

@@ -145,6 +145,8 @@ void stp_find_args(struct stp_comp *c, struct stp_dprobe *dp)
 	if (!dp->points.list.len)
 		return;
 	struct attach_point p = *dp->points.list.at[0];
+	if (p.kind == PK_UPROBE || p.kind == PK_URETPROBE)
+		return; /* debug_vars.c, when somebody asks */
 	bool is_kernel = p.kind == PK_KPROBE || p.kind == PK_KRETPROBE;
 	if (is_kernel) {
 		struct err *err = NULL;
@@ -221,7 +223,6 @@ static unsigned add_each_point(struct stp_comp *c, struct context *x, const stru
 		struct stp_dprobe *one = arena_memdup(c->a, dp, sizeof(*dp));
 		one->points = (struct attach_points){0};
 		vec_push(&one->points.list, dp->points.list.at[i]);
-		one->args = probe_arguments(c->world, dp->points.list.at[i], c->a);
 		one->body = i ? assemble(c, x) : dp->body;
 		one->scope.tail = &one->scope.local;
 		name_point(c, pt, one);
@@ -238,6 +239,7 @@ static unsigned add_derived(struct stp_comp *c, struct context *x, const struct 
 	dp->name = shown_point(c, pt);
 	dp->spec.spelling = dp->name;
 	dp->alias_name = x->wraps ? x->alias : NULL;
+	stp_choose_source(dp, x->probe->body);
 	if (!find_points(c, dp)) {
 		struct diag *d = stp_error(c, x->origin->loc, "while resolving probe point");
 		stp_chain(c, d, (struct loc){0}, "no match");

@@ -229,7 +229,7 @@ static bool all_values(struct writer *w, struct stp_expr *e)
 		unsigned style = str_eq(rest, "$") ? 1 : str_eq(rest, "$$") ? 2 : 0;
 		if (*rest && !style)
 			continue;
-		if (words[i].ret && w->dp->args && (w->dp->args->ret_var || w->dp->args->ret))
+		if (words[i].ret && (stp_return_variable(w->c, w->dp) || (w->dp->args && w->dp->args->ret)))
 			named(w, "return", style);
 		else if (!words[i].ret)
 			all_of(w, words[i].params, words[i].locals, style);

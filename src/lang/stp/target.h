@@ -30,6 +30,7 @@ struct type *stp_type_by_name(struct stp_comp *c, const char *name);
 /* debug_vars.c: fills p for a $variable or @var; false: there is none of that name, or *failed after a diagnostic. */
 bool stp_debug_variable(struct stp_comp *c, struct stp_dprobe *dp, const struct stp_expr *e, struct stp_path *p, bool *failed);
 void stp_no_debug_variable(struct stp_comp *c, struct stp_dprobe *dp, const struct stp_expr *e, const char *name);
+const struct dwarf_var *stp_return_variable(struct stp_comp *c, struct stp_dprobe *dp); /* NULL: void, or not known */
 struct probe_args *stp_debug_variables(struct stp_comp *c, struct stp_dprobe *dp); /* NULL: nothing is known */
 /* The type that @cast names: in its module, in the probe's program, in the kernel. */
 struct type *stp_cast_type(struct stp_comp *c, struct stp_dprobe *dp, const struct stp_expr *e);
