@@ -104,8 +104,12 @@ class Guest:
         with open(f"{self.share}/{name}", "w") as f:
             f.write(text)
 
+    def prepare(self):
+        make_initrd(self.folder, f"{self.share}/initrd")
+        shutil.copy(f"{HERE}/main", self.share)
+
     def command(self, argv, env):
-        env = dict(PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", HOME="/root", SPILE_IN_VM="1",
+        env = dict(PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", HOME="/root", SPILE_IN_VM="1", **({} if has_kvm() else {"SPILE_VM_EMULATED": "1"}),
                    SPILE_VM_MODULES=self.folder, **env)
         lines = [f"export {k}={shlex.quote(v)}" for k, v in env.items()]
         return "\n".join(lines + [f"cd {shlex.quote(self.top)} || exit 125", f"exec {shlex.join(argv)}"]) + "\n"
@@ -113,7 +117,7 @@ class Guest:
     def run(self, argv, limit, env={}, out=sys.stdout):
         self.write("folders", "".join(f + "\n" for f in self.folders))
         self.write("command", self.command(argv, env))
-        make_initrd(self.folder, f"{self.share}/initrd")
+        self.prepare()
         with open(f"{self.share}/console", "wb") as console:
             p = subprocess.Popen(qemu(self.folder, self.share, False), stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT)
         end = time.monotonic() + limit
@@ -137,7 +141,7 @@ class Guest:
         self.write("folders", "".join(f + "\n" for f in self.folders))
         self.write("shell", "")
         self.write("command", self.command(["bash", "-i"], {"PS1": "guest# ", "TERM": os.environ.get("TERM", "dumb")}))
-        make_initrd(self.folder, f"{self.share}/initrd")
+        self.prepare()
         return subprocess.run(qemu(self.folder, self.share, True)).returncode
 
     def close(self):
