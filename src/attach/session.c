@@ -115,6 +115,24 @@ static struct err *prepare_target(struct session *s)
 	return NULL;
 }
 
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Handlers that ask for the time of day add this to the monotonic clock, which is all that the kernel gives them. */
+static void set_time_of_day(struct session *s)
+{
+	char *data = s->prog->realtime_offset ? session_map_mem(s, s->prog->data) : NULL;
+	uint64_t offset = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
+
+	if (data)
+		memcpy(data + s->prog->realtime_offset, &offset, sizeof(offset));
+}
+
 static struct err *create(struct session *s)
 {
 	struct err *e = prepare_target(s);
@@ -128,6 +146,8 @@ static struct err *create(struct session *s)
 	phase(s, "code");
 	if (!e)
 		e = maps_create(s);
+	if (!e)
+		set_time_of_day(s);
 	phase(s, "maps");
 	if (!e)
 		e = load_programs(s);
