@@ -102,12 +102,36 @@ static void messages(void)
 	CHECK_STR(err_text, "WARNING: Number of errors: 1, skipped probes: 0\n");
 }
 
+static struct value text(const char *s)
+{
+	size_t n = ALIGN_UP(strlen(s) + 1, 8u);
+	char *p = arena_alloc(arena, n);
+	memcpy(p, s, strlen(s));
+	return (struct value){type_str(arena, (uint32_t)n), (uint8_t *)p, (uint32_t)n};
+}
+
+/* Strings come from traced programs: what looks like a note and is none stays as it is, or says nothing. */
+static void notes(void)
+{
+	SEND(ACT_STP_PRINT, "%s.", text("plain"));
+	CHECK_STR(written(), "plain.");
+	SEND(ACT_STP_PRINT, "<%s>", text("a\001n000000000000123400000001\002b"));
+	CHECK_STR(written(), "<a0x1234b>");
+	SEND(ACT_STP_PRINT, "<%s>", text("a\001n0000"));
+	CHECK_STR(written(), "<a\001n0000>");
+	SEND(ACT_STP_PRINT, "<%s>", text("a\001\002b\001n12\002c\001K\002d\001Uzz\002\002"));
+	CHECK_STR(written(), "<abcd\002>");
+	SEND(ACT_STP_PRINT, "<%s>", text("\001K0000000000000000000000000000\002"));
+	CHECK_STR(written(), "<>");
+}
+
 int main(void)
 {
 	fixture_open(&output_stp_text, "stap");
 	histograms();
 	globals();
 	messages();
+	notes();
 	fixture_close();
 	return test_end();
 }

@@ -28,6 +28,7 @@ struct stp_dprobe {
 	struct stp_scope scope;
 	bool is_tapset;		  /* the probe itself is of the tapset (not only an alias) */
 	bool is_hidden;		  /* made by the compiler */
+	bool is_raw_syscall;	  /* process.syscall: $syscall, $arg1.., $return */
 	bool is_thread_begin;	  /* runs in the parent; tid() is the new thread's */
 	const char *guard;	  /* script text of a condition that the family adds, NULL */
 	bool in_user;		  /* decided by place.c */
@@ -103,6 +104,8 @@ const char *stp_family_pattern(unsigned i); /* NULL after the last */
 void stp_family_names(struct stp_comp *c, const struct stp_point *pt, unsigned depth, struct str_list *out);
 /* syscalls.c: writes the aliases that the patterns ask for: root is syscall, nd_syscall... */
 void stp_make_syscalls(struct stp_comp *c, const char *root, const char *pattern);
+/* In the body of process.syscall: $syscall, $arg1 to $arg6 and $return become fields of the raw tracepoints. */
+void stp_name_raw_syscall(struct stp_comp *c, struct stp_stmt *body);
 /* entry.c: @entry() in a return probe: adds an entry probe that saves values; before names are resolved */
 void stp_make_entry(struct stp_comp *c, struct stp_dprobe *dp);
 /* resolve.c */

@@ -249,6 +249,8 @@ static unsigned add_derived(struct stp_comp *c, struct context *x, const struct 
 	dp->is_tapset = x->probe->is_tapset;
 	dp->derivation = c->in->dump_types ? spell_chain(c, x) : ""; /* long lists have long chains */
 	dp->body = assemble(c, x);
+	if (dp->is_raw_syscall)
+		stp_name_raw_syscall(c, dp->body);
 	if (dp->guard) {
 		const char *name = arena_printf(c->a, "__guard%zu", c->probes.len);
 		stp_add_tapset(c, name, arena_printf(c->a, "probe %s = never { if (!(%s)) next }", name, dp->guard));

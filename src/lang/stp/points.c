@@ -239,7 +239,7 @@ static bool exe_condition(struct stp_comp *c, const char *path, struct stp_dprob
 
 /*
  * Processes and threads that begin and end, by tracepoints: an exec is a new process; of the threads that exit
- * the leader stands for the process; clone() tells threads by CLONE_THREAD.
+ * the leader stands for the process; clone() tells threads by CLONE_THREAD.  And the system calls of processes.
  */
 static bool fill_life(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
 {
@@ -250,10 +250,13 @@ static bool fill_life(struct stp_comp *c, const struct stp_family *f, const stru
 		{"sched", "sched_process_exit", "pid() == tid()"},
 		{"task", "task_newtask", "$clone_flags & 0x10000"},
 		{"sched", "sched_process_exit", "pid() != tid()"},
+		{"raw_syscalls", "sys_enter", "1"},
+		{"raw_syscalls", "sys_exit", "1"},
 	};
 	dp->spec.target = lives[f->number].category;
 	dp->spec.func = lives[f->number].event;
 	dp->is_thread_begin = f->number == 2;
+	dp->is_raw_syscall = f->number >= 4;
 	struct buf cond = {0};
 	bool ok = true;
 	buf_puts(&cond, lives[f->number].condition);
@@ -336,6 +339,8 @@ static const struct stp_family families[] = {
 	LIFE("end", 1),
 	LIFE("thread.begin", 2),
 	LIFE("thread.end", 3),
+	LIFE("syscall", 4),
+	LIFE("syscall.return", 5),
 };
 
 /* Families that SystemTap has and we do not yet: a better message than "mismatch". */

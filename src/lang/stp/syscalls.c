@@ -343,3 +343,29 @@ void stp_make_syscalls(struct stp_comp *c, const char *root, const char *pattern
 		buf_free(&w.text);
 	}
 }
+
+/* --- process.syscall --------------------------------------------------------------------------------------------------- */
+
+static void name_raw(struct stp_expr *e, void *arg)
+{
+	struct stp_comp *c = arg;
+	if (e->kind != SE_TARGET)
+		return;
+	if (str_eq(e->text, "$syscall")) {
+		e->text = "$id";
+	} else if (str_eq(e->text, "$return")) {
+		e->text = "$ret";
+	} else if (str_has_prefix(e->text, "$arg") && e->text[4] >= '1' && e->text[4] <= '6' && !e->text[5] && !e->ncomp) {
+		struct stp_expr *index = arena_new(c->a, struct stp_expr);
+		*index = (struct stp_expr){.kind = SE_NUM, .loc = e->loc, .num = e->text[4] - '1'};
+		e->comp = arena_new(c->a, struct stp_member);
+		e->comp[0] = (struct stp_member){.loc = e->loc, .index = index};
+		e->ncomp = 1;
+		e->text = "$args";
+	}
+}
+
+void stp_name_raw_syscall(struct stp_comp *c, struct stp_stmt *body)
+{
+	stp_walk_stmt(body, name_raw, c);
+}
