@@ -7,7 +7,7 @@
  * several such, locks as well.
  *
  * In the kernel the lock is held from the first statement that touches a contested global to the end of the handler; in user space, where
- * handlers may take long, around runs of statements without loops.
+ * handlers may take long, around runs of statements without loops, and from what reads an array to the `delete` of all of it.
  */
 #include "lang/stp/comp.h"
 
@@ -227,6 +227,17 @@ static bool touches(struct stp_comp *c, struct stp_stmt *s)
 	return any;
 }
 
+static bool mentions(struct stp_comp *c, struct stp_stmt *s, const struct stp_global *g)
+{
+	struct probe_uses p = {0};
+	struct looker k = {.c = c, .into = &p};
+	look_at_one(&k, s);
+	bool yes = use_of(&p, g) != 0;
+	vec_free(&p.at);
+	vec_free(&k.calls);
+	return yes;
+}
+
 static bool expr_touches(struct stp_comp *c, struct stp_expr *e)
 {
 	return e && touches(c, &(struct stp_stmt){.kind = SS_EXPR, .expr = e});
@@ -280,24 +291,52 @@ static bool is_simple(struct stp_stmt *s)
 	return simple;
 }
 
-static void place_in_user(struct stp_comp *c, struct stp_stmt *s)
+/* May what the statements from..to do come out wrong when another handler runs in between? */
+static bool range_must_lock(struct stp_comp *c, struct stp_dprobe *dp, struct stp_stmt *from, struct stp_stmt *to)
+{
+	struct probe_uses p = {.dp = dp};
+	struct looker k = {.c = c, .into = &p};
+	for (struct stp_stmt *s = from; s; s = s == to ? NULL : s->next)
+		look_at_one(&k, s);
+	bool must = must_lock(&p);
+	vec_free(&p.at);
+	vec_free(&k.calls);
+	return must;
+}
+
+/* The last `delete` of a whole contested array that something before it in the list reads: what is deleted is what was read. */
+static struct stp_stmt *drains_to(struct stp_comp *c, struct stp_stmt *from)
+{
+	struct stp_stmt *last = NULL;
+	for (struct stp_stmt *s = from->next; s; s = s->next)
+		if (s->kind == SS_DELETE && s->expr->kind == SE_SYM && s->expr->global && s->expr->global->contested &&
+		    mentions(c, from, s->expr->global))
+			last = s;
+	return last;
+}
+
+static void place_in_user(struct stp_comp *c, struct stp_dprobe *dp, struct stp_stmt *s)
 {
 	struct stp_stmt *first = NULL, *last = NULL;
 	for (;; s = s->next) {
-		bool ends = !s || !is_simple(s);
+		struct stp_stmt *drain = s ? drains_to(c, s) : NULL;
+		bool ends = !s || drain || !is_simple(s);
 		if (!ends && touches(c, s)) {
 			first = first ? first : s;
 			last = s;
 		}
 		if (ends && first) {
-			first->lock = last->unlock = true;
+			first->lock = last->unlock = range_must_lock(c, dp, first, last);
 			first = NULL;
 		}
 		if (!s)
 			return;
-		if (ends) {
-			place_in_user(c, s->body);
-			place_in_user(c, s->other);
+		if (drain) {
+			s->lock = drain->unlock = true;
+			s = drain;
+		} else if (ends) {
+			place_in_user(c, dp, s->body);
+			place_in_user(c, dp, s->other);
 		}
 	}
 }
@@ -330,7 +369,7 @@ void stp_place_locks(struct stp_comp *c)
 	bool any = find_contested(all, n);
 	for (size_t i = 0; i < n; i++) {
 		if (any && must_lock(&all[i]) && all[i].dp->in_user)
-			place_in_user(c, all[i].dp->body);
+			place_in_user(c, all[i].dp, all[i].dp->body);
 		else if (any && must_lock(&all[i]))
 			place_in_kernel(c, all[i].dp->body, false);
 		vec_free(&all[i].at);
