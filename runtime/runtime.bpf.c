@@ -132,6 +132,25 @@ RT u64 rt_hash_many(const u64 *w, u64 n, u64 max)
 	bpf_loop((u32)(n + 1) / 2, hash_step, &s, 0);
 	return hash_end(&s);
 }
+
+static long hash_frame_step(u32 i, struct hash *s)
+{
+	u64 at = i;
+	KEEP(at);
+	if (at >= s->max)
+		return 1;
+	s->a = hash_word(s->a, s->w[at]);
+	return 0;
+}
+
+/* The hash that the unwinder gives the same frames (uw_step(), uw_result()): how they were found does not make another stack. */
+RT u64 rt_hash_frames(const u64 *w, u64 n, u64 max)
+{
+	struct hash s = {.w = w, .max = max};
+	bpf_loop((u32)n, hash_frame_step, &s, 0);
+	u64 h = (s.a ^ n) * 0xff51afd7ed558ccdull;
+	return h ? h : 1;
+}
 #endif
 
 /*

@@ -161,4 +161,5 @@ struct uw {
 	u64 tmp[18];
 	u64 window_at;		  /* address that window[] was read from; 0: from nowhere */
 	u64 window[UW_WINDOW / 8]; /* words of the stack: one read serves several frames */
+	u64 stored_end;	   /* what is stored begins here: enum uw_end, then the frames */
 };

@@ -133,9 +133,10 @@ static void add_build_id(const uint8_t *entry, struct frames *ret)
 	vec_push(&ret->frame, f);
 }
 
-/* The frames of a stack by its id; NULL: they are not (or no longer) there. */
-static const uint8_t *read_frames(struct symbolizer *y, uint64_t id, size_t *bytes)
+/* The frames of a stack by its id, and how it ended; NULL: they are not (or no longer) there. */
+static const uint8_t *read_frames(struct symbolizer *y, uint64_t id, size_t *bytes, unsigned *end)
 {
+	struct stack_frames_wire wire;
 	const struct map *m = y->session ? session_program(y->session)->stacks : NULL;
 	int fd = m ? session_map_fd(y->session, m) : -1;
 
@@ -143,8 +144,12 @@ static const uint8_t *read_frames(struct symbolizer *y, uint64_t id, size_t *byt
 		return NULL;
 	if (!y->frames)
 		y->frames = xcalloc(1, MAX(m->value_size, 1u));
-	*bytes = m->value_size;
-	return sys_map_lookup(fd, &id, y->frames) == 0 ? y->frames : NULL;
+	if (m->value_size < sizeof(wire) || sys_map_lookup(fd, &id, y->frames) < 0)
+		return NULL;
+	memcpy(&wire, y->frames, sizeof(wire));
+	*bytes = m->value_size - sizeof(wire);
+	*end = (unsigned)wire.end;
+	return y->frames + sizeof(wire);
 }
 
 void symbolizer_stack(struct symbolizer *y, const struct value *stack, struct frames *ret)
@@ -159,8 +164,7 @@ void symbolizer_stack(struct symbolizer *y, const struct value *stack, struct fr
 	if (stack->size < sizeof(w))
 		return;
 	memcpy(&w, stack->data, sizeof(w));
-	ret->end = w.end;
-	at = w.id ? read_frames(y, w.id, &bytes) : NULL;
+	at = w.id ? read_frames(y, w.id, &bytes, &ret->end) : NULL;
 	for (uint32_t i = 0; at && i < w.nframes && (i + 1) * one <= bytes; i++, at += one) {
 		struct frame f = {0};
 		uint64_t ip;

@@ -103,8 +103,11 @@ struct stack_value_wire {
 	uint64_t id;   /* hash of the frames; 0: no stack */
 	uint32_t pid;  /* user stacks: tgid for symbolization, 0 in kernel stacks */
 	uint16_t nframes;
-	uint8_t end; /* enum uw_end of runtime/unwind.h; kernel stacks 0 */
-	uint8_t pad;
+	uint16_t pad;
+};
+/* An element of program->stacks: addresses follow, innermost first (with build ids: struct bpf_stack_build_id). */
+struct stack_frames_wire {
+	uint64_t end; /* enum uw_end of runtime/unwind.h, of who stored it; kernel stacks 0 */
 };
 struct usym_wire {
 	uint64_t addr;
@@ -296,10 +299,6 @@ struct program {
 	VEC(struct kit_entry *) entry; /* the kit's: functions whose registers are kept at their entry */
 };
 enum { SCRATCH_LEVELS = 4, STACK_FRAMES_MAX = 1024, STACKS_KNOWN = 64 };
-
-struct stack_frames_wire {
-	uint64_t ip[STACK_FRAMES_MAX]; /* opt.stack_limit of them exist; STACK_BUILD_ID: struct bpf_stack_build_id */
-};
 
 /*
  * program.c.  program_new sets bpftrace's defaults in `opt` and makes the well-known maps.  The struct lives

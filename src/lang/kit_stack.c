@@ -35,7 +35,8 @@ static bool has_tables(const struct kit *k, const struct type *t)
 
 /* A stack on its way: where its frames are and what is known of them, in slots. */
 struct taken {
-	ir_ref frames;
+	ir_ref element, frames; /* of the map of stacks: a word that says how it ended, and the frames after it */
+	bool tables;
 	ir_ref words, id, end; /* slots: frames, hash (0: to be made), enum uw_end */
 	uint32_t size;	       /* bytes that the kernel may write */
 };
@@ -48,9 +49,8 @@ static void take_by_helper(struct kit *k, struct taken *s, uint64_t flags, struc
 	uint32_t some = kit_if(k, ir_bin(B(k), IR_SLT, C(k, 0), got));
 	ir_store(B(k), s->words, 0, 8, ir_bini(B(k), IR_LSHR, got, 3));
 	ir_store(B(k), s->frames, s->size, 8, C(k, 0)); /* the hash takes two words at a time */
-	ir_store(B(k), s->id, 0, 8,
-		 ir_rt(B(k), s->size / 8 > HASH_FEW ? "rt_hash_many" : "rt_hash_words", s->frames,
-		       ir_load(B(k), s->words, 0, 8, false), C(k, s->size / 8)));
+	const char *hash = s->tables ? "rt_hash_frames" : s->size / 8 > HASH_FEW ? "rt_hash_many" : "rt_hash_words";
+	ir_store(B(k), s->id, 0, 8, ir_rt(B(k), hash, s->frames, ir_load(B(k), s->words, 0, 8, false), C(k, s->size / 8)));
 	kit_endif(k, some);
 }
 
@@ -99,7 +99,8 @@ static void store_frames(struct kit *k, const struct taken *s, ir_ref id, struct
 	ir_store(B(k), key, 0, 8, id);
 	ir_ref known = H(k, BPF_FUNC_map_lookup_elem, ir_map(B(k), p->stacks), key);
 	uint32_t stored = kit_if(k, ir_bin(B(k), IR_EQ, known, C(k, 0)));
-	ir_ref ret = H(k, BPF_FUNC_map_update_elem, ir_map(B(k), p->stacks), key, s->frames, C(k, BPF_ANY));
+	ir_store(B(k), s->element, 0, 8, ir_load(B(k), s->end, 0, 8, false));
+	ir_ref ret = H(k, BPF_FUNC_map_update_elem, ir_map(B(k), p->stacks), key, s->element, C(k, BPF_ANY));
 	uint32_t full = kit_if_unlikely(k, ret);
 	send_stack_full(k, loc);
 	ir_jmp(B(k), unknown);
@@ -117,7 +118,6 @@ static void fill_value(struct kit *k, const struct taken *s, ir_ref dst, bool us
 		ir_store(B(k), dst, offsetof(struct stack_value_wire, pid), 4, ir_bini(B(k), IR_LSHR, kit_ns_pid_tgid(k), 32));
 	ir_store(B(k), dst, offsetof(struct stack_value_wire, nframes), 2,
 		 entry == BUILD_ID_ENTRY ? ir_bini(B(k), IR_LSHR, words, 2) : words);
-	ir_store(B(k), dst, offsetof(struct stack_value_wire, end), 1, ir_load(B(k), s->end, 0, 8, false));
 }
 
 /* How stacks ended is counted: u64 by enum uw_end. */
@@ -136,14 +136,15 @@ void kit_stack(struct kit *k, const struct type *t, ir_ref dst, struct loc loc)
 	bool tables = has_tables(k, t);
 	uint32_t limit = t->count ? t->count : p->opt.stack_limit;
 	uint32_t entry = build_id ? BUILD_ID_ENTRY : 8, size = MAX(limit, 1u) * entry;
-	uint32_t state = tables ? sizeof(struct uw) : 0;
-	if (size > p->stacks->value_size)
-		p->stacks->value_size = size;
+	uint32_t head = sizeof(struct stack_frames_wire), state = tables ? sizeof(struct uw) : head;
+	if (head + size > p->stacks->value_size)
+		p->stacks->value_size = head + size;
 	uint32_t mark = kit_mark(k);
 	/* In scratch: the update reads a whole element, which another stack's limit may have made
 	 * larger; program_finish adds room for one element to the scratch row. */
 	ir_ref mem = kit_mem(k, state + MAX(size + 8, (uint32_t)KIT_SLOT_MAX + 8));
-	struct taken s = {.frames = ir_bini(B(k), IR_ADD, mem, state), .size = size};
+	struct taken s = {.frames = ir_bini(B(k), IR_ADD, mem, state), .size = size, .tables = tables};
+	s.element = ir_bini(B(k), IR_ADD, mem, state - head);
 	s.words = kit_slot(k, 8);
 	s.id = kit_slot(k, 8);
 	s.end = kit_slot(k, 8);

@@ -92,8 +92,10 @@ static uint32_t with_frames(struct stp_lower *l, bool user, ir_ref *frames, ir_r
 		struct type *t;
 		ir_ref at = take_stack(l, true, &t, loc);
 		*n = ir_load(LB(l), at, offsetof(struct stack_value_wire, nframes), 2, false);
-		*frames = ir_helper(LB(l), BPF_FUNC_map_lookup_elem, ir_map(LB(l), l->c->prog->stacks), at);
-		return stp_if(l, *frames);
+		ir_ref element = ir_helper(LB(l), BPF_FUNC_map_lookup_elem, ir_map(LB(l), l->c->prog->stacks), at);
+		uint32_t end = stp_if(l, element);
+		*frames = ir_bini(LB(l), IR_ADD, element, sizeof(struct stack_frames_wire));
+		return end;
 	}
 	*frames = kit_mem_zero(K(l), MAX_BACKTRACE * 8);
 	ir_ref got = ir_helper(LB(l), BPF_FUNC_get_stack, kit_ctx(K(l)), *frames, stp_c(l, MAX_BACKTRACE * 8), stp_c(l, 0));
