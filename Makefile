@@ -6,7 +6,7 @@ Q = @
 FUZZ_SECONDS ?= 60
 export FUZZ_SECONDS
 
-.PHONY: all deps demo test test-unit test-live test-tools test-browser test-asan test-fuzz test-vm test-vm-all vm-shell static bench install clean
+.PHONY: all deps demo test test-unit test-live test-stacks test-tools test-browser test-asan test-fuzz test-vm test-vm-all vm-shell static bench install clean
 
 all: build/build.ninja
 	$(Q)$(NINJA) -C build --quiet
@@ -29,7 +29,7 @@ test:
 	$(Q)tools/deps build test
 	$(Q)tests/run
 
-test-unit test-live test-tools test-browser test-asan test-fuzz: test-%:
+test-unit test-live test-stacks test-tools test-browser test-asan test-fuzz: test-%:
 	$(Q)tests/run $*
 
 # Kernels of Debian in QEMU: KERNEL=6.1, 6.12 or sid; tests/vm/run says more.
