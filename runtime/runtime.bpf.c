@@ -8,6 +8,7 @@
 #include "runtime.h"
 
 #include "hist.h"
+#include "unwind.h"
 #include "stp.h"
 #ifdef __bpf__
 #include "unwind.bpf.h"

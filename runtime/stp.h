@@ -483,6 +483,8 @@ RT long stp_address_step(u32 i, struct stp_addresses *q)
 	if (i >= 20)
 		return 1;
 	u64 v = q->frames[i], at = q->cell[0];
+	if (uw_is_interrupted(v))
+		v ^= UW_INTERRUPTED;
 	KEEP(at);
 	if (at > 392 - 20)
 		return 1;

@@ -99,6 +99,10 @@ struct uw_miss { /* record of `uw_miss` */
  * alike.
  */
 #define UW_INTERRUPTED (1ull << 62)
+static inline __attribute__((always_inline)) u32 uw_is_interrupted(u64 frame)
+{
+	return (frame ^ frame >> 1) >> 62 & 1;
+}
 
 /* How a stack ended. */
 enum uw_end {

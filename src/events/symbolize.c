@@ -175,7 +175,7 @@ void symbolizer_stack(struct symbolizer *y, const struct value *stack, struct fr
 		}
 		memcpy(&ip, at, sizeof(ip));
 		bool is_return = i > 0;
-		if (stack->type->kind == TYPE_USTACK && (ip ^ ip >> 1) >> 62 & 1) {
+		if (stack->type->kind == TYPE_USTACK && uw_is_interrupted(ip)) {
 			ip ^= UW_INTERRUPTED;
 			is_return = false;
 		}
