@@ -292,6 +292,11 @@ struct kit_local *kit_local(struct kit *k, uint32_t size)
 		kit_zero(k, v->slot, ALIGN_UP(size, 8u));
 		return v;
 	}
+	return kit_local_far(k, size);
+}
+
+struct kit_local *kit_local_far(struct kit *k, uint32_t size)
+{
 	struct kit_local *v = arena_new(k->prog->arena, struct kit_local);
 	v->size = size;
 	v->home = k->frame->root;

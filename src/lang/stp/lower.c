@@ -16,9 +16,13 @@ struct stp_value stp_none(void)
 	return (struct stp_value){.type = ST_UNKNOWN};
 }
 
+/* Some of the 512 bytes of a kernel handler's stack: numbers beyond these are in scratch. */
+#define NEAR_NUMBERS 16
+
 struct kit_local *stp_number(struct stp_lower *l)
 {
-	return kit_local(&l->kit, 8);
+	bool near = l->user || l->numbers++ < NEAR_NUMBERS;
+	return near ? kit_local(&l->kit, 8) : kit_local_far(&l->kit, 8);
 }
 
 struct kit_local *stp_variable(struct stp_lower *l, const struct stp_cell *c)

@@ -72,6 +72,7 @@ struct stp_lower {
 	struct stp_sub *sub;	   /* the one being lowered, NULL: the handler itself */
 	struct kit_local *caught;  /* in a sub: whether a caller has a try around the call */
 	unsigned inlined; /* functions inlined so far */
+	unsigned numbers; /* locals of stp_number() so far */
 	struct kit_local *actions; /* user space: statements run so far */
 	struct kit_local *tokens;  /* what tokenize() remembers; NULL: not used */
 	struct kit_local *failed; /* id of the action that fail_block sends; NULL: none yet */
