@@ -66,7 +66,7 @@ def qemu(folder, share, interactive):
     return ["qemu-system-x86_64", "-machine", "pc", "-accel", accel, "-cpu", cpu, "-smp", "2", "-m", os.environ.get("SPILE_VM_MEMORY", "2G"),
             "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "mon:stdio" if interactive else "stdio",
             "-kernel", f"{folder}/vmlinux", "-initrd", f"{share}/initrd",
-            "-append", "console=ttyS0 quiet mitigations=off nokaslr tsc=reliable panic=-1 oops=panic lsm=bpf transparent_hugepage=never"
+            "-append", "console=ttyS0 quiet mitigations=off nokaslr tsc=reliable no_timer_check panic=-1 oops=panic lsm=bpf transparent_hugepage=never"
             + clock_option(),
             "-fsdev", f"{files},id=host,path=/,readonly=on", "-device", "virtio-9p-pci,fsdev=host,mount_tag=host",
             "-fsdev", f"{files},id=share,path={share}", "-device", "virtio-9p-pci,fsdev=share,mount_tag=share"]
