@@ -261,7 +261,7 @@ def main():
         both = [for_side(body, side) for side in "KU"]
         script = "global GK, SK, AK, TK, GU, SU, AU, TU\n" + \
             f'probe process("{victims}/calls").function("work").call {{ {both[0]} }}\nprobe begin {{ {both[1]} }}\n'
-        p = subprocess.run([spile, "--lang", "stap", "-w", "-e", script, "-c", f"{victims}/calls 1"], capture_output=True, text=True)
+        p = subprocess.run([spile, "--lang", "stap", "-w", "-e", script, "-c", f"{victims}/calls 1 > /dev/null"], capture_output=True, text=True)
         lines = p.stdout.split("\n")
         got = {side: next((l[2:] for l in lines if l.startswith(side + " ")), None) for side in "KU"}
         if got["K"] != want or got["U"] != want:

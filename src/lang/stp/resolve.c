@@ -349,6 +349,7 @@ void stp_resolve(struct stp_comp *c)
 			struct stp_func *f = c->reachable.at[nfunc++];
 			r.func = f;
 			r.scope = &f->scope;
+			stp_fold_defined(c, NULL, f->body);
 			resolve_stmt(&r, f->body);
 		}
 	}

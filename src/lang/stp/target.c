@@ -165,6 +165,8 @@ bool stp_target_exists(struct stp_comp *c, struct stp_dprobe *dp, const struct s
 	struct stp_path p;
 	if (e->kind != SE_TARGET && e->kind != SE_CAST && e->kind != SE_ATVAR)
 		return e->kind != SE_ENTRY || stp_target_exists(c, dp, e->kid[0]);
+	if (!dp && e->kind != SE_CAST) /* in a function there is no place that it could be of */
+		return false;
 	c->quiet++;
 	bool yes = stp_target_path(c, dp, e, &p);
 	c->quiet--;
