@@ -63,6 +63,7 @@ struct var {
 	bool wrap;	       /* SystemTap's `%`: evict the oldest */
 	bool is_lru;	       /* keyed: evict what was not used for longest (`let @m = lruhash(N)`) */
 	bool print_at_exit;
+	bool is_emptied;       /* something clears, zeroes or deletes it: a plain read and write could bring back what was there */
 	bool tells_unset;      /* scalar: one that nothing was assigned to has no row */
 	uint32_t set_offset;   /* then: byte of the data that an assignment sets; 0: none */
 	bool is_declared;	/* bpftrace: let @m = kind(n) */

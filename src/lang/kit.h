@@ -17,6 +17,7 @@ struct kit {
 	enum prog_kind kind; /* of the probe being lowered */
 	const struct attach_point
 		*point;          /* first point of the probe; arguments are alike for all */
+	bool plain_adds;         /* the aggregation at hand needs no atomic operations */
 	bool helper_errors;      /* -k: report failed reads and such */
 	struct kit_frame *frame; /* the function's frame, see kit_begin */
 	/* Set: emits what happens on a runtime error instead of sending a record; may leave the

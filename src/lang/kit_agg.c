@@ -3,7 +3,8 @@
  *
  * Single words are added atomically even though they are this CPU's own, unless the program says that its
  * handlers run one at a time: otherwise one can be preempted or interrupted by another one on the same CPU,
- * and nothing may be lost.
+ * and nothing may be lost.  Nor when user space or another CPU may set it to zero: a sum that was read before and is
+ * written after would be back.
  */
 #include "lang/kit_internal.h"
 
@@ -11,7 +12,7 @@
 
 static void add_at(struct kit *k, ir_ref p, int64_t off, ir_ref n)
 {
-	if (k->prog->one_at_a_time)
+	if (k->plain_adds)
 		ir_store(B(k), p, off, 8, ir_bin(B(k), IR_ADD, ir_load(B(k), p, off, 8, false), n));
 	else
 		ir_atomic_add(B(k), p, off, 8, n);
@@ -24,7 +25,16 @@ static void keep_better(struct kit *k, ir_ref p, int64_t off, ir_ref n, bool is_
 	enum ir_op less = is_signed ? IR_SLT : IR_ULT;
 	ir_ref better = is_max ? ir_bin(B(k), less, old, n) : ir_bin(B(k), less, n, old);
 	uint32_t end = kit_if(k, better);
-	ir_store(B(k), p, off, 8, n);
+	if (k->plain_adds) {
+		ir_store(B(k), p, off, 8, n);
+	} else {
+		/* what came between the look and the write may be better still: it is put back */
+		ir_ref between = ir_atomic(B(k), IR_ATOMIC_XCHG, p, off, 8, n, 0);
+		ir_ref lost = is_max ? ir_bin(B(k), less, n, between) : ir_bin(B(k), less, between, n);
+		uint32_t back = kit_if_unlikely(k, lost);
+		ir_store(B(k), p, off, 8, between);
+		kit_endif(k, back);
+	}
 	kit_endif(k, end);
 }
 
@@ -198,6 +208,7 @@ static void update_miss(struct kit *k, void *arg)
 void kit_agg_update_here(struct kit *k, struct var *v, ir_ref key, ir_ref n, struct loc loc)
 {
 	struct update u = {v, key, n ? n : C(k, 0), loc};
+	k->plain_adds = k->prog->one_at_a_time && !v->is_emptied;
 	kit_var_if(k, v, key, update_hit, update_miss, &u);
 }
 
@@ -249,6 +260,12 @@ static void tseries_hit(struct kit *k, ir_ref p, void *arg)
 	ir_at(B(k), end);
 }
 
+static void tseries_full(struct kit *k, void *arg)
+{
+	struct tseries *s = arg;
+	kit_runtime_error(k, RT_MAP_FULL, s->loc);
+}
+
 static void tseries_miss(struct kit *k, void *arg)
 {
 	struct tseries *s = arg;
@@ -257,9 +274,9 @@ static void tseries_miss(struct kit *k, void *arg)
 	ir_store(B(k), first, offsetof(struct tseries_wire, meta), 8, C(k, 1));
 	ir_store(B(k), first, offsetof(struct tseries_wire, epoch), 8, s->epoch);
 	ir_ref ret = H(k, BPF_FUNC_map_update_elem, ir_map(B(k), s->v->map), s->key, first,
-		       C(k, BPF_ANY));
+		       C(k, BPF_NOEXIST));
 	uint32_t end = kit_if_unlikely(k, ret);
-	kit_runtime_error(k, RT_MAP_FULL, s->loc);
+	kit_var_if(k, s->v, s->key, tseries_hit, tseries_full, s); /* another CPU was faster */
 	kit_endif(k, end);
 }
 
@@ -269,6 +286,7 @@ void kit_agg_tseries(struct kit *k, struct var *v, ir_ref key, ir_ref n, struct 
 	uint32_t user_key = v->key ? ALIGN_UP(type_mem_size(v->key), 8u) : 0;
 	ir_ref now = k->prog->opt.dummy_ts ? kit_dummy_ts(k) : kit_nsecs(k, TS_SW_TAI);
 	struct tseries s = {.v = v, .n = n, .loc = loc};
+	k->plain_adds = false; /* all CPUs share a bucket */
 	s.epoch = ir_bini(B(k), IR_UDIV, now, arg[0]);
 	s.key = kit_mem_zero(k, user_key + 8);
 	if (v->key)

@@ -282,6 +282,8 @@ static struct type *sema_delete(struct bt_sema *s, struct bt_expr *e)
 		return &type_bool;
 	}
 	m->var = bt_sema_var(s, m->text);
+	if (m->var)
+		m->var->is_emptied = true;
 	if (s->final && m->var && !m->var->value)
 		bt_err(s, m->loc, "Undefined map: %s", m->text);
 	else if (s->final && m->var && m->var->key)

@@ -226,6 +226,8 @@ static struct type *sema_map_only(struct bt_sema *s, struct bt_expr *e)
 	struct var *var = bt_want_map(s, e, 0);
 	if (s->final && var && !var->value)
 		bt_err(s, e->kid[0]->loc, "Undefined map: %s", e->kid[0]->text);
+	if (var)
+		var->is_emptied = true;
 	return &type_none;
 }
 

@@ -69,6 +69,7 @@ struct stp_global {
 	struct stp_cell cell;
 	struct stp_cell key[STP_MAXKEYS];
 	bool is_read, is_written, is_iterated, reachable;
+	bool is_deleted; /* wholly */
 	unsigned tid_keys; /* lock.c: keys that are the thread's number wherever it is mentioned, a bit each */
 	bool contested;	   /* lock.c */
 	/* stats */

@@ -44,6 +44,7 @@ static void define(struct stp_lower *l, struct stp_global *g)
 {
 	struct stp_comp *c = l->c;
 	struct var *v = g->var = program_var(c->prog, g->name);
+	v->is_emptied = g->is_deleted;
 	struct type *key[STP_MAXKEYS];
 	for (int i = 0; i < g->nkeys; i++)
 		key[i] = type_of(c, &g->key[i]);

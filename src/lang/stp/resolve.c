@@ -293,6 +293,8 @@ static void resolve_delete(struct resolver *r, struct stp_stmt *s)
 	struct stp_expr *e = s->expr;
 	if (e->kind == SE_SYM) {
 		resolve_symbol(r, e, true);
+		if (e->global)
+			e->global->is_deleted = true;
 	} else if (e->kind == SE_INDEX) {
 		for (unsigned i = 0; i < e->nkid; i++)
 			resolve_expr(r, e->kid[i]);
