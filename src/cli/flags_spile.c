@@ -44,7 +44,7 @@ static const struct option table[] = {
 	{'D', NULL, "NAME=VALUE", "SystemTap: set a limit, such as MAXMAPENTRIES", OPT_LIST, JOB_AT(defines)},
 	{'G', NULL, "NAME=VALUE", "SystemTap: set a global", OPT_LIST, JOB_AT(globals)},
 	{0, "debuginfo", "DIR[:DIR]", "where separate debug files are looked for (may be repeated)", OPT_LIST, JOB_AT(debuginfo)},
-	{'g', "unsafe", NULL, "allow what changes the machine: system(), signal()", OPT_FLAG, JOB_AT(unsafe)},
+	{'g', "unsafe", NULL, "allow what changes the machine: system(), signal(), override()", OPT_FLAG, JOB_AT(unsafe)},
 	{.kind = OPT_HEADING, .help = "\nOutput:"},
 	{'o', "output", "FILE", "write the script's output to FILE", OPT_TEXT, JOB_AT(output)},
 	{'f', "format", "FORMAT", "'text', 'json'; maps of stacks: 'folded', 'pprof' or 'speedscope'", OPT_TEXT, JOB_AT(format)},

@@ -78,7 +78,7 @@ static bool from_ftrace(struct world *w, struct func_search *s)
 				  : NULL;
 	_cleanup_free_ char *text = path ? read_file(path, NULL) : NULL;
 	if (!text || !*text)
-		return false;
+		return w->functions_path != NULL; /* a list that the user names is the list, though it be empty */
 	char *save = NULL;
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		char *module = strstr(line, " [");
@@ -105,7 +105,7 @@ static void find_functions(struct world *w, const char *module, const char *patt
  */
 static bool function_exists(struct world *w, const char *module, const char *func)
 {
-	if (find_own(w, module, BTF_NS_FUNC, func))
+	if (!w->functions_path && find_own(w, module, BTF_NS_FUNC, func))
 		return true;
 	struct names found = {.arena = w->arena};
 	find_functions(w, module, func, &found);
