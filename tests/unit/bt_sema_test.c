@@ -268,6 +268,8 @@ static void test_errors(void)
 	     "stdin:1:27-29: ERROR: @a has no explicit keys (scalar map), and cannot be used for iteration");
 	says("begin { print(typeinfo(uint64)) }",
 	     "stdin:1:15-31: ERROR: typeinfo feature is not enabled by default. To enable this unstable feature, set the config flag to enable. unstable_typeinfo=enable");
+	says("begin { for ($i : 0..5) { } print($i) }", "stdin:1:35-37: ERROR: Undefined or undeclared variable: $i");
+	says("begin { delete(@x[1]) }", "stdin:1:16-21: ERROR: Undefined map: @x");
 	says("let @a = heap(3); begin { @a = 1 }", "stdin:1:1-18: ERROR: Invalid bpf map type: heap");
 	says("begin { import \"x\"; }", "stdin:1:9-19: ERROR: import among statements is for the standard library, which is built in here");
 	says("fn f() : int8 { return 1; } begin { }", "stdin:1:1-5: ERROR: functions (fn) are not supported yet");

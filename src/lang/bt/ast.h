@@ -97,6 +97,7 @@ struct bt_local { /* a $variable of one scope */
 	struct type *type;
 	struct loc loc;
 	bool is_used, is_assigned, is_declared_typed;
+	bool is_wide; /* lives to the end of the handler, wherever it was declared */
 	enum { BT_L_LET, BT_L_ASSIGN, BT_L_LOOP } origin;
 	struct kit_local *storage; /* by lowering */
 };

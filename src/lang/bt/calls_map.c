@@ -175,6 +175,14 @@ static ir_ref lower_agg(struct bt_lower *l, struct bt_expr *e)
 /* --- has_key, find, delete, len
  * ---------------------------------------------------------------------------------- */
 
+/* Nothing is ever put into it: a misspelt name, most likely.  Scripts whose probes may be left out may have lost that part. */
+static void undefined_map(struct bt_sema *s, const struct bt_expr *m)
+{
+	bool is_empty = m->var && (!m->var->value || bt_var_info(m->var)->is_assumed);
+	if (s->final && is_empty && !s->script->is_lenient)
+		bt_err(s, m->loc, "Undefined map: %s", m->text);
+}
+
 /* @m and k as the expression @m[k], kept in e->data: its typing joins k into the map's key. */
 static struct bt_expr *access(struct bt_sema *s, struct bt_expr *e, const char *what)
 {
@@ -200,6 +208,7 @@ static struct bt_expr *access(struct bt_sema *s, struct bt_expr *e, const char *
 		e->data = a;
 	}
 	bt_sema_expr(s, a);
+	undefined_map(s, a);
 	return a;
 }
 
@@ -279,6 +288,7 @@ static struct type *sema_delete(struct bt_sema *s, struct bt_expr *e)
 	}
 	if (m->nkid) {
 		bt_sema_expr(s, m);
+		undefined_map(s, m);
 		return &type_bool;
 	}
 	m->var = bt_sema_var(s, m->text);

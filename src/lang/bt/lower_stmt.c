@@ -242,9 +242,25 @@ static void lower_return(struct bt_lower *l, struct bt_stmt *st)
 	kit_return(&l->kit, v);
 }
 
+static bool make_wide(struct bt_walk *w, struct bt_expr *e)
+{
+	if (e->kind == BT_VAR && e->local && e->local->is_wide)
+		bt_local_addr(w->arg, e->local);
+	return true;
+}
+
+/* A loop's body is a function of its own: what outlives it gets its storage outside. */
+static void before_loop(struct bt_lower *l, struct bt_stmt *st)
+{
+	struct bt_walk w = {.expr = make_wide, .arg = l};
+	if (st->kind == BT_S_WHILE || st->kind == BT_S_FOR_MAP || st->kind == BT_S_FOR_RANGE)
+		bt_walk_block(&w, st->body);
+}
+
 static void lower_stmt(struct bt_lower *l, struct bt_stmt *st)
 {
 	struct loop_arg a = {l, st};
+	before_loop(l, st);
 	switch (st->kind) {
 	case BT_S_EXPR: bt_lower_expr(l, st->expr); break;
 	case BT_S_DISCARD: bt_lower_expr(l, st->value); break;

@@ -29,7 +29,8 @@ static struct bt_local *declare(struct binder *b, const struct bt_expr *var, str
 	v->origin = origin;
 	v->is_assigned = origin != BT_L_LET;
 	strtab_set(&b->visible, v->name, v);
-	if (!strtab_get(&b->wide, v->name))
+	v->is_wide = origin != BT_L_LOOP && strtab_get(&b->wide, v->name);
+	if (!v->is_wide)
 		vec_push(&b->stack, v);
 	vec_push(&b->all, v);
 	return v;
@@ -40,7 +41,8 @@ static void leave(struct binder *b, size_t mark)
 	while (b->stack.len > mark) {
 		struct bt_local *v = vec_pop(&b->stack);
 		strtab_set(&b->visible, v->name, NULL);
-		strtab_set(&b->ended, v->name, v);
+		if (v->origin != BT_L_LOOP)
+			strtab_set(&b->ended, v->name, v);
 	}
 }
 
@@ -163,6 +165,9 @@ static void bind_for(struct binder *b, struct bt_stmt *st)
 	if (old && !b->silent)
 		bt_err_now(b->s, st->expr->loc, "Loop declaration shadows existing variable: %s",
 			   st->expr->text);
+	if (old && !b->silent)
+		bt_err_now(b->s, old->loc, "This is the initial %s.",
+			   old->origin == BT_L_ASSIGN ? "assignment" : "declaration");
 	bind_expr(b, st->value);
 	if (st->value2)
 		bind_expr(b, st->value2);

@@ -134,6 +134,8 @@ static void declare_maps(struct bt_sema *s)
 			continue;
 		}
 		struct var *v = bt_sema_var(s, m->name);
+		if (!m->size)
+			bt_err_now(s, m->loc, "%s: a map needs room for at least one entry", m->name);
 		if (bt_var_info(v)->decl)
 			bt_err_now(s, m->loc, "Redeclaration of existing map: %s", m->name);
 		bt_var_info(v)->decl = m;
@@ -337,7 +339,7 @@ static void expression(struct bt_sema *s, struct bt_stmt *st)
 		(e->kind == BT_UNOP && e->op >= BT_PREINC) ||
 		(e->kind == BT_CALL && e->call && (e->call->flags & (BT_F_VOID | BT_F_VOID_OK)));
 	if (t && t->kind != TYPE_NONE && !quiet)
-		bt_warn(s, st->loc, "Return value discarded.");
+		bt_warn(s, e->loc, "Return value discarded.");
 }
 
 static void unroll(struct bt_sema *s, struct bt_stmt *st)
