@@ -7,6 +7,7 @@
 
 #include "cli/cli.h"
 #include "output/flame.h"
+#include "runtime/unwind_types.h"
 
 static uint64_t clock_ns(clockid_t clock)
 {
@@ -129,6 +130,20 @@ static void say_stacks(const struct stack_report *r)
 				(unsigned long long)r->by_end[i], stack_end_text((unsigned)i));
 }
 
+/* Without -v: only when so many are not whole that pictures and counts of them would mislead. */
+static void warn_stacks(const struct stack_report *r)
+{
+	static const uint8_t broken[] = {UW_NEW, UW_UNMAPPED, UW_NO_TABLE, UW_BAD_RULE, UW_FAULT, UW_BACKWARDS};
+	uint64_t all = 0, bad = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(r->by_end); i++)
+		all += r->by_end[i];
+	for (size_t i = 0; i < ARRAY_SIZE(broken); i++)
+		bad += r->by_end[broken[i]];
+	if (bad && bad * 50 >= all)
+		fprintf(stderr, "WARNING: %llu of %llu user stacks are not whole; -v says why\n", (unsigned long long)bad,
+			(unsigned long long)all);
+}
+
 static struct err *trace(struct job *j, struct script *s, struct exporter *x, int *status)
 {
 	struct session *session = NULL;
@@ -169,6 +184,8 @@ static struct err *trace(struct job *j, struct script *s, struct exporter *x, in
 		exporter_flush(x);
 		if (j->verbose)
 			say_stacks(&stacks);
+		else if (!x->no_warnings)
+			warn_stacks(&stacks);
 		symbolizer_destroy(x->env.symbols);
 		x->env.symbols = NULL;
 	}
