@@ -61,10 +61,7 @@ static void follow(struct unwinder *u, const struct entry *e)
 		uw_process_mmap(p, m.pid, m.addr, m.len, m.pgoff, (const char *)e->data + sizeof(m));
 		break;
 	case ENTRY_FORK: uw_process_fork(p, pid[0], pid[1]); break;
-	case ENTRY_EXEC:
-		if (uw_process_find(p, pid[0]))
-			uw_process_read(p, pid[0]);
-		break;
+	case ENTRY_EXEC: uw_process_exec(p, pid[0]); break;
 	case ENTRY_EXIT: uw_process_forget(p, pid[0]); break;
 	case ENTRY_RECORD: break;
 	}

@@ -318,6 +318,14 @@ void uw_process_read(struct uw_processes *p, uint32_t tgid)
 		uw_process_forget(p, tgid);
 }
 
+void uw_process_exec(struct uw_processes *p, uint32_t tgid)
+{
+	struct uw_process *q = uw_process_find(p, tgid);
+
+	if (q && (!q->mm || q->mm != read_mm(tgid)))
+		uw_process_forget(p, tgid);
+}
+
 void uw_process_mmap(struct uw_processes *p, uint32_t tgid, uint64_t start, uint64_t len, uint64_t offset,
 		     const char *path)
 {

@@ -37,6 +37,8 @@ void uw_process_read(struct uw_processes *p, uint32_t tgid);
 void uw_process_mmap(struct uw_processes *p, uint32_t tgid, uint64_t start, uint64_t len, uint64_t offset,
 		     const char *path);
 void uw_process_fork(struct uw_processes *p, uint32_t parent, uint32_t child);
+/* Its mappings are others now: read again when it is met again, unless that was done since. */
+void uw_process_exec(struct uw_processes *p, uint32_t tgid);
 void uw_process_forget(struct uw_processes *p, uint32_t tgid);
 /* Tells programs of all that has changed. */
 void uw_processes_publish(struct uw_processes *p);
