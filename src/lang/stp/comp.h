@@ -84,6 +84,9 @@ void stp_close(struct stp_comp *c);
 /* compile.c: reads text as a file of the tapset (name for messages) and adds what it defines. */
 void stp_add_tapset(struct stp_comp *c, const char *name, const char *text);
 void stp_load_tapset(struct stp_comp *c);
+/* folder.c: what -I names.  The macros (*.stpm) before the script is read, the rest (*.stp) after it: its own names win. */
+void stp_read_folder_macros(struct stp_reader *user);
+void stp_read_folders(struct stp_comp *c);
 /* The body of the newest alias of that name. */
 struct stp_stmt *stp_alias_body(struct stp_comp *c, const char *name);
 struct stp_func *stp_find_func(struct stp_comp *c, const char *name, unsigned nargs);

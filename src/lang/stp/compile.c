@@ -272,6 +272,7 @@ static void translate(struct stp_comp *c, const bool *arg_used)
 	c->prog->ncpus = in->world->ncpus;
 	read_defines(c);
 	add_file(c, c->user);
+	stp_read_folders(c);
 	set_globals(c);
 	analyse(c);
 	if (!failed(c) && in->dump_types)
@@ -302,11 +303,13 @@ void stp_analyse_text(struct stp_comp *c, struct source *src)
 {
 	bool *used = arena_array(c->a, bool, c->in->nparams + 1);
 	struct stp_reader r = {.in = c->in, .src = src, .arg_used = used};
+	stp_read_folder_macros(&r);
 	c->user = stp_parse(&r);
 	strtab_free(&r.macros);
 	if (failed(c))
 		return;
 	add_file(c, c->user);
+	stp_read_folders(c);
 	analyse(c);
 }
 
@@ -316,6 +319,7 @@ static struct program *compile(struct lang_input *in)
 	*c = (struct stp_comp){.in = in, .a = in->arena, .diags = in->diags, .world = in->world};
 	bool *used = arena_array(c->a, bool, in->nparams + 1);
 	struct stp_reader r = {.in = in, .src = in->src, .arg_used = used};
+	stp_read_folder_macros(&r);
 	c->user = stp_parse(&r);
 	strtab_free(&r.macros);
 	if (in->phase)
