@@ -416,6 +416,30 @@ static int64_t h_unlock(struct user_run *u, const uint64_t v[5])
 	return 0;
 }
 
+static int64_t h_hist_text(struct user_run *u, const uint64_t v[5])
+{
+	const struct var *var = v[0] < u->s->prog->var.len ? u->s->prog->var.at[v[0]] : NULL;
+	uint32_t size = var ? type_mem_size(var->value) : 0, head = sizeof(struct stat_wire);
+	struct buf text = {0};
+	uint8_t *stat;
+	bool ok;
+
+	if (size <= head || !v[3] || v[3] > MAX_RECORD)
+		return -EINVAL;
+	stat = xmalloc(size);
+	ok = user_get(stat, v[1], size);
+	if (ok) {
+		stp_hist_text(var->value, stat + head, (size - head) / 8, u->s->prog->opt.hist_elision, &text);
+		if (text.len < v[3])
+			buf_fill(&text, 0, v[3] - text.len);
+		text.data[v[3] - 1] = 0;
+		ok = user_put(v[2], text.data, v[3]);
+	}
+	buf_free(&text);
+	free(stat);
+	return ok ? 0 : -EFAULT;
+}
+
 static int64_t h_random(struct user_run *u, const uint64_t v[5])
 {
 	return v[0] ? (int64_t)((uint64_t)random_number() % v[0]) : 0;
@@ -488,6 +512,7 @@ static const struct {
 	{UH_VAR_CLEAR,                    h_var_clear       },
 	{UH_FRAME_PUSH,                   h_frame_push      },
 	{UH_FRAME_POP,                    h_frame_pop       },
+	{UH_HIST_TEXT,                    h_hist_text       },
 	{UH_LOCK,                         h_lock            },
 	{UH_UNLOCK,                       h_unlock          },
 	{UH_RANDOM,		       h_random          },

@@ -46,6 +46,8 @@ enum user_helper {
 	 */
 	UH_LOCK,
 	UH_UNLOCK,
+	/* u64 hist_text(var, stat, dst, cap): the histogram of a merged statistic of var as text, cut to cap - 1 bytes, zero-padded. */
+	UH_HIST_TEXT,
 	/* u64 random(max): a random number below max, 0 when max is 0. */
 	UH_RANDOM,
 	/* u64 symbol(addr, what, dst, cap): a kernel address as text, see enum user_symbol; padded with zeroes. */

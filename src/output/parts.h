@@ -138,11 +138,6 @@ void exporter_stderr(struct exporter *x, const char *s, size_t n);
 /* After an event: writes as the buffering mode asks. */
 void exporter_written(struct exporter *x, size_t start);
 
-/* --- stp_hist.c ------------------------------------------------------------------- */
-
-/* elision: empty rows on both sides of data that are shown, < 0: all. */
-void stp_hist_text(const struct value *stat, int64_t elision, struct buf *out);
-
 /* stp_note.c: a string of SystemTap's with its notes replaced; a stack: 'k' 'u' as print_backtrace() shows it, 'b' brief, 's' as in strings. */
 void stp_text(struct exporter *x, const char *s, size_t n, struct buf *out);
 /* Addresses between blanks, one line each. */

@@ -63,6 +63,13 @@ static void error_line(struct exporter *x, const struct action *act, const struc
 	buf_free(&tail);
 }
 
+static void show_hist(struct exporter *x, const struct value *v)
+{
+	const uint32_t head = sizeof(struct stat_wire);
+	if (v->size > head)
+		stp_hist_text(v->type, v->data + head, (v->size - head) / 8, x->env.prog->opt.hist_elision, &x->out);
+}
+
 /* Past the first thousand, every text is news. */
 static bool is_news(struct exporter *x, const char *text)
 {
@@ -99,7 +106,7 @@ static void event(struct exporter *x, const struct action *act, const struct val
 		break;
 	case ACT_STP_HIST:
 		if (n)
-			stp_hist_text(&args[0], x->env.prog->opt.hist_elision, &x->out);
+			show_hist(x, &args[0]);
 		break;
 	case ACT_STP_WARN:
 		event_text(x, act, args, n, text, len, &b);

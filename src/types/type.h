@@ -126,3 +126,9 @@ void type_spell(const struct type *t, struct buf *out);
 /* Histogram buckets of bpftrace's hist(n, k): see runtime/hist.h for the mapping value -> bucket. */
 uint32_t hist_buckets(unsigned k);
 uint32_t lhist_buckets(int64_t min, int64_t max, int64_t step); /* with both outer ones */
+
+/*
+ * hist_text.c: the histogram of a TYPE_STAT as SystemTap prints it: n buckets of 8 bytes each.  elision: empty rows on both sides
+ * of data that are shown, < 0: all.
+ */
+void stp_hist_text(const struct type *t, const uint8_t *bucket, uint32_t n, int64_t elision, struct buf *out);

@@ -181,8 +181,10 @@ static void read_defines(struct stp_comp *c)
 			c->max_errors = o->max_errors = (uint32_t)MAX(MIN(v, 1000000L), 0L);
 		else if (str_has_prefix(d, "HIST_ELISION="))
 			o->hist_elision = v;
-		else if ((str_has_prefix(d, "MAXACTION=") || str_has_prefix(d, "MAXACTION_INTERRUPTIBLE=")) && v > 0)
+		else if (str_has_prefix(d, "MAXACTION_INTERRUPTIBLE=") && v > 0)
 			c->max_action = v;
+		else if (str_has_prefix(d, "MAXACTION=") && v > 0)
+			c->max_action = 10 * v; /* as SystemTap, where every probe is interruptible */
 		else if (str_has_prefix(d, "MAXNESTING=") && v > 0)
 			c->max_nesting = v;
 	}

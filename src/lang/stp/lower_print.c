@@ -8,6 +8,7 @@
 #include <ctype.h>
 #include <stdio.h>
 
+#include "bpf/user_helpers.h"
 #include "lang/stp/format.h"
 #include "lang/stp/lower.h"
 
@@ -286,15 +287,23 @@ struct stp_value stp_format_into(struct stp_lower *l, const char *fmt, const str
 	return v;
 }
 
+static struct stp_value hist_string(struct stp_lower *l, struct stp_expr *h, struct loc loc)
+{
+	struct stp_global *g;
+	ir_ref at = stp_stat_merged(l, h->kid[0], &g);
+	stp_raise_if(l, ir_bini(LB(l), IR_EQ, ir_load(LB(l), at, 0, 8, false), 0), h->loc, "empty aggregate");
+	ir_ref dst = kit_mem(&l->kit, STP_MAXSTRING);
+	ir_helper(LB(l), UH_HIST_TEXT, stp_c(l, g->var->id), at, dst, stp_c(l, STP_MAXSTRING));
+	return stp_string(dst, STP_MAXSTRING);
+}
+
 struct stp_value stp_lower_sprint(struct stp_lower *l, struct stp_expr *e)
 {
 	struct stp_value arg[STP_MAXARGS];
 	unsigned n = e->nkid;
 	const char *fmt = e->str;
-	if (n == 1 && e->kid[0]->kind == SE_HIST) {
-		stp_error(l->c, e->loc, "a histogram as a string is not supported yet");
-		return stp_literal(l, "");
-	}
+	if (n == 1 && e->kid[0]->kind == SE_HIST)
+		return hist_string(l, e->kid[0], e->loc);
 	if (e->formatted)
 		for (unsigned i = 0; i < n; i++)
 			arg[i] = stp_lower_expr(l, e->kid[i]);

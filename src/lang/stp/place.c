@@ -29,6 +29,8 @@ static void look_at_stmt(struct needs *n, struct stp_stmt *s);
 static void look_at_expr(struct stp_expr *e, void *arg)
 {
 	struct needs *n = arg;
+	if (e->kind == SE_PRINT && e->to_string && e->nkid == 1 && e->kid[0]->kind == SE_HIST)
+		need(n, e->loc, "a histogram as a string");
 	if (e->kind != SE_CALL || !e->func)
 		return;
 	struct stp_func *f = e->func;

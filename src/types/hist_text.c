@@ -1,7 +1,9 @@
-/* stp_hist.c - SystemTap's histograms as print() shows them. */
+/* hist_text.c - SystemTap's histograms as print() and sprint() show them. */
 #include <stdio.h>
 
-#include "output/parts.h"
+#include <string.h>
+
+#include "types/type.h"
 
 enum {
 	LOG_ZERO = 64,
@@ -130,14 +132,9 @@ static void print_rows(const struct stp_hist *h, struct buf *out)
 	buf_putc(out, '\n');
 }
 
-void stp_hist_text(const struct value *stat, int64_t elision, struct buf *out)
+void stp_hist_text(const struct type *t, const uint8_t *bucket, uint32_t n, int64_t elision, struct buf *out)
 {
-	size_t head = sizeof(struct stat_wire);
-	struct stp_hist h = {.arg = stat->type->arg, .elision = elision};
-	if (stat->size <= head + 8)
-		return;
-	h.bucket = stat->data + head;
-	h.n = (uint32_t)((stat->size - head) / 8);
-	if (choose_range(&h))
+	struct stp_hist h = {.arg = t->arg, .bucket = bucket, .n = n, .elision = elision};
+	if (n > 1 && choose_range(&h))
 		print_rows(&h, out);
 }
