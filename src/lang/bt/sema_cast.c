@@ -1,5 +1,5 @@
 /* sema_cast.c - casts, and values that go where another type is wanted. */
-#include "lang/bt/sema.h"
+#include "lang/bt/lower.h"
 
 /* --- implicit -----------------------------------------------------------------------------------
  */
@@ -148,7 +148,9 @@ static bool check_cast(struct bt_sema *s, struct bt_expr *e, struct type *from, 
 	if (bt_is_integer(to))
 		return number || from->kind == TYPE_PTR || from->kind == TYPE_BOOL ||
 		       from->kind == TYPE_CTX || no_cast(s, e, from, to);
-	return to->kind == TYPE_PTR || no_cast(s, e, from, to);
+	/* what is no number has no address that a script could keep */
+	bool is_word = number || from->kind == TYPE_BOOL || bt_in_register(from);
+	return (to->kind == TYPE_PTR && is_word) || no_cast(s, e, from, to);
 }
 
 /* A pointer made from a number or another pointer points where that did. */
