@@ -390,7 +390,7 @@ static __attribute__((always_inline)) u64 uw_caller(struct uw *u, u64 pc)
 	if (stop)
 		return stop;
 	if (cfa < u->sp || (cfa == u->sp && r->ra_kind != UW_RA_REG))
-		return uw_stop(u, id == UW_RULE_FP ? UW_NO_TABLE : UW_BACKWARDS);
+		return uw_stop(u, id != UW_RULE_FP ? UW_BACKWARDS : u->sp == u->bottom ? UW_COMPLETE : UW_NO_TABLE);
 	if (r->is_plain && !u->is_tracking) {
 		u->ret_at = cfa - 8;
 		stop = uw_word(u, cfa - 8, &pair[1]);
@@ -488,11 +488,12 @@ RT_GLOBAL(u) u64 uw_begin(struct uw *u)
 	if (!u || !mm || !u->ip)
 		return UW_NO_STACK;
 	struct uw_proc *p = bpf_map_lookup_elem((void *)M_uw_procs, &tgid);
-	u64 id = UW_FIELD(mm, mm_struct__start_stack) + UW_FIELD(mm, mm_struct__end_code);
+	u64 bottom = UW_FIELD(mm, mm_struct__start_stack), id = bottom + UW_FIELD(mm, mm_struct__end_code);
 	if (!p || !p->is_ready || (p->mm && p->mm != id)) {
 		uw_ask(tgid, 0);
 		return UW_NEW;
 	}
+	u->bottom = bottom;
 	u->maps_seg = p->seg;
 	u->maps_first = p->first;
 	u->nmaps = p->nmaps;

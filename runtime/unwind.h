@@ -158,6 +158,7 @@ struct uw {
 	u32 guessed;	   /* some frame was found by frame pointer in code without tables */
 	u32 maps_seg, maps_first, nmaps;
 	u64 cfa, ret_at, value; /* of the step: its results */
+	u64 bottom;	   /* what the stack pointer was when the kernel started the program */
 	u64 slot, ret, next, trampoline; /* the innermost return probe: its slot on the stack, where it returns to */
 	u64 saved_at[UW_SAVED];	/* where they were saved; 0: still in reg[], 1: lost */
 	u64 reg[16];	   /* by DWARF number, at the anchor */
