@@ -1,9 +1,9 @@
 /*
- * cmd_entry.c - holds the traced command at its first own instruction: all libraries that it is linked with are mapped
- * then, and nothing of it has run.
+ * cmd_entry.c - holds the traced command at its first own instruction: all libraries that it is
+ * linked with are mapped then, and nothing of it has run.
  *
- * By ptrace(2): it stops when exec has replaced us, and at a breakpoint on the entry point (AT_ENTRY) that the dynamic
- * loader jumps to.  What does not work out lets the command simply run.
+ * By ptrace(2): it stops when exec has replaced us, and at a breakpoint on the entry point
+ * (AT_ENTRY) that the dynamic loader jumps to.  What does not work out lets the command simply run.
  */
 #include "attach/session.h"
 
@@ -66,7 +66,10 @@ static uint64_t entry_of(pid_t pid)
 #if defined(__x86_64__)
 static bool run_to(pid_t pid, uint64_t address, int *status)
 {
-	enum { INT3 = 0xcc, USER64 = 0x33 };
+	enum {
+		INT3 = 0xcc,
+		USER64 = 0x33
+	};
 	struct user_regs_struct regs;
 	long word, broken;
 

@@ -1,9 +1,9 @@
 /*
- * cfi.h - our own reader of call frame information (.eh_frame, .debug_frame): for every address of a file, the rule
- * that leads from a frame to its caller.
+ * cfi.h - our own reader of call frame information (.eh_frame, .debug_frame): for every address of
+ * a file, the rule that leads from a frame to its caller.
  *
- * Sources: the DWARF 5 standard, section 6.4; the Linux Standard Base for .eh_frame and .eh_frame_hdr.  All bytes are
- * hostile.
+ * Sources: the DWARF 5 standard, section 6.4; the Linux Standard Base for .eh_frame and
+ * .eh_frame_hdr.  All bytes are hostile.
  */
 #pragma once
 
@@ -11,7 +11,8 @@
 
 #include "runtime/unwind_types.h"
 
-/* Rules by number, each once; 0 is "no table covers this code", 1 UW_RULE_FP.  Shared by all tables that are read with it. */
+/* Rules by number, each once; 0 is "no table covers this code", 1 UW_RULE_FP.  Shared by all tables
+ * that are read with it. */
 struct cfi_rules {
 	VEC(struct uw_rule) rule;
 	VEC(uint32_t) slot; /* hash table of numbers + 1 */
@@ -39,12 +40,13 @@ struct cfi_range {
 struct cfi_section {
 	const uint8_t *data;
 	size_t size;
-	uint64_t address;	/* where the first byte is mapped */
-	bool is_debug_frame;	/* its rules for CIE pointers, no terminator */
+	uint64_t address;    /* where the first byte is mapped */
+	bool is_debug_frame; /* its rules for CIE pointers, no terminator */
 };
 /*
- * The rows of all sections, for functions within `code`.  Broken functions are left out and counted; of functions
- * that overlap the first one is taken, of equal ones that of the first section.
+ * The rows of all sections, for functions within `code`.  Broken functions are left out and
+ * counted; of functions that overlap the first one is taken, of equal ones that of the first
+ * section.
  */
 void cfi_read(const struct cfi_section *s, size_t n, const struct cfi_range *code, size_t ncode,
 	      struct cfi_rules *rules, struct cfi_table *ret);
@@ -62,12 +64,13 @@ struct cfi_file {
 /* Any ELF-64 file of this machine; its table is empty when it has no call frame information. */
 struct err *cfi_open(int fd, struct cfi_rules *rules, struct cfi_file *ret);
 /* Same from memory: the vdso, tests. */
-struct err *cfi_open_memory(const void *data, size_t n, struct cfi_rules *rules, struct cfi_file *ret);
+struct err *cfi_open_memory(const void *data, size_t n, struct cfi_rules *rules,
+			    struct cfi_file *ret);
 void cfi_file_free(struct cfi_file *f);
 
 /*
- * cfi_pack.c: the words of runtime/unwind.h for rows [from, to) of a table.  The packed table begins at the address
- * cfi_pack_base() of its first row.
+ * cfi_pack.c: the words of runtime/unwind.h for rows [from, to) of a table.  The packed table
+ * begins at the address cfi_pack_base() of its first row.
  */
 uint64_t cfi_pack_base(const struct cfi_table *t, size_t from);
 size_t cfi_pack_words(const struct cfi_table *t, size_t from, size_t to);

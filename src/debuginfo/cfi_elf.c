@@ -1,7 +1,8 @@
 /*
  * cfi_elf.c - finding call frame information in an ELF-64 file.
  *
- * Files are read, not mapped: one that is cut short meanwhile must not end this process.  elf(5); .eh_frame_hdr: LSB.
+ * Files are read, not mapped: one that is cut short meanwhile must not end this process.  elf(5);
+ * .eh_frame_hdr: LSB.
  */
 #include "debuginfo/cfi_internal.h"
 
@@ -19,13 +20,17 @@ enum {
 };
 
 #if defined(__aarch64__)
-enum { MACHINE = EM_AARCH64 };
+enum {
+	MACHINE = EM_AARCH64
+};
 #else
-enum { MACHINE = EM_X86_64 };
+enum {
+	MACHINE = EM_X86_64
+};
 #endif
 
 struct image {
-	int fd;		   /* or */
+	int fd; /* or */
 	const uint8_t *mem;
 	uint64_t size;
 };
@@ -71,16 +76,18 @@ static struct err *read_headers(struct elf_image *e)
 
 	if (head)
 		memcpy(&e->head, head, sizeof(e->head));
-	if (!head || memcmp(e->head.e_ident, ELFMAG, SELFMAG) || e->head.e_ident[EI_CLASS] != ELFCLASS64 ||
-	    e->head.e_ident[EI_DATA] != ELFDATA2LSB || e->head.e_machine != MACHINE ||
-	    e->head.e_phentsize != sizeof(Elf64_Phdr))
+	if (!head || memcmp(e->head.e_ident, ELFMAG, SELFMAG) ||
+	    e->head.e_ident[EI_CLASS] != ELFCLASS64 || e->head.e_ident[EI_DATA] != ELFDATA2LSB ||
+	    e->head.e_machine != MACHINE || e->head.e_phentsize != sizeof(Elf64_Phdr))
 		return err_new(ENOEXEC, "not an ELF file of this machine");
-	e->segment = (Elf64_Phdr *)image_read(&e->im, e->head.e_phoff, (uint64_t)e->head.e_phnum * sizeof(Elf64_Phdr));
+	e->segment = (Elf64_Phdr *)image_read(&e->im, e->head.e_phoff,
+					      (uint64_t)e->head.e_phnum * sizeof(Elf64_Phdr));
 	if (!e->segment)
 		return err_new(ENOEXEC, "broken program headers");
 	if (e->head.e_shentsize != sizeof(Elf64_Shdr) || e->head.e_shstrndx >= e->head.e_shnum)
 		return NULL;
-	e->section = (Elf64_Shdr *)image_read(&e->im, e->head.e_shoff, (uint64_t)e->head.e_shnum * sizeof(Elf64_Shdr));
+	e->section = (Elf64_Shdr *)image_read(&e->im, e->head.e_shoff,
+					      (uint64_t)e->head.e_shnum * sizeof(Elf64_Shdr));
 	if (!e->section)
 		return NULL;
 	e->nnames = e->section[e->head.e_shstrndx].sh_size;
@@ -96,7 +103,8 @@ static bool has_name(const struct elf_image *e, const Elf64_Shdr *s, const char 
 	       !memcmp(e->names + s->sh_name, name, n);
 }
 
-static void add_section(struct elf_image *e, uint64_t off, uint64_t size, uint64_t address, bool is_debug)
+static void add_section(struct elf_image *e, uint64_t off, uint64_t size, uint64_t address,
+			bool is_debug)
 {
 	uint8_t *data = image_read(&e->im, off, size);
 
@@ -109,7 +117,8 @@ static void find_by_name(struct elf_image *e, const char *name, bool is_debug)
 	for (unsigned i = 0; e->section && i < e->head.e_shnum; i++) {
 		const Elf64_Shdr *s = &e->section[i];
 
-		if (s->sh_type == SHT_NOBITS || (s->sh_flags & SHF_COMPRESSED) || !has_name(e, s, name))
+		if (s->sh_type == SHT_NOBITS || (s->sh_flags & SHF_COMPRESSED) ||
+		    !has_name(e, s, name))
 			continue;
 		add_section(e, s->sh_offset, s->sh_size, s->sh_addr, is_debug);
 		return;
@@ -121,13 +130,15 @@ static const Elf64_Phdr *segment_of(const struct elf_image *e, uint64_t address)
 	for (unsigned i = 0; i < e->head.e_phnum; i++) {
 		const Elf64_Phdr *p = &e->segment[i];
 
-		if (p->p_type == PT_LOAD && address >= p->p_vaddr && address - p->p_vaddr < p->p_filesz)
+		if (p->p_type == PT_LOAD && address >= p->p_vaddr &&
+		    address - p->p_vaddr < p->p_filesz)
 			return p;
 	}
 	return NULL;
 }
 
-/* Without section headers: the index for the run-time unwinder says where .eh_frame is; it goes up to its terminator. */
+/* Without section headers: the index for the run-time unwinder says where .eh_frame is; it goes up
+ * to its terminator. */
 static void find_by_header(struct elf_image *e)
 {
 	for (unsigned i = 0; i < e->head.e_phnum; i++) {
@@ -143,15 +154,16 @@ static void find_by_header(struct elf_image *e)
 		uint64_t address = cfi_pointer(&c, data[1], h->p_vaddr + 4);
 		p = c.bad ? NULL : segment_of(e, address);
 		if (p)
-			add_section(e, p->p_offset + (address - p->p_vaddr), p->p_filesz - (address - p->p_vaddr),
-				    address, false);
+			add_section(e, p->p_offset + (address - p->p_vaddr),
+				    p->p_filesz - (address - p->p_vaddr), address, false);
 		return;
 	}
 }
 
 static void read_build_id(const struct elf_image *e, const Elf64_Phdr *p, struct cfi_file *ret)
 {
-	_cleanup_free_ uint8_t *data = p->p_filesz <= MAX_NOTE ? image_read(&e->im, p->p_offset, p->p_filesz) : NULL;
+	_cleanup_free_ uint8_t *data =
+		p->p_filesz <= MAX_NOTE ? image_read(&e->im, p->p_offset, p->p_filesz) : NULL;
 	uint64_t at = 0;
 	Elf64_Nhdr n;
 
@@ -161,7 +173,8 @@ static void read_build_id(const struct elf_image *e, const Elf64_Phdr *p, struct
 
 		if (desc + n.n_descsz > p->p_filesz)
 			return;
-		if (n.n_type == NT_GNU_BUILD_ID && n.n_namesz == 4 && !memcmp(data + name, "GNU", 4)) {
+		if (n.n_type == NT_GNU_BUILD_ID && n.n_namesz == 4 &&
+		    !memcmp(data + name, "GNU", 4)) {
 			ret->build_id_len = MIN((size_t)n.n_descsz, sizeof(ret->build_id));
 			memcpy(ret->build_id, data + desc, ret->build_id_len);
 			return;
@@ -177,8 +190,9 @@ static void read_segments(const struct elf_image *e, struct cfi_file *ret)
 
 		if (p->p_type == PT_NOTE && !ret->build_id_len)
 			read_build_id(e, p, ret);
-		if (p->p_type != PT_LOAD || !(p->p_flags & PF_X) || ret->segment.len == MAX_SEGMENTS ||
-		    p->p_filesz > e->im.size || p->p_vaddr + p->p_filesz < p->p_vaddr)
+		if (p->p_type != PT_LOAD || !(p->p_flags & PF_X) ||
+		    ret->segment.len == MAX_SEGMENTS || p->p_filesz > e->im.size ||
+		    p->p_vaddr + p->p_filesz < p->p_vaddr)
 			continue;
 		vec_push(&ret->segment, (struct cfi_segment){p->p_vaddr, p->p_offset, p->p_filesz});
 	}
@@ -229,7 +243,8 @@ struct err *cfi_open(int fd, struct cfi_rules *rules, struct cfi_file *ret)
 	return open_image(&e, rules, ret);
 }
 
-struct err *cfi_open_memory(const void *data, size_t n, struct cfi_rules *rules, struct cfi_file *ret)
+struct err *cfi_open_memory(const void *data, size_t n, struct cfi_rules *rules,
+			    struct cfi_file *ret)
 {
 	struct elf_image e = {.im = {.fd = -1, .mem = data, .size = n}};
 

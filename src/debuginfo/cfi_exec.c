@@ -8,9 +8,23 @@ enum {
 int cfi_tracked(uint64_t reg)
 {
 	static const int8_t index[CFI_NREGS] = {
-		[0] = -1, [1] = -1, [2] = -1, [3] = TRACK_SAVED, [4] = -1, [5] = -1, [CFI_FP_REG] = TRACK_FP,
-		[7] = -1, [8] = -1, [9] = -1, [10] = -1, [11] = -1, [12] = TRACK_SAVED + 1, [13] = TRACK_SAVED + 2,
-		[14] = TRACK_SAVED + 3, [15] = TRACK_SAVED + 4, [CFI_RA_REG] = TRACK_RA,
+		[0] = -1,
+		[1] = -1,
+		[2] = -1,
+		[3] = TRACK_SAVED,
+		[4] = -1,
+		[5] = -1,
+		[CFI_FP_REG] = TRACK_FP,
+		[7] = -1,
+		[8] = -1,
+		[9] = -1,
+		[10] = -1,
+		[11] = -1,
+		[12] = TRACK_SAVED + 1,
+		[13] = TRACK_SAVED + 2,
+		[14] = TRACK_SAVED + 3,
+		[15] = TRACK_SAVED + 4,
+		[CFI_RA_REG] = TRACK_RA,
 	};
 
 	return reg < CFI_NREGS ? index[reg] : -1;
@@ -138,14 +152,20 @@ static bool extended(struct machine *m, uint8_t op, struct cfi_cursor *c, uint64
 	case 0x02: return advance(m, m->pc + cfi_fixed(c, 1) * m->cie->code_align);
 	case 0x03: return advance(m, m->pc + cfi_fixed(c, 2) * m->cie->code_align);
 	case 0x04: return advance(m, m->pc + cfi_fixed(c, 4) * m->cie->code_align);
-	case 0x05: reg = cfi_uleb(c); set_offset(m, reg, (int64_t)cfi_uleb(c)); return true;
+	case 0x05:
+		reg = cfi_uleb(c);
+		set_offset(m, reg, (int64_t)cfi_uleb(c));
+		return true;
 	case 0x06: restore(m, cfi_uleb(c)); return true;
 	case 0x07: set_reg(m, cfi_uleb(c), (struct cfi_reg){.how = HOW_UNDEFINED}); return true;
 	case 0x08: set_reg(m, cfi_uleb(c), (struct cfi_reg){.how = HOW_SAME}); return true;
 	case 0x09: set_register(m, c); return true;
 	case 0x0a: return remember(m);
 	case 0x0b: return recall(m);
-	case 0x0c: reg = cfi_uleb(c); set_cfa(m, reg, (int64_t)cfi_uleb(c)); return true;
+	case 0x0c:
+		reg = cfi_uleb(c);
+		set_cfa(m, reg, (int64_t)cfi_uleb(c));
+		return true;
 	case 0x0d: set_cfa(m, cfi_uleb(c), m->s.cfa_off); return true;
 	case 0x0e: m->s.cfa_off = (int64_t)cfi_uleb(c); return true;
 	case 0x0f:
@@ -154,18 +174,31 @@ static bool extended(struct machine *m, uint8_t op, struct cfi_cursor *c, uint64
 		m->s.expr = cfi_block(c, cfi_uleb(c));
 		return true;
 	case 0x10: set_expression(m, c); return true;
-	case 0x11: reg = cfi_uleb(c); set_offset(m, reg, cfi_sleb(c)); return true;
-	case 0x12: reg = cfi_uleb(c); set_cfa(m, reg, factored(m, c)); return true;
+	case 0x11:
+		reg = cfi_uleb(c);
+		set_offset(m, reg, cfi_sleb(c));
+		return true;
+	case 0x12:
+		reg = cfi_uleb(c);
+		set_cfa(m, reg, factored(m, c));
+		return true;
 	case 0x13: m->s.cfa_off = factored(m, c); return true;
 	case 0x14: /* val_offset, val_offset_sf: the value itself is cfa + n */
-	case 0x15: reg = cfi_uleb(c); cfi_uleb(c); set_reg(m, reg, (struct cfi_reg){.how = HOW_LOST}); return true;
+	case 0x15:
+		reg = cfi_uleb(c);
+		cfi_uleb(c);
+		set_reg(m, reg, (struct cfi_reg){.how = HOW_LOST});
+		return true;
 	case 0x16:
 		reg = cfi_uleb(c);
 		cfi_block(c, cfi_uleb(c));
 		set_reg(m, reg, (struct cfi_reg){.how = HOW_LOST});
 		return true;
 	case 0x2e: cfi_uleb(c); return true; /* DW_CFA_GNU_args_size */
-	case 0x2f: reg = cfi_uleb(c); set_offset(m, reg, (int64_t)-cfi_uleb(c)); return true;
+	case 0x2f:
+		reg = cfi_uleb(c);
+		set_offset(m, reg, (int64_t)-cfi_uleb(c));
+		return true;
 	}
 	return false;
 }

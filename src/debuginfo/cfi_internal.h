@@ -39,7 +39,7 @@ struct cfi_fde {
 	const struct cfi_cie *cie;
 	struct cfi_cursor program;
 	uint64_t program_address; /* for DW_CFA_set_loc */
-	unsigned order;		  /* of reading: sections in their order */
+	unsigned order;           /* of reading: sections in their order */
 };
 
 /* Registers by DWARF number; the tracked ones have an index. */
@@ -59,7 +59,7 @@ enum cfi_how {
 	HOW_SAME,
 	HOW_UNDEFINED,
 	HOW_CFA, /* at cfa + off */
-	HOW_AT,	 /* at reg + off */
+	HOW_AT,  /* at reg + off */
 	HOW_REG, /* in reg */
 	HOW_LOST,
 };
@@ -79,6 +79,7 @@ struct cfi_state {
 void cfi_exec(const struct cfi_fde *f, struct cfi_rules *rules, struct cfi_table *t);
 void cfi_emit(struct cfi_table *t, uint64_t pc, uint32_t rule);
 
-/* cfi_rule.c: a state as a rule; an expression as the place that it names (reg + off), false: anything else. */
+/* cfi_rule.c: a state as a rule; an expression as the place that it names (reg + off), false:
+ * anything else. */
 void cfi_rule_of(const struct cfi_state *s, bool is_signal, struct uw_rule *ret);
 bool cfi_expr_place(struct cfi_cursor c, struct cfi_reg *ret);

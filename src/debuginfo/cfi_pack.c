@@ -6,7 +6,8 @@ uint64_t cfi_pack_base(const struct cfi_table *t, size_t from)
 	return t->row.at[from].pc & ~(uint64_t)(UW_BUCKET - 1);
 }
 
-/* Where the rows [from, to) end: at the next row, or right behind the last one, which is the end of the table. */
+/* Where the rows [from, to) end: at the next row, or right behind the last one, which is the end of
+ * the table. */
 static uint64_t end_of(const struct cfi_table *t, size_t to)
 {
 	return to < t->row.len ? t->row.at[to].pc : t->row.at[to - 1].pc + 1;

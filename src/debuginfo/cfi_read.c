@@ -1,4 +1,5 @@
-/* cfi_read.c - the entries of .eh_frame and .debug_frame: DWARF 5, section 6.4.1, and the LSB's Core chapter 10.6. */
+/* cfi_read.c - the entries of .eh_frame and .debug_frame: DWARF 5, section 6.4.1, and the LSB's
+ * Core chapter 10.6. */
 #include "debuginfo/cfi_internal.h"
 
 #include <stdlib.h>
@@ -18,8 +19,10 @@ static uint64_t address_of(const struct reader *r, const uint8_t *p)
 	return r->s->address + (uint64_t)(p - r->s->data);
 }
 
-/* One entry: what follows its length; false at the end.  *id: the CIE pointer, *id_at: its offset. */
-static bool next_entry(const struct reader *r, size_t *at, struct cfi_cursor *body, uint64_t *id, size_t *id_at)
+/* One entry: what follows its length; false at the end.  *id: the CIE pointer, *id_at: its offset.
+ */
+static bool next_entry(const struct reader *r, size_t *at, struct cfi_cursor *body, uint64_t *id,
+		       size_t *id_at)
 {
 	struct cfi_cursor c = {.at = r->s->data + *at, .end = r->s->data + r->s->size};
 	uint64_t len = cfi_fixed(&c, 4);
@@ -45,7 +48,8 @@ static bool is_cie(const struct reader *r, uint64_t id)
 	return r->s->is_debug_frame ? id == ~0ull : id == 0;
 }
 
-static void augmentation(const struct reader *r, const char *text, struct cfi_cursor *c, struct cfi_cie *cie)
+static void augmentation(const struct reader *r, const char *text, struct cfi_cursor *c,
+			 struct cfi_cie *cie)
 {
 	struct cfi_cursor data = {.at = c->at, .end = c->at};
 
@@ -66,7 +70,9 @@ static void augmentation(const struct reader *r, const char *text, struct cfi_cu
 			break;
 		case 'S': cie->is_signal = true; break;
 		case 'B': break;
-		default: cie->is_bad = !cie->has_augmentation; return; /* its length lets the rest be skipped */
+		default:
+			cie->is_bad = !cie->has_augmentation;
+			return; /* its length lets the rest be skipped */
 		}
 	}
 	cie->is_bad |= data.bad;
@@ -91,8 +97,8 @@ static const struct cfi_cie *parse_cie(struct reader *r, struct cfi_cursor c)
 	cie->ra_reg = version == 1 ? cfi_u8(&c) : cfi_uleb(&c);
 	augmentation(r, text, &c, cie);
 	cie->program = c;
-	cie->is_bad |= c.bad || cie->ra_reg != CFI_RA_REG || cie->code_align > 64 || cie->data_align < -1024 ||
-		       cie->data_align > 1024;
+	cie->is_bad |= c.bad || cie->ra_reg != CFI_RA_REG || cie->code_align > 64 ||
+		       cie->data_align < -1024 || cie->data_align > 1024;
 	return cie;
 }
 
@@ -134,7 +140,8 @@ static bool parse_fde(struct reader *r, struct cfi_cursor c, uint64_t cie_offset
 	f.program_address = address_of(r, c.at);
 	if (c.bad)
 		return false;
-	/* A function that the linker dropped has address 0 or none that is code: nothing is wrong with it. */
+	/* A function that the linker dropped has address 0 or none that is code: nothing is wrong
+	 * with it. */
 	if (is_code(r, f.begin, f.end))
 		vec_push(&r->fde, f);
 	return true;

@@ -1,20 +1,23 @@
-/* cfi_rule.c - what a state of the call frame machine means, as one of the rules that the BPF side knows. */
+/* cfi_rule.c - what a state of the call frame machine means, as one of the rules that the BPF side
+ * knows. */
 #include "debuginfo/cfi_internal.h"
 
-/* --- the shared set of rules ------------------------------------------------------------------------------- */
+/* --- the shared set of rules
+ * ------------------------------------------------------------------------------- */
 
 void cfi_rules_init(struct cfi_rules *r)
 {
 	*r = (struct cfi_rules){.slot = {0}};
 	vec_push(&r->rule, (struct uw_rule){.cfa = UW_CFA_NONE});
-	vec_push(&r->rule, (struct uw_rule){.cfa = UW_CFA_FP,
-					    .reg = CFI_FP_REG,
-					    .off = 16,
-					    .index = UW_NO_REG,
-					    .ra = -8,
-					    .fp = -16,
-					    .is_plain = 1,
-					    .saved = {UW_LOST, UW_LOST, UW_LOST, UW_LOST, UW_LOST}});
+	vec_push(&r->rule,
+		 (struct uw_rule){.cfa = UW_CFA_FP,
+				  .reg = CFI_FP_REG,
+				  .off = 16,
+				  .index = UW_NO_REG,
+				  .ra = -8,
+				  .fp = -16,
+				  .is_plain = 1,
+				  .saved = {UW_LOST, UW_LOST, UW_LOST, UW_LOST, UW_LOST}});
 }
 
 void cfi_rules_free(struct cfi_rules *r)
@@ -70,7 +73,8 @@ uint32_t cfi_rule_id(struct cfi_rules *r, const struct uw_rule *rule)
 	return (uint32_t)r->rule.len - 1;
 }
 
-/* --- expressions: DWARF 5, section 2.5 --------------------------------------------------------------------- */
+/* --- expressions: DWARF 5, section 2.5
+ * --------------------------------------------------------------------- */
 
 enum {
 	OP_DEREF = 0x06,
@@ -161,10 +165,11 @@ static bool is_plt(struct cfi_cursor c, struct uw_rule *ret)
 	uint8_t sp, pc;
 	int64_t off, zero, mask, n, shift;
 
-	if (!take_breg(&c, &sp, &off) || sp != CFI_SP_REG || !take_breg(&c, &pc, &zero) || pc != CFI_RA_REG || zero ||
-	    !take_const(&c, &mask) || mask != 15 || !take(&c, OP_AND) || !take_const(&c, &n) || !take(&c, OP_GE) ||
-	    !take_const(&c, &shift) || shift != 3 || !take(&c, OP_SHL) || !take(&c, OP_PLUS) || !at_end(&c) ||
-	    !fits32(off) || n < 0 || n > 16)
+	if (!take_breg(&c, &sp, &off) || sp != CFI_SP_REG || !take_breg(&c, &pc, &zero) ||
+	    pc != CFI_RA_REG || zero || !take_const(&c, &mask) || mask != 15 || !take(&c, OP_AND) ||
+	    !take_const(&c, &n) || !take(&c, OP_GE) || !take_const(&c, &shift) || shift != 3 ||
+	    !take(&c, OP_SHL) || !take(&c, OP_PLUS) || !at_end(&c) || !fits32(off) || n < 0 ||
+	    n > 16)
 		return false;
 	ret->cfa = UW_CFA_PLT;
 	ret->off = (int32_t)off;
@@ -206,11 +211,15 @@ static bool is_deref(struct cfi_cursor c, struct uw_rule *ret)
 	return true;
 }
 
-/* --- a state as a rule ------------------------------------------------------------------------------------- */
+/* --- a state as a rule
+ * ------------------------------------------------------------------------------------- */
 
 static void cfa_of_reg(uint8_t reg, int64_t off, struct uw_rule *ret)
 {
-	ret->cfa = reg == CFI_SP_REG ? UW_CFA_SP : reg == CFI_FP_REG ? UW_CFA_FP : reg < CFI_RA_REG ? UW_CFA_REG : UW_CFA_BAD;
+	ret->cfa = reg == CFI_SP_REG   ? UW_CFA_SP
+		   : reg == CFI_FP_REG ? UW_CFA_FP
+		   : reg < CFI_RA_REG  ? UW_CFA_REG
+				       : UW_CFA_BAD;
 	ret->reg = reg;
 	ret->off = (int32_t)off;
 	if (!fits32(off))
@@ -281,13 +290,15 @@ static void saved_regs(const struct cfi_state *s, struct uw_rule *ret)
 		ret->saved[i] = saved_of(&s->reg[TRACK_SAVED + i], base);
 }
 
-/* The kernel's signal frame: registers lie as in struct sigcontext, the return address is the 17th word. */
+/* The kernel's signal frame: registers lie as in struct sigcontext, the return address is the 17th
+ * word. */
 static void signal_of(const struct cfi_state *s, struct uw_rule *ret)
 {
 	const struct cfi_reg *ra = &s->reg[TRACK_RA];
 	bool known = ra->how == HOW_AT && ra->reg == CFI_SP_REG && ra->off >= 128;
 
-	*ret = (struct uw_rule){.cfa = known ? UW_CFA_SIGNAL : UW_CFA_BAD, .off = known ? ra->off - 128 : 0};
+	*ret = (struct uw_rule){.cfa = known ? UW_CFA_SIGNAL : UW_CFA_BAD,
+				.off = known ? ra->off - 128 : 0};
 }
 
 void cfi_rule_of(const struct cfi_state *s, bool is_signal, struct uw_rule *ret)

@@ -46,7 +46,8 @@ const char *stack_end_text(unsigned end)
 	return end < ARRAY_SIZE(text) && text[end] ? text[end] : "ended";
 }
 
-/* --- what processes do ------------------------------------------------------------------------------------- */
+/* --- what processes do
+ * ------------------------------------------------------------------------------------- */
 
 static void follow(struct unwinder *u, const struct entry *e)
 {
@@ -58,7 +59,8 @@ static void follow(struct unwinder *u, const struct entry *e)
 	switch ((enum entry_kind)e->kind) {
 	case ENTRY_MMAP:
 		memcpy(&m, e->data, sizeof(m));
-		uw_process_mmap(p, m.pid, m.addr, m.len, m.pgoff, (const char *)e->data + sizeof(m));
+		uw_process_mmap(p, m.pid, m.addr, m.len, m.pgoff,
+				(const char *)e->data + sizeof(m));
 		break;
 	case ENTRY_FORK: uw_process_fork(p, pid[0], pid[1]); break;
 	case ENTRY_EXEC: uw_process_exec(p, pid[0]); break;
@@ -77,7 +79,8 @@ static void follow_all(struct unwinder *u)
 	}
 }
 
-/* A program met a process, or an address of it, that is not known: what the kernel has told meanwhile may say it. */
+/* A program met a process, or an address of it, that is not known: what the kernel has told
+ * meanwhile may say it. */
 static void take_miss(void *arg, const void *record, size_t n)
 {
 	struct unwinder *u = arg;
@@ -103,7 +106,8 @@ static void work(struct unwinder *u)
 	pthread_mutex_unlock(&u->lock);
 }
 
-/* --- what the session is about ----------------------------------------------------------------------------- */
+/* --- what the session is about
+ * ----------------------------------------------------------------------------- */
 
 static void preload_path(struct unwinder *u, const char *path)
 {
@@ -152,7 +156,8 @@ static void at_entry(void *arg, int pid)
 	pthread_mutex_unlock(&u->lock);
 }
 
-/* --- the thread -------------------------------------------------------------------------------------------- */
+/* --- the thread
+ * -------------------------------------------------------------------------------------------- */
 
 static void *unwinder_thread(void *arg)
 {
@@ -186,12 +191,14 @@ static struct err *open_all(struct unwinder *u)
 		return e;
 	uw_space_init(&u->space, s, p->unwind.segs);
 	uw_files_init(&u->files, &u->space, session_map_mem(s, p->unwind.rules));
-	u->processes = (struct uw_processes){
-		.files = &u->files, .space = &u->space, .map_fd = session_map_fd(s, p->unwind.procs)};
+	u->processes = (struct uw_processes){.files = &u->files,
+					     .space = &u->space,
+					     .map_fd = session_map_fd(s, p->unwind.procs)};
 	return NULL;
 }
 
-/* Signals are for the thread that drains (drain.c): one that came here would end the trace without its output. */
+/* Signals are for the thread that drains (drain.c): one that came here would end the trace without
+ * its output. */
 static int start_thread(struct unwinder *u)
 {
 	sigset_t all, old;
@@ -276,5 +283,6 @@ void unwinder_report(struct unwinder *u, struct stack_report *ret)
 				     .build_ns = u->files.build_ns};
 	pthread_mutex_unlock(&u->lock);
 	for (unsigned i = 0; ends && i < UW_ENDS; i++)
-		ret->by_end[i] = __atomic_load_n(&ends[p->unwind.ends_offset / 8 + i], __ATOMIC_RELAXED);
+		ret->by_end[i] =
+			__atomic_load_n(&ends[p->unwind.ends_offset / 8 + i], __ATOMIC_RELAXED);
 }

@@ -8,8 +8,9 @@
 #include <time.h>
 
 enum {
-	PIECE_WORDS = UW_SEG_WORDS / 2, /* small enough for gaps, large enough for nearly all files in one */
-	IDLE_WORDS = 4 << 20,		/* of tables that nothing uses: 16 MiB */
+	PIECE_WORDS = UW_SEG_WORDS /
+		      2,      /* small enough for gaps, large enough for nearly all files in one */
+	IDLE_WORDS = 4 << 20, /* of tables that nothing uses: 16 MiB */
 	VDSO_MAX = 1 << 20,
 };
 
@@ -44,13 +45,15 @@ static void share_rules(struct uw_files *f)
 		f->shared[f->nshared] = f->rules.rule.at[f->nshared];
 }
 
-static void add_piece(struct uw_files *f, struct uw_file *file, const struct cfi_table *t, size_t from, size_t to)
+static void add_piece(struct uw_files *f, struct uw_file *file, const struct cfi_table *t,
+		      size_t from, size_t to)
 {
 	struct uw_piece p = {.begin = t->row.at[from].pc, .base = cfi_pack_base(t, from)};
 	size_t words = cfi_pack_words(t, from, to);
 
 	p.end = to < t->row.len ? t->row.at[to].pc : t->row.at[to - 1].pc;
-	p.range = words <= UW_SEG_WORDS ? uw_space_alloc(f->space, (uint32_t)words) : (struct uw_range){.words = 0};
+	p.range = words <= UW_SEG_WORDS ? uw_space_alloc(f->space, (uint32_t)words)
+					: (struct uw_range){.words = 0};
 	if (!p.range.words || p.end <= p.begin)
 		return;
 	cfi_pack(t, from, to, uw_space_words(f->space, p.range));
@@ -115,8 +118,9 @@ struct uw_file *uw_files_open(struct uw_files *f, int fd)
 
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return NULL;
-	snprintf(id, sizeof(id), "%lx %lx %lx.%lx %lx", (unsigned long)st.st_dev, (unsigned long)st.st_ino,
-		 (unsigned long)st.st_mtim.tv_sec, (unsigned long)st.st_mtim.tv_nsec, (unsigned long)st.st_size);
+	snprintf(id, sizeof(id), "%lx %lx %lx.%lx %lx", (unsigned long)st.st_dev,
+		 (unsigned long)st.st_ino, (unsigned long)st.st_mtim.tv_sec,
+		 (unsigned long)st.st_mtim.tv_nsec, (unsigned long)st.st_size);
 	file = strtab_get(&f->by_id, id);
 	if (!file) {
 		uint64_t begin = now_ns();
@@ -136,8 +140,10 @@ struct uw_file *uw_files_vdso(struct uw_files *f)
 	unsigned long long begin, end;
 	_cleanup_free_ char *maps = f->vdso || !image ? NULL : read_file("/proc/self/maps", NULL);
 
-	for (const char *line = maps; line && *line && !f->vdso; line += strcspn(line, "\n"), line += *line == '\n') {
-		if (sscanf(line, "%llx-%llx", &begin, &end) != 2 || begin != (uintptr_t)image || end - begin > VDSO_MAX)
+	for (const char *line = maps; line && *line && !f->vdso;
+	     line += strcspn(line, "\n"), line += *line == '\n') {
+		if (sscanf(line, "%llx-%llx", &begin, &end) != 2 || begin != (uintptr_t)image ||
+		    end - begin > VDSO_MAX)
 			continue;
 		err_free(cfi_open_memory(image, end - begin, &f->rules, &c));
 		f->vdso = ref(f, make_file(f, &c)); /* never let go */
@@ -151,7 +157,8 @@ static size_t oldest_idle(const struct uw_files *f)
 	size_t best = f->all.len;
 
 	for (size_t i = 0; i < f->all.len; i++)
-		if (!f->all.at[i]->refs && (best == f->all.len || f->all.at[i]->used < f->all.at[best]->used))
+		if (!f->all.at[i]->refs &&
+		    (best == f->all.len || f->all.at[i]->used < f->all.at[best]->used))
 			best = i;
 	return best;
 }

@@ -9,7 +9,8 @@
 
 #include "attach/sys.h"
 
-/* --- files behind mappings --------------------------------------------------------------------------------- */
+/* --- files behind mappings
+ * --------------------------------------------------------------------------------- */
 
 static struct uw_file *try_open(struct uw_processes *p, const char *path)
 {
@@ -18,8 +19,10 @@ static struct uw_file *try_open(struct uw_processes *p, const char *path)
 	return fd >= 0 ? uw_files_open(p->files, fd) : NULL;
 }
 
-/* Through the mapping itself: right in any mount namespace, and for deleted files.  Else by path, as the process sees it. */
-static struct uw_file *open_mapped(struct uw_processes *p, uint32_t tgid, const struct uw_region *r, const char *path)
+/* Through the mapping itself: right in any mount namespace, and for deleted files.  Else by path,
+ * as the process sees it. */
+static struct uw_file *open_mapped(struct uw_processes *p, uint32_t tgid, const struct uw_region *r,
+				   const char *path)
 {
 	struct uw_file *f;
 	char link[128];
@@ -28,7 +31,8 @@ static struct uw_file *open_mapped(struct uw_processes *p, uint32_t tgid, const 
 		return uw_files_vdso(p->files);
 	if (*path != '/' || !strncmp(path, "//", 2))
 		return NULL;
-	snprintf(link, sizeof(link), "/proc/%u/map_files/%" PRIx64 "-%" PRIx64, tgid, r->start, r->end);
+	snprintf(link, sizeof(link), "/proc/%u/map_files/%" PRIx64 "-%" PRIx64, tgid, r->start,
+		 r->end);
 	f = try_open(p, link);
 	if (f)
 		return f;
@@ -37,7 +41,9 @@ static struct uw_file *open_mapped(struct uw_processes *p, uint32_t tgid, const 
 	return f ? f : try_open(p, path);
 }
 
-/* --- regions ----------------------------------------------------------------------------------------------- */
+/* --- regions
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static size_t lower_bound(const struct uw_process *q, uint64_t addr)
 {
@@ -100,7 +106,8 @@ static void mark(struct uw_processes *p, struct uw_process *q)
 	q->is_changed = true;
 }
 
-static void add_region(struct uw_processes *p, struct uw_process *q, struct uw_region r, const char *path)
+static void add_region(struct uw_processes *p, struct uw_process *q, struct uw_region r,
+		       const char *path)
 {
 	r.file = open_mapped(p, q->tgid, &r, path);
 	unmap(p, q, r.start, r.end);
@@ -115,7 +122,9 @@ static void drop_regions(struct uw_processes *p, struct uw_process *q)
 	q->region.len = 0;
 }
 
-/* --- lists ------------------------------------------------------------------------------------------------- */
+/* --- lists
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static void list_unref(struct uw_processes *p, struct uw_list *l)
 {
@@ -141,9 +150,11 @@ static void maps_of(const struct uw_region *r, map_list *out)
 	for (size_t i = 0; r->file && i < r->file->segment.len; i++) {
 		const struct cfi_segment *s = &r->file->segment.at[i];
 		uint64_t bias = r->start - r->offset + s->offset - s->vaddr; /* modulo 2^64 */
-		uint64_t begin = MAX(r->start, bias + s->vaddr), end = MIN(r->end, bias + s->vaddr + s->size);
+		uint64_t begin = MAX(r->start, bias + s->vaddr),
+			 end = MIN(r->end, bias + s->vaddr + s->size);
 
-		if (r->offset + (r->end - r->start) <= s->offset || r->offset >= s->offset + s->size)
+		if (r->offset + (r->end - r->start) <= s->offset ||
+		    r->offset >= s->offset + s->size)
 			continue;
 		vec_each(p, &r->file->piece) {
 			struct uw_map m = {.start = MAX(MAX(begin, at), bias + p->begin),
@@ -152,9 +163,11 @@ static void maps_of(const struct uw_region *r, map_list *out)
 					   .table = p->range.at,
 					   .seg = (uint16_t)p->range.seg};
 
-			if (p->end <= s->vaddr || p->begin >= s->vaddr + s->size || m.start >= m.end)
+			if (p->end <= s->vaddr || p->begin >= s->vaddr + s->size ||
+			    m.start >= m.end)
 				continue;
-			add_map(out, (struct uw_map){.start = at, .end = m.start, .kind = UW_MAP_FP});
+			add_map(out,
+				(struct uw_map){.start = at, .end = m.start, .kind = UW_MAP_FP});
 			add_map(out, m);
 			at = m.end;
 		}
@@ -170,10 +183,12 @@ static struct uw_list *make_list(struct uw_processes *p, const struct uw_process
 
 	vec_each(r, &q->region)
 		maps_of(r, &maps);
-	range = uw_space_alloc(p->space, (uint32_t)(MAX(maps.len, (size_t)1) * sizeof(struct uw_map) / 4));
+	range = uw_space_alloc(p->space,
+			       (uint32_t)(MAX(maps.len, (size_t)1) * sizeof(struct uw_map) / 4));
 	if (range.words) {
 		if (maps.len)
-			memcpy(uw_space_words(p->space, range), maps.at, maps.len * sizeof(*maps.at));
+			memcpy(uw_space_words(p->space, range), maps.at,
+			       maps.len * sizeof(*maps.at));
 		l = xcalloc(1, sizeof(*l));
 		*l = (struct uw_list){.range = range, .n = (uint32_t)maps.len, .refs = 1};
 	}
@@ -191,7 +206,8 @@ static void tell(const struct uw_processes *p, const struct uw_process *q)
 		v.nmaps = q->list->n;
 		v.is_ready = 1;
 	}
-	(void)sys_map_update(p->map_fd, &q->tgid, &v, 0); /* full: this process goes on by frame pointers */
+	(void)sys_map_update(p->map_fd, &q->tgid, &v,
+			     0); /* full: this process goes on by frame pointers */
 }
 
 static void publish(struct uw_processes *p, struct uw_process *q)
@@ -215,7 +231,8 @@ void uw_processes_publish(struct uw_processes *p)
 	p->changed.len = 0;
 }
 
-/* --- processes --------------------------------------------------------------------------------------------- */
+/* --- processes
+ * --------------------------------------------------------------------------------------------- */
 
 struct uw_process *uw_process_find(struct uw_processes *p, uint32_t tgid)
 {
@@ -262,7 +279,8 @@ void uw_processes_destroy(struct uw_processes *p)
 	vec_free(&p->changed);
 }
 
-/* What execve() changes: fields 28 (start_stack) and 27 (end_code) of /proc/PID/stat, see proc(5); 0: not to be had. */
+/* What execve() changes: fields 28 (start_stack) and 27 (end_code) of /proc/PID/stat, see proc(5);
+ * 0: not to be had. */
 static uint64_t read_mm(uint32_t tgid)
 {
 	char path[64];
@@ -271,8 +289,11 @@ static uint64_t read_mm(uint32_t tgid)
 	snprintf(path, sizeof(path), "/proc/%u/stat", tgid);
 	_cleanup_free_ char *text = read_file(path, NULL);
 	const char *at = text ? strrchr(text, ')') : NULL;
-	if (at && sscanf(at, ") %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-			     "%*s %*s %" SCNu64 " %" SCNu64, &end_code, &start_stack) == 2)
+	if (at &&
+	    sscanf(at,
+		   ") %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+		   "%*s %*s %" SCNu64 " %" SCNu64,
+		   &end_code, &start_stack) == 2)
 		return start_stack ? start_stack + end_code : 0;
 	return 0;
 }
@@ -294,8 +315,9 @@ static bool read_maps(struct uw_processes *p, struct uw_process *q)
 		if (*next)
 			*next++ = '\0';
 		any = true;
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*s %*s %n", &r.start, &r.end, perms, &r.offset,
-			   &at) == 4 && at > 0 && perms[2] == 'x' && r.start < r.end)
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*s %*s %n", &r.start,
+			   &r.end, perms, &r.offset, &at) == 4 &&
+		    at > 0 && perms[2] == 'x' && r.start < r.end)
 			add_region(p, q, r, line + at);
 	}
 	return any;
@@ -326,8 +348,8 @@ void uw_process_exec(struct uw_processes *p, uint32_t tgid)
 		uw_process_forget(p, tgid);
 }
 
-void uw_process_mmap(struct uw_processes *p, uint32_t tgid, uint64_t start, uint64_t len, uint64_t offset,
-		     const char *path)
+void uw_process_mmap(struct uw_processes *p, uint32_t tgid, uint64_t start, uint64_t len,
+		     uint64_t offset, const char *path)
 {
 	struct uw_process *q = uw_process_find(p, tgid);
 	struct uw_region r = {.start = start, .end = start + len, .offset = offset};

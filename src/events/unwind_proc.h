@@ -1,5 +1,6 @@
 /*
- * unwind_proc.h - the executable mappings of processes whose user stacks are asked for, as lists that BPF programs search.
+ * unwind_proc.h - the executable mappings of processes whose user stacks are asked for, as lists
+ * that BPF programs search.
  */
 #pragma once
 
@@ -17,7 +18,7 @@ struct uw_region {
 };
 struct uw_process {
 	uint32_t tgid;
-	uint64_t mm; /* see struct uw_proc */
+	uint64_t mm;                  /* see struct uw_proc */
 	VEC(struct uw_region) region; /* ascending, without overlap */
 	struct uw_list *list;
 	bool is_changed; /* since it was published */
@@ -30,12 +31,13 @@ struct uw_processes {
 	VEC(uint32_t) changed;
 };
 void uw_processes_destroy(struct uw_processes *p);
-struct uw_process *uw_process_find(struct uw_processes *p, uint32_t tgid); /* NULL: nobody asked for it */
+struct uw_process *uw_process_find(struct uw_processes *p,
+				   uint32_t tgid); /* NULL: nobody asked for it */
 /* Reads /proc/TGID/maps anew; a process that has gone is forgotten. */
 void uw_process_read(struct uw_processes *p, uint32_t tgid);
 /* Of processes that are known; all others are left alone. */
-void uw_process_mmap(struct uw_processes *p, uint32_t tgid, uint64_t start, uint64_t len, uint64_t offset,
-		     const char *path);
+void uw_process_mmap(struct uw_processes *p, uint32_t tgid, uint64_t start, uint64_t len,
+		     uint64_t offset, const char *path);
 void uw_process_fork(struct uw_processes *p, uint32_t parent, uint32_t child);
 /* Its mappings are others now: read again when it is met again, unless that was done since. */
 void uw_process_exec(struct uw_processes *p, uint32_t tgid);

@@ -51,7 +51,8 @@ static void add_free(struct uw_space *s, struct uw_range r)
 	vec_push(&s->free, r);
 }
 
-/* The kernel waits for running programs before it returns from an update of a map of maps (maybe_wait_bpf_programs). */
+/* The kernel waits for running programs before it returns from an update of a map of maps
+ * (maybe_wait_bpf_programs). */
 static void wait_for_programs(struct uw_space *s)
 {
 	int fd = session_map_fd(s->session, s->map);
@@ -101,7 +102,8 @@ static bool add_segment(struct uw_space *s)
 	if (g.fd < 0)
 		return false;
 	g.mem = mmap(NULL, SEG_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, g.fd, 0);
-	if (g.mem == MAP_FAILED || sys_map_update(session_map_fd(s->session, s->map), &i, &g.fd, 0) < 0) {
+	if (g.mem == MAP_FAILED ||
+	    sys_map_update(session_map_fd(s->session, s->map), &i, &g.fd, 0) < 0) {
 		if (g.mem != MAP_FAILED)
 			munmap(g.mem, SEG_BYTES);
 		close(g.fd);

@@ -1,9 +1,9 @@
 /*
- * unwind_space.h - room for unwind tables and lists of mappings that BPF programs read: ranges of words in segments
- * (inner maps of program->unwind.segs, mapped here).
+ * unwind_space.h - room for unwind tables and lists of mappings that BPF programs read: ranges of
+ * words in segments (inner maps of program->unwind.segs, mapped here).
  *
- * Programs may still read what is given back, so a range is used again only after every program that ran at that time
- * has ended.  One thread uses it.
+ * Programs may still read what is given back, so a range is used again only after every program
+ * that ran at that time has ended.  One thread uses it.
  */
 #pragma once
 
@@ -28,7 +28,9 @@ struct uw_space {
 };
 void uw_space_init(struct uw_space *s, struct session *session, const struct map *map);
 void uw_space_destroy(struct uw_space *s);
-/* Words for a table; the range begins at a multiple of 8 words.  words 0: there is no room (or too many were asked for). */
+/* Words for a table; the range begins at a multiple of 8 words.  words 0: there is no room (or too
+ * many were asked for). */
 struct uw_range uw_space_alloc(struct uw_space *s, uint32_t words);
-uint32_t *uw_space_words(struct uw_space *s, struct uw_range r); /* to be written before programs are told of it */
+uint32_t *uw_space_words(struct uw_space *s,
+			 struct uw_range r); /* to be written before programs are told of it */
 void uw_space_free(struct uw_space *s, struct uw_range r);
