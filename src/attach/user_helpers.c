@@ -390,7 +390,7 @@ static int64_t h_lock(struct user_run *u, const uint64_t v[5])
 	if (!word || u->holds_lock)
 		return -EINVAL;
 	hurry(u, true);
-	for (unsigned n = 1; !__atomic_compare_exchange_n(word, &none, UINT64_MAX, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); n++) {
+	for (unsigned n = 1; !__atomic_compare_exchange_n(word, &none, (uint64_t)gettid() << 16, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); n++) {
 		none = 0;
 		if (n % 10000 == 0)
 			nanosleep(&pause, NULL);

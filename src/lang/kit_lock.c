@@ -1,7 +1,7 @@
 /*
  * kit_lock.c - one lock for handlers that must not run at the same time.
  *
- * It is a word of the program's data: 0, or its owner, a thread on a CPU (user space: ~0).  A handler that finds it taken waits, but not
+ * It is a word of the program's data: 0, or its owner, a thread on a CPU (user space: a thread).  A handler that finds it taken waits, but not
  * for ever: its event is then skipped and counted.  A handler that interrupted the owner must not wait at all: it finds its own thread
  * and CPU there.
  */
@@ -71,7 +71,7 @@ static void wait(struct kit *k, struct kit_local *me)
 /* 1 + thread << 16 + CPU */
 static ir_ref owner_here(struct kit *k)
 {
-	ir_ref thread = ir_bini(B(k), IR_SHL, kit_pid_tgid(k), 16);
+	ir_ref thread = ir_bini(B(k), IR_SHL, ir_bini(B(k), IR_AND, kit_pid_tgid(k), 0xffffffff), 16);
 	return ir_bin(B(k), IR_ADD, thread, ir_bini(B(k), IR_ADD, kit_cpu(k), 1));
 }
 
@@ -88,7 +88,11 @@ static void lock_in_kernel(struct kit *k)
 	ir_store(B(k), kit_local_addr(k, me), 0, 8, owner);
 	ir_ref old = try_lock(k, owner);
 	uint32_t taken = kit_if_unlikely(k, ir_bini(B(k), IR_NE, old, 0));
-	uint32_t other = kit_if(k, ir_bin(B(k), IR_NE, old, ir_load(B(k), kit_local_addr(k, me), 0, 8, false)));
+	/* the thread of either owner is above bit 15: user space's is of no CPU */
+	ir_ref mine = ir_bini(B(k), IR_LSHR, ir_load(B(k), kit_local_addr(k, me), 0, 8, false), 16);
+	ir_ref same_cpu = ir_bin(B(k), IR_EQ, old, ir_load(B(k), kit_local_addr(k, me), 0, 8, false));
+	ir_ref user = ir_bin(B(k), IR_EQ, old, ir_bini(B(k), IR_SHL, ir_bini(B(k), IR_AND, mine, 0xffffffff), 16));
+	uint32_t other = kit_if(k, ir_bini(B(k), IR_XOR, ir_bin(B(k), IR_OR, same_cpu, user), 1));
 	wait(k, me);
 	kit_endif(k, other);
 	uint32_t lost = kit_if_unlikely(k, ir_bini(B(k), IR_EQ, is_held(k), 0));

@@ -304,14 +304,21 @@ static bool range_must_lock(struct stp_comp *c, struct stp_dprobe *dp, struct st
 	return must;
 }
 
-/* The last `delete` of a whole contested array that something before it in the list reads: what is deleted is what was read. */
+/*
+ * The last `delete` of a whole contested array that something before it in the list reads: what is deleted is what was read.  What looks
+ * at the array after it still finds it empty.
+ */
 static struct stp_stmt *drains_to(struct stp_comp *c, struct stp_stmt *from)
 {
 	struct stp_stmt *last = NULL;
-	for (struct stp_stmt *s = from->next; s; s = s->next)
+	const struct stp_global *g = NULL;
+	for (struct stp_stmt *s = from->next; s; s = s->next) {
 		if (s->kind == SS_DELETE && s->expr->kind == SE_SYM && s->expr->global && s->expr->global->contested &&
 		    mentions(c, from, s->expr->global))
+			g = s->expr->global;
+		if (g && mentions(c, s, g))
 			last = s;
+	}
 	return last;
 }
 
