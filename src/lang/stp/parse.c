@@ -319,7 +319,7 @@ static void parse_params(struct parser *p, struct stp_func *f)
 /* C code is read so that the rest of the script is checked; using it is an error of pass 2. */
 static const struct stp_tok *embedded_code(struct parser *p)
 {
-	if (!p->r->in->guru)
+	if (!p->r->in->guru && !p->r->is_tapset)
 		stp_parse_error(p, stp_peek(p), "embedded code in unprivileged script; need stap -g");
 	return stp_next(p);
 }

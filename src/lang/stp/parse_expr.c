@@ -398,7 +398,7 @@ static struct stp_expr *value(struct parser *p);
 static struct stp_expr *embedded(struct parser *p)
 {
 	const struct stp_tok *t = stp_peek(p);
-	if (!p->r->in->guru)
+	if (!p->r->in->guru && !p->r->is_tapset)
 		stp_parse_error(p, t, "embedded expression code in unprivileged script; need stap -g");
 	struct stp_expr *e = stp_new_expr(p->a, SE_EMBED, stp_next(p)->loc);
 	e->text = t->text;
