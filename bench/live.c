@@ -57,8 +57,9 @@ int main(int argc, char **argv)
 		nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL); /* leave the processor to the command */
 	}
 	kill(-pid, SIGINT);
-	while (waitpid(pid, NULL, 0) > 0)
-		;
+	for (int i = 0; i < 100 && waitpid(pid, NULL, WNOHANG) == 0; i++)
+		nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+	kill(-pid, SIGKILL);
 	printf("%ld\n", live);
 	return 0;
 }
