@@ -75,6 +75,22 @@ static const char *joined(struct arena *a, const struct text_list *dirs)
 	return all;
 }
 
+/* A debug file that comes from a server may take minutes: said on a terminal, once a megabyte. */
+static void show_progress(long done, long total)
+{
+	static long shown = -1;
+	long mib = done >> 20;
+	if (mib == shown || !isatty(STDERR_FILENO))
+		return;
+	shown = mib;
+	if (total > 0)
+		fprintf(stderr, "\rdebuginfod: %ld of %ld MiB", mib, total >> 20);
+	else
+		fprintf(stderr, "\rdebuginfod: %ld MiB", mib);
+	if (total > 0 && done >= total)
+		fputc('\n', stderr);
+}
+
 static struct err *open_world(struct job *j, struct script *s)
 {
 	struct err *e = world_open(s->arena, "", &s->world);
@@ -82,6 +98,7 @@ static struct err *open_world(struct job *j, struct script *s)
 		return e;
 	struct world *w = s->world;
 	w->pid = j->pid;
+	w->progress = show_progress;
 	w->unsafe = j->unsafe;
 	w->functions_path = j->functions;
 	if (j->functions && access(j->functions, R_OK))

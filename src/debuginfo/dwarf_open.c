@@ -98,6 +98,8 @@ struct dwarf *elf_dwarf(struct elf_file *f, const char **why)
 	if (!f->has_dwarf) {
 		f->has_dwarf = true;
 		struct elf_file *from = has_debug_info(f->elf) ? f : elf_debug_file(f);
+		if (!from || !has_debug_info(from->elf))
+			from = elf_remote_debug_file(f);
 		if (from && has_debug_info(from->elf))
 			f->dwarf = open_dwarf(f, from);
 	}

@@ -311,3 +311,15 @@ struct elf_file *elf_debug_file(struct elf_file *f)
 	}
 	return f->debug;
 }
+
+struct elf_file *elf_remote_debug_file(struct elf_file *f)
+{
+	char *path = f->in_memory ? NULL : debuginfod_path(f);
+	struct elf_file *d = path ? try_debug(f, path, NULL) : NULL;
+	if (!d)
+		return f->debug;
+	elf_close(f->debug);
+	f->debug = d;
+	f->has_debug = true;
+	return d;
+}

@@ -35,5 +35,9 @@ struct elf_file {
 
 /* Opens without the cache. */
 struct err *elf_open_file(struct world *w, const char *path, struct elf_file **ret);
+/* debuginfod.c: a debug file from a server (heap); NULL when $DEBUGINFOD_URLS is not set or none has it. */
+char *debuginfod_path(struct elf_file *f);
 /* The file with the stripped symbols and DWARF, NULL when there is none. */
 struct elf_file *elf_debug_file(struct elf_file *f);
+/* The same from a debuginfod server; takes the place of what elf_debug_file() found. */
+struct elf_file *elf_remote_debug_file(struct elf_file *f);

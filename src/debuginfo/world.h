@@ -42,6 +42,8 @@ struct world {
 	unsigned ncpus;             /* possible */
 	bool unsafe;                /* --unsafe, -g */
 	struct features features;
+	/* may be NULL: bytes of a debug file that have come, and how many there are (0: not known) */
+	void (*progress)(long done, long total);
 	/* opened on first use */
 	struct btf *btf;
 	struct kallsyms *kallsyms;
