@@ -37,6 +37,7 @@ struct world {
 	const char *btf_path;       /* "/sys/kernel/btf/vmlinux" or $BPFTRACE_BTF */
 	const char *debuginfo_dirs; /* --debuginfo, may be NULL */
 	const char *functions_path; /* list of kernel functions in place of tracefs', NULL */
+	const char *functions;      /* its text, once it was read */
 	int pid;                    /* -p or child of -c; 0: none */
 	const char *cmd_path;       /* executable of -c, NULL */
 	unsigned ncpus;             /* possible */

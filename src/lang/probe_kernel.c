@@ -69,14 +69,26 @@ static void consider_ksym(void *arg, const char *name, const char *module)
 	consider(arg, name, module);
 }
 
-/* Lines "func" or "func [module]"; false when the file may not be read. */
-static bool from_ftrace(struct world *w, struct func_search *s)
+/* The list of functions; the kernel takes tens of milliseconds to write it, so it is read once.  NULL: it may not be read. */
+static const char *list_of_functions(struct world *w)
 {
+	if (w->functions)
+		return w->functions;
 	_cleanup_free_ char *path =
 		w->functions_path ? xstrdup(w->functions_path)
 		: w->tracefs	  ? xasprintf("%s/available_filter_functions", w->tracefs)
 				  : NULL;
 	_cleanup_free_ char *text = path ? read_file(path, NULL) : NULL;
+	if (text)
+		w->functions = arena_strdup(w->arena, text);
+	return w->functions;
+}
+
+/* Lines "func" or "func [module]"; false when the file may not be read. */
+static bool from_ftrace(struct world *w, struct func_search *s)
+{
+	const char *list = list_of_functions(w);
+	_cleanup_free_ char *text = list ? xstrdup(list) : NULL;
 	if (!text || !*text)
 		return w->functions_path != NULL; /* a list that the user names is the list, though it be empty */
 	char *save = NULL;
