@@ -39,7 +39,7 @@ test-vm test-vm-all vm-shell: all
 	$(Q)tests/vm/run $(if $(filter vm-shell,$@),--shell $(KERNEL),$(if $(filter test-vm-all,$@),--tools --limit 2400 all,$(KERNEL)))
 
 static:
-	$(Q)tools/deps build static
+	$(Q)tools/deps build
 	$(Q)[ -f build/static/build.ninja ] || $(MESON) setup build/static . -Dstatic=true >/dev/null
 	$(Q)$(NINJA) -C build/static --quiet spile
 
