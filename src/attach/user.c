@@ -31,7 +31,6 @@ static void run_free(struct user_run *u)
 	user_snapshots_free(u);
 	vec_free(&u->elems);
 	vec_free(&u->reserved);
-	vec_free(&u->frames);
 	strtab_free(&u->elem_by_key);
 	arena_destroy(u->arena);
 }

@@ -40,7 +40,6 @@ struct user_run {
 	struct user_elem *recent;
 	VEC(struct user_reservation) reserved;
 	VEC(struct user_snapshot) snapshots;
-	VEC(void *) frames;
 	bool holds_lock; /* of lang/kit_lock.c */
 	int policy;      /* of scheduling, before it was taken */
 	struct err *err; /* a helper's failure that ends the run */

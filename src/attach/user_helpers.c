@@ -20,8 +20,7 @@
 
 enum {
 	MAX_LOOPS = 1 << 23,
-	MAX_RECORD = 1 << 20,
-	MAX_FRAME = 1 << 20
+	MAX_RECORD = 1 << 20
 };
 
 /* The kernel copies from and to our own memory and says EFAULT where a load would end the process.
@@ -339,26 +338,6 @@ static int64_t h_var_clear(struct user_run *u, const uint64_t v[5])
 	return user_var_clear(u, v[0]);
 }
 
-static int64_t h_frame_push(struct user_run *u, const uint64_t v[5])
-{
-	void *frame;
-
-	if (u->frames.len >= UH_MAX_FRAMES || v[0] > MAX_FRAME)
-		return 0;
-	frame = arena_alloc(u->arena, MAX(v[0], (uint64_t)1));
-	bpf_vm_region(u->vm, frame, v[0], true);
-	vec_push(&u->frames, frame);
-	return (int64_t)(uintptr_t)frame;
-}
-
-static int64_t h_frame_pop(struct user_run *u, const uint64_t v[5])
-{
-	if (!u->frames.len)
-		return -EINVAL;
-	(void)vec_pop(&u->frames);
-	return 0;
-}
-
 /* Nothing ordinary shall run instead of us while the kernel's handlers wait; then as before. */
 static void hurry(struct user_run *u, bool on)
 {
@@ -510,8 +489,6 @@ static const struct {
 	{UH_SNAPSHOT_NEXT,                user_snapshot_next},
 	{UH_SNAPSHOT_CLOSE,               h_snapshot_close  },
 	{UH_VAR_CLEAR,                    h_var_clear       },
-	{UH_FRAME_PUSH,                   h_frame_push      },
-	{UH_FRAME_POP,                    h_frame_pop       },
 	{UH_HIST_TEXT,                    h_hist_text       },
 	{UH_LOCK,                         h_lock            },
 	{UH_UNLOCK,                       h_unlock          },

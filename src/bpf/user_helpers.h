@@ -35,12 +35,6 @@ enum user_helper {
 	/* u64 var_clear(var): `delete array` and `delete scalar`: removes all rows, zeroes a scalar (all CPUs). */
 	UH_VAR_CLEAR,
 	/*
-	 * u64 frame_push(size): zeroed memory of `size` bytes, readable and writable until the matching
-	 * frame_pop.  Address, or 0 when more than UH_MAX_FRAMES are open.  Locals of recursive functions.
-	 */
-	UH_FRAME_PUSH,
-	UH_FRAME_POP, /* u64 frame_pop(): gives the newest frame back */
-	/*
 	 * u64 lock(), u64 unlock(): the lock of lang/kit_lock.c.  Handlers in the kernel wait for who holds it,
 	 * so the holder runs with real-time priority where that is allowed.
 	 */
@@ -55,7 +49,6 @@ enum user_helper {
 };
 
 enum user_symbol { UH_SYMBOL_NAME, UH_SYMBOL_OFFSET, UH_SYMBOL_MODULE };
-enum { UH_MAX_FRAMES = 256 };
 
 /*
  * How a snapshot is sorted: `by` UH_BY_NONE, UH_BY_VALUE or UH_BY_KEY; `which`: number of the key (from 0), or for
