@@ -66,16 +66,26 @@ static void edges_into(struct mfn *f, const struct piece *p)
 	}
 }
 
+/* Does the i-th piece of v start where the one before ends, within a block? */
+static bool is_split(const struct mfn *f, const struct vinfo *vi, uint32_t i)
+{
+	const struct piece *p = &f->sorted[vi->pieces + i];
+	return i && p[-1].end == p->start && f->block.at[mfn_block_at(f, p->start)].from != p->start;
+}
+
 static void split_moves(struct mfn *f, vreg v)
 {
 	const struct vinfo *vi = &f->v[v];
 	for (uint32_t i = 0; i < vi->npiece; i++) {
-		const struct piece *p = &f->sorted[vi->pieces + i];
+		const struct piece *p = &f->sorted[vi->pieces + i], *was = p - 1;
 		edges_into(f, p);
-		if (!i || p[-1].end != p->start ||
-		    f->block.at[mfn_block_at(f, p->start)].from == p->start)
+		if (!is_split(f, vi, i))
 			continue;
-		struct place from = piece_place(f, p - 1), to = piece_place(f, p);
+		/* All moves of an instruction are done at once, before it: of one that is split twice there, both start from where
+		 * the value was. */
+		for (uint32_t j = i - 1; (was->start & ~3u) == (p->start & ~3u) && is_split(f, vi, j); j--)
+			was--;
+		struct place from = piece_place(f, was), to = piece_place(f, p);
 		if (same_place(from, to))
 			continue;
 		uint32_t m = add_move(f, v, from, to, 0);

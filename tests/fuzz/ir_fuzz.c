@@ -44,22 +44,25 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct program *p = program_new(a, "fuzz");
 	struct diags diags;
 	diags_init(&diags, a);
-	struct source src = {"fuzz", arena_strndup(a, (const char *)data, size), size};
+	char *text = arena_alloc(a, size + 1); /* a NUL within is part of it */
+	if (size)
+		memcpy(text, data, size);
+	struct source src = {"fuzz", text, size};
 	bool ok = ir_parse(p, &src, &diags);
 	if (ok == (diags.errors > 0))
 		BUG("a verdict without a reason, or the other way round");
-	struct buf text = {0};
+	struct buf printed = {0};
 	for (size_t i = 0; i < p->fn.len && ok; i++) {
 		run(p->fn.at[i]);
 		ir_optimize(p->fn.at[i], NULL, NULL, NULL);
 		if (ir_check(p->fn.at[i]))
 			BUG("%s", ir_check(p->fn.at[i]));
-		ir_print(p->fn.at[i], &text);
+		ir_print(p->fn.at[i], &printed);
 	}
 	/* Calls between functions: once more, now that all are optimised. */
 	for (size_t i = 0; i < p->fn.len && ok; i++)
 		run(p->fn.at[i]);
-	buf_free(&text);
+	buf_free(&printed);
 	diags_free(&diags);
 	program_free(p);
 	arena_destroy(a);

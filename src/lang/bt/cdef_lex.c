@@ -242,6 +242,13 @@ static void conditional(struct creader *r, const char *word)
 		r->ncond--;
 }
 
+static void undefine(struct creader *r)
+{
+	const char *word = word_on_line(r);
+	if (word)
+		strtab_set(&r->c->macros, word, NULL);
+}
+
 static void line(struct creader *r)
 {
 	static const char *const cond[] = {"ifdef", "ifndef", "if", "elif", "else", "endif"};
@@ -257,8 +264,8 @@ static void line(struct creader *r)
 			define(r);
 		else if (!strcmp(word, "include"))
 			include(r);
-		else if (!strcmp(word, "undef") && (word = word_on_line(r)))
-			strtab_set(&r->c->macros, word, NULL);
+		else if (!strcmp(word, "undef"))
+			undefine(r);
 		else if (!strcmp(word, "error"))
 			cdef_fail(r, arena_printf(r->in->arena, "#error %s", rest_of_line(r)));
 	}
