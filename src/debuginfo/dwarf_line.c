@@ -79,7 +79,7 @@ struct file_needle {
 static void find_paths(struct dwarf *d, const char *section, struct file_needle *f)
 {
 	size_t n, len = strlen(f->base) + 1;
-	const uint8_t *data = dwarf_section(d, section, &n), *end = data + n;
+	const uint8_t *data = dwarf_section(d, section, &n), *end = data ? data + n : NULL;
 	for (const uint8_t *p = data; p && p < end && (p = memmem(p, (size_t)(end - p), f->base, len)); p++) {
 		const uint8_t *start = p;
 		if (p > data && p[-1] == '/') /* the path of a folder before it */

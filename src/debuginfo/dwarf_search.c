@@ -41,7 +41,7 @@ static void find_string(struct dwarf_needle *nd, const struct section *s)
 	size_t len = strlen(nd->text) + 1;
 	unsigned before = nd->n;
 	for (unsigned tails = 0; tails < 2 && nd->n == before && !nd->all; tails++)
-		for (const uint8_t *p = s->data, *end = s->data + s->n;
+		for (const uint8_t *p = s->data, *end = s->data ? s->data + s->n : NULL;
 		     p && p < end && (p = memmem(p, (size_t)(end - p), nd->text, len)); p++) {
 			bool whole = p == s->data || !p[-1];
 			if (!whole && !tails)

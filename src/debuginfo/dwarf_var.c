@@ -89,10 +89,11 @@ static const struct dwarf_loc *locate(const struct dwarf_frame *f, Dwarf_Die *di
 	size_t n;
 	const char *why = "is optimised out";
 	if (!die_attr(die, DW_AT_location, &attr)) {
-		if (die_attr(die, DW_AT_const_value, &attr))
-			return constant_of(&attr, v->type, a);
-		v->missing = explain(f, NULL, why, a);
-		return NULL;
+		bool is_constant = die_attr(die, DW_AT_const_value, &attr);
+		const struct dwarf_loc *value = is_constant ? constant_of(&attr, v->type, a) : NULL;
+		if (!value)
+			v->missing = explain(f, NULL, is_constant ? "has a broken constant value" : why, a);
+		return value;
 	}
 	const struct dwarf_loc *loc = NULL;
 	int found = dwarf_getlocation_addr(&attr, f->pc, &op, &n, 1);
