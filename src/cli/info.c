@@ -78,7 +78,7 @@ int print_info(struct job *j)
 	printf("System\n  OS: %s %s %s\n  Arch: %s\n", u.sysname, u.release, u.version, u.machine);
 	printf("\nBuild\n  version: v%s\n  bfd: no\n  libdw (DWARF support): yes\n", SPILE_VERSION);
 	printf("  libsystemd (systemd notify support): no\n  bcc library path resolution: yes\n"
-	       "  blazesym (advanced symbolization): no\n  dwunwind (DWARF stack unwinding): no\n");
+	       "  blazesym (advanced symbolization): no\n  dwunwind (DWARF stack unwinding): yes\n");
 	features_probe_sessions(s.world);
 	features_probe_perf(s.world);
 	features_probe_fentry(s.world);
