@@ -47,7 +47,8 @@ static void report_lost(struct run *r)
 {
 	uint64_t lost = data_word(r, r->prog->lost_offset),
 		 skipped = data_word(r, r->prog->skipped_offset),
-		 unlocked = data_word(r, r->prog->unlocked_offset);
+		 unlocked = data_word(r, r->prog->unlocked_offset),
+		 gone = data_word(r, r->prog->gone_offset);
 
 	if (lost > r->lost && r->out->ops->lost)
 		r->out->ops->lost(r->out, lost - r->lost, NULL);
@@ -55,7 +56,10 @@ static void report_lost(struct run *r)
 		r->out->ops->lost(r->out, skipped - r->skipped, "a probe fired inside another one");
 	if (unlocked > r->unlocked && r->out->ops->lost)
 		r->out->ops->lost(r->out, unlocked - r->unlocked, "globals were locked by another handler");
+	if (gone > r->gone && r->out->ops->lost)
+		r->out->ops->lost(r->out, gone - r->gone, "a variable is optimised out at their place");
 	r->lost = lost;
+	r->gone = gone;
 	r->skipped = skipped;
 	r->unlocked = unlocked;
 }

@@ -31,7 +31,7 @@ struct run {
 	bool is_ending, has_failed;
 	unsigned errors;
 	int status;
-	uint64_t lost, skipped, unlocked; /* reported so far */
+	uint64_t lost, skipped, unlocked, gone; /* reported so far */
 	struct pcap_files packets;
 	struct numtab emptied;  /* by var id: &var_cleared or &var_zeroed, what was done last */
 	VEC(struct repeat) repeats;

@@ -288,6 +288,7 @@ struct program {
 	uint32_t skipped_offset; /* u64: events skipped because scratch was busy */
 	uint32_t lock_offset;	 /* u64: owner of the lock of kit_lock(), 0: free */
 	uint32_t unlocked_offset;/* u64: events skipped because the lock could not be had */
+	uint32_t gone_offset;    /* u64: events whose handler ended at a variable that is not there */
 	uint32_t full_offset;	 /* u64: map updates that found the map full */
 	uint32_t exit_offset;	 /* u64: bit 0 set by exit(), its code in bits 32 to 63; then programs return at once */
 	uint32_t realtime_offset;/* u64: nanoseconds from CLOCK_MONOTONIC to CLOCK_REALTIME, set before start; 0: unused */

@@ -241,6 +241,8 @@ struct kit_located kit_locate(struct kit *k, const struct dwarf_loc *l, uint32_t
 void kit_finish_entries(struct kit *k);
 /* Has the compiler dropped some of these bits of the variable? */
 bool kit_is_optimized_out(const struct dwarf_loc *l, uint64_t bit, uint64_t nbits);
+/* Counts an event whose handler ends because a variable is not at this place. */
+void kit_count_gone(struct kit *k);
 /* Field of a tracepoint record / slot of a typed probe. */
 ir_ref kit_arg_scalar(struct kit *k, const struct field *f, uint32_t offset, struct loc loc);
 

@@ -204,3 +204,11 @@ bool kit_is_optimized_out(const struct dwarf_loc *l, uint64_t bit, uint64_t nbit
 	}
 	return bit + nbits > at; /* past the last piece */
 }
+
+void kit_count_gone(struct kit *k)
+{
+	struct program *p = k->prog;
+	if (!p->gone_offset)
+		p->gone_offset = program_data(p, 8, 8);
+	kit_count(k, p->gone_offset, 1);
+}

@@ -155,7 +155,12 @@ struct bt_probe {
 	struct attach_points matched;
 	struct probe_args *args; /* of the first point */
 	struct probe_args *locals; /* same, when the handler asks for `local` */
+	struct bt_siblings *siblings; /* what this and the handlers copied from it see at their places; NULL: all the same */
 	struct loc pred_loc;
+};
+struct bt_siblings {
+	const struct probe_args **args, **locals; /* elements may be NULL */
+	size_t n;
 };
 
 struct bt_config_item {

@@ -48,6 +48,8 @@ enum ts_clock bt_clock_of(const struct type *t);
 bool bt_format_check(struct bt_sema *s, struct bt_expr *e, const char *fmt, unsigned first);
 /* The format with constant arguments put in (fail(), static_assert()). */
 char *bt_format_constants(struct arena *a, const char *fmt, struct bt_expr *const *arg, unsigned n);
+/* The format with `text` for the directives whose arguments are gone; marks the arguments of their widths, too. */
+char *bt_format_without(struct arena *a, const char *fmt, bool *gone, unsigned n, const char *text);
 /* Conversion word of the i-th directive ("d", "s", "rx"), NULL past the last. */
 const char *bt_format_directive(const char *fmt, unsigned i, char buf[4]);
 

@@ -24,9 +24,13 @@ struct action *bt_lower_action(struct bt_lower *l, struct bt_expr *e, enum actio
 			       const char *fmt, unsigned first)
 {
 	struct kit_value v[MAX_ARGS];
-	unsigned n = 0;
-	for (unsigned i = first; i < e->nkid && n < MAX_ARGS; i++)
-		v[n++] = bt_lower_value(l, e->kid[i]);
+	struct bt_expr *arg[MAX_ARGS];
+	unsigned n = MIN(e->nkid - first, (unsigned)MAX_ARGS);
+	memcpy(arg, e->kid + first, n * sizeof(*arg));
+	if (fmt)
+		fmt = bt_format_gone(l, fmt, arg, &n);
+	for (unsigned i = 0; i < n; i++)
+		v[i] = bt_lower_value(l, arg[i]);
 	struct action *a = program_action(l->kit.prog, kind, e->loc);
 	a->fmt = fmt;
 	a->is_stderr = kind == ACT_ERRORF || kind == ACT_WARNF;
@@ -212,6 +216,8 @@ static ir_ref lower_print(struct bt_lower *l, struct bt_expr *e)
 {
 	if (is_whole_map(e->kid[0]))
 		print_map(l, e);
+	else if (bt_is_gone(l, e->kid[0]))
+		bt_send(l, ACT_PRINTF, e->loc, BT_GONE_TEXT "\n", false, NULL, 0);
 	else
 		bt_lower_action(l, e, ACT_PRINT, NULL, 0);
 	return 0;

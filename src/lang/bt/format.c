@@ -148,6 +148,35 @@ static void add_constant(struct buf *out, const struct directive *d, const struc
 		buf_printf(out, "%" PRId64, v);
 }
 
+char *bt_format_without(struct arena *a, const char *fmt, bool *gone, unsigned n, const char *text)
+{
+	struct buf out = {0};
+	struct directive d;
+	unsigned i = 0;
+	while (*fmt) {
+		const char *end = *fmt == '%' ? read_directive(fmt, &d) : NULL;
+		if (!end) {
+			buf_putc(&out, *fmt++);
+			continue;
+		}
+		unsigned first = i;
+		bool some = false;
+		i += d.conv[0] == '%' ? 0 : d.stars + 1;
+		for (unsigned k = first; k < i && k < n; k++)
+			some |= gone[k];
+		for (unsigned k = first; some && k < i && k < n; k++)
+			gone[k] = true; /* its width too */
+		if (some)
+			buf_puts(&out, text);
+		else
+			buf_add(&out, fmt, (size_t)(end - fmt));
+		fmt = end;
+	}
+	char *ret = arena_strdup(a, buf_str(&out));
+	buf_free(&out);
+	return ret;
+}
+
 char *bt_format_constants(struct arena *a, const char *fmt, struct bt_expr *const *arg, unsigned n)
 {
 	struct buf out = {0};

@@ -96,6 +96,16 @@ void bt_check_partial(struct bt_lower *l, const struct bt_place *p, uint32_t siz
 ir_ref bt_lower_record(struct bt_lower *l, const struct probe_args *args, struct bt_expr *e);
 ir_ref bt_lower_typed_retval(struct bt_lower *l, struct bt_expr *e);
 
+/* gone.c.  Ends the handler where args.x or local.x is nowhere; false: it is somewhere. */
+bool bt_lower_gone(struct bt_lower *l, struct bt_expr *e);
+/* Ends it, with a warning before the start and a count: `what` is missing at this place. */
+void bt_leave_gone(struct bt_lower *l, struct loc loc, const char *what);
+/* Does the expression name what is gone here? */
+bool bt_is_gone(const struct bt_lower *l, struct bt_expr *e);
+#define BT_GONE_TEXT "<optimised out>"
+/* The format with BT_GONE_TEXT for the arguments that are gone, which are taken out of the n at kid. */
+const char *bt_format_gone(struct bt_lower *l, const char *fmt, struct bt_expr **kid, unsigned *n);
+
 /* lower_stmt.c */
 void bt_lower_block(struct bt_lower *l, struct bt_block *b);
 ir_ref bt_local_addr(struct bt_lower *l, struct bt_local *v); /* storage is made on first use */

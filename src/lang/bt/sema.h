@@ -129,6 +129,9 @@ struct type *bt_sema_global_field(struct bt_sema *s, struct bt_expr *e);
 struct type *bt_sema_user_args(struct bt_sema *s, struct bt_expr *e);
 /* Says why a variable that exists cannot be read; false: there is none of that name. */
 bool bt_explain_missing(struct bt_sema *s, struct bt_expr *e);
+bool bt_is_local(const struct bt_expr *e); /* the word local */
+/* gone.c: args.x or local.x that is not here, but at another place of the probe: its type; NULL: it is no such. */
+struct type *bt_sema_gone(struct bt_sema *s, struct bt_expr *e);
 /* The words local and global, when a name means nothing else. */
 const struct bt_builtin *bt_extension_find(const char *name);
 /* macro.c, flow.c, scope.c */

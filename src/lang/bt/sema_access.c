@@ -288,6 +288,9 @@ struct type *bt_sema_field(struct bt_sema *s, struct bt_expr *e)
 	of = e->kid[0];
 	type_complete(t, s->in->arena);
 	e->field = type_field(t, e->text, s->in->arena, &e->field_offset);
+	struct type *elsewhere = e->field ? NULL : bt_sema_gone(s, e);
+	if (elsewhere)
+		return elsewhere;
 	if (!e->field)
 		return bt_explain_missing(s, e) ? NULL : no_field(s, e, t);
 	e->as = t->is_ctx_based || bt_is_debug_record(of) ? (uint8_t)args_space(s) : of->as;

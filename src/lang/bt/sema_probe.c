@@ -273,6 +273,20 @@ static struct bt_probe *probe_for(struct bt_sema *s, struct bt_probe *original,
 	return probe;
 }
 
+/* Handlers that came from one know what the others see. */
+static void introduce(struct bt_sema *s, const struct group *groups, size_t n)
+{
+	struct bt_siblings *all = arena_new(s->in->arena, struct bt_siblings);
+	all->args = arena_array(s->in->arena, const struct probe_args *, n);
+	all->locals = arena_array(s->in->arena, const struct probe_args *, n);
+	for (size_t i = 0; i < n; i++) {
+		all->args[i] = groups[i].args;
+		all->locals[i] = groups[i].locals;
+		groups[i].probe->siblings = all;
+	}
+	all->n = n;
+}
+
 /* Places of one probe after it are alike; returns the last of the probes that came from p. */
 static struct bt_probe *split(struct bt_sema *s, struct bt_probe *p)
 {
@@ -287,6 +301,8 @@ static struct bt_probe *split(struct bt_sema *s, struct bt_probe *p)
 		vec_push(&to->matched.list, all.list.at[i]);
 	}
 	vec_free(&all.list);
+	if (n > 1 && (by_args || by_locals))
+		introduce(s, groups, n);
 	return last;
 }
 

@@ -16,6 +16,11 @@ static bool is_named(const struct bt_expr *e, const char *name)
 	return is_name && str_eq(str_has_prefix(e->text, "__builtin_") ? e->text + 10 : e->text, name);
 }
 
+bool bt_is_local(const struct bt_expr *e)
+{
+	return is_named(e, "local");
+}
+
 bool bt_is_debug_record(const struct bt_expr *e)
 {
 	return is_named(e, "args") || is_named(e, "local");
@@ -167,6 +172,10 @@ bool bt_variable_place(struct bt_lower *l, struct bt_expr *e, struct bt_place *r
 		if (!v || !v->loc)
 			return nowhere(l, e, v ? v->missing : "is not there");
 	}
+	if (!v && bt_lower_gone(l, e)) {
+		*ret = (struct bt_place){.addr = ir_const(&l->kit.b, 0), .as = AS_USER};
+		return true;
+	}
 	if (!v)
 		return false;
 	*ret = place_of(l, v, e);
@@ -177,7 +186,11 @@ void bt_check_partial(struct bt_lower *l, const struct bt_place *p, uint32_t siz
 {
 	uint64_t bit = (uint64_t)p->off * 8 + (p->bits ? p->bits->bit_offset : 0);
 	uint64_t n = p->bits ? p->bits->bit_width : size * 8ull;
-	if (p->partial && p->off >= 0 && kit_is_optimized_out(p->partial->loc, bit, n))
+	if (!p->partial || p->off < 0 || !kit_is_optimized_out(p->partial->loc, bit, n))
+		return;
+	if (l->probe->siblings || l->probe->matched.list.len > 1)
+		bt_leave_gone(l, loc, arena_printf(l->in->arena, "this part of '%s' is optimised out", p->partial->name));
+	else
 		diag_error(l->in->diags, loc, "this part of '%s' is optimised out here", p->partial->name);
 }
 
