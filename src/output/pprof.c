@@ -1,9 +1,11 @@
 /*
- * pprof.c - `-f pprof`: the profile.proto message of github.com/google/pprof, gzipped (RFC 1952, stored blocks: no compression
- * library is needed).  A map is a value type; parts of its key that are no stack are labels of the samples.
+ * pprof.c - `-f pprof`: the profile.proto message of github.com/google/pprof, gzipped.
+ * A map is a value type; parts of its key that are no stack are labels of the samples.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
+#include <zlib.h>
 
 #include "output/profile.h"
 
@@ -148,40 +150,39 @@ static void message(struct profile *p, struct buf *out)
 
 /* --- gzip ------------------------------------------------------------------------- */
 
-static void little(struct buf *out, uint32_t v, unsigned n)
+static void *gzip_alloc(void *unused, uInt n, uInt size)
 {
-	for (unsigned i = 0; i < n; i++)
-		buf_putc(out, (char)(v >> (8 * i)));
+	return xcalloc(n, size);
 }
 
-static uint32_t crc32_of(const struct buf *b)
+static void gzip_free(void *unused, void *p)
 {
-	uint32_t crc = 0xffffffff;
-
-	for (size_t i = 0; i < b->len; i++) {
-		crc ^= (uint8_t)b->data[i];
-		for (unsigned bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (0xedb88320 & -(crc & 1));
-	}
-	return ~crc;
+	free(p);
 }
 
-static void gzip_stored(const struct buf *in, struct buf *out)
+/* Appends `in` as a gzip member (RFC 1952). */
+static void gzip(const struct buf *in, struct buf *out)
 {
-	buf_add(out, "\x1f\x8b\x08\0\0\0\0\0\0\xff", 10);
-	for (size_t at = 0; at < in->len || !at;) {
-		size_t n = MIN(in->len - at, 65535u);
+	z_stream z = {.zalloc = gzip_alloc, .zfree = gzip_free};
+	const int window = 15 + 16; /* the largest; + 16: gzip's header and CRC instead of zlib's */
+	char block[16384];
+	size_t at = 0;
+	int end = Z_OK;
 
-		buf_putc(out, at + n >= in->len); /* the last block */
-		little(out, (uint32_t)n, 2);
-		little(out, ~(uint32_t)n, 2);
-		buf_add(out, in->data + at, n);
-		at += n;
-		if (!n)
-			break;
+	if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, window, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+		BUG("zlib refuses to compress");
+	while (end != Z_STREAM_END) {
+		if (!z.avail_in) {
+			z.next_in = (Bytef *)in->data + at;
+			z.avail_in = (uInt)MIN(in->len - at, (size_t)1 << 30);
+			at += z.avail_in;
+		}
+		z.next_out = (Bytef *)block;
+		z.avail_out = sizeof(block);
+		end = deflate(&z, at == in->len ? Z_FINISH : Z_NO_FLUSH);
+		buf_add(out, block, sizeof(block) - z.avail_out);
 	}
-	little(out, crc32_of(in), 4);
-	little(out, (uint32_t)in->len, 4);
+	deflateEnd(&z);
 }
 
 static void finish(struct exporter *x)
@@ -189,7 +190,7 @@ static void finish(struct exporter *x)
 	struct buf text = {0};
 
 	message(x->priv, &text);
-	gzip_stored(&text, &x->out);
+	gzip(&text, &x->out);
 	buf_free(&text);
 }
 
