@@ -194,6 +194,8 @@ struct err *maps_create(struct session *s)
 		if (e)
 			return e;
 	}
+	if (session_map_fd(s, p->stacks) >= 0)
+		map_warm(session_map_fd(s, p->stacks), p->stacks->value_size, p->ncpus);
 	return NULL;
 }
 

@@ -82,6 +82,8 @@ struct session {
 /* maps.c */
 struct err *maps_create(struct session *s);
 void maps_destroy(struct session *s);
+/* map_warm.c: where the kernel will not have it the first elements may be missing, and are counted. */
+void map_warm(int map_fd, uint32_t value_size, uint32_t ncpus);
 bool map_is_percpu(const struct map *m);
 /* Bytes that one look-up of the map writes: all CPUs of a per-CPU map, each rounded up to 8. */
 size_t map_lookup_size(const struct session *s, const struct map *m);

@@ -235,6 +235,16 @@ int sys_prog_run(int fd, const void *ctx, uint32_t ctx_size, uint32_t *retval)
 	return ret;
 }
 
+int sys_prog_run_on(int fd, uint32_t cpu)
+{
+	union bpf_attr attr = {0};
+
+	attr.test.prog_fd = (uint32_t)fd;
+	attr.test.flags = BPF_F_TEST_RUN_ON_CPU;
+	attr.test.cpu = cpu;
+	return sys_bpf(BPF_PROG_TEST_RUN, &attr, sizeof(attr.test));
+}
+
 int sys_prog_repeat(int fd, const void *data, uint32_t size, uint32_t repeat, uint32_t *retval, uint32_t *ns)
 {
 	union bpf_attr attr = {0};

@@ -64,7 +64,8 @@ int sys_module_btf_fd(const char *module); /* -ENOENT: no such module, or it has
 int sys_btf_load(const void *data, uint32_t len);
 /* Runs a program once with `ctx`; *retval (may be NULL) gets what it returned. */
 int sys_prog_run(int fd, const void *ctx, uint32_t ctx_size, uint32_t *retval);
-
+/* Runs a raw tracepoint program once on one CPU, by an interrupt: no thread has to move (kernel 5.10). */
+int sys_prog_run_on(int fd, uint32_t cpu);
 /* Runs a packet program `repeat` times on `data`; *ns gets how long one run took on average. */
 int sys_prog_repeat(int fd, const void *data, uint32_t size, uint32_t repeat, uint32_t *retval, uint32_t *ns);
 

@@ -28,7 +28,7 @@ const char *runtime_error_text(uint64_t e)
 		[RT_MAP_FULL] = MAP_FULL_TEXT,
 		[RT_SCRATCH_BUSY] =
 			"Event skipped: too many events interrupted each other on one CPU.",
-		[RT_STACK_FULL] = "Stack not stored: the table of stacks is full.",
+		[RT_STACK_FULL] = "Stack not stored: the table of stacks is full, or the kernel had no memory at hand.",
 		[RT_NO_ENTRY] = "Event skipped: the value was kept at the function's entry, and this call began before tracing.",
 	};
 	return e < ARRAY_SIZE(text) && text[e] ? text[e] : "Unknown error.";
