@@ -243,7 +243,7 @@ static struct type *make(struct btf *b, uint32_t id, enum addr_space as, unsigne
 		case BTF_KIND_UNION:
 		case BTF_KIND_FWD: ret = make_struct(b, base, as, ret); break;
 		case BTF_KIND_FUNC:
-		case BTF_KIND_FUNC_PROTO: *ret = (struct type){.kind = TYPE_NONE}; break;
+		case BTF_KIND_FUNC_PROTO: *ret = (struct type){.kind = TYPE_NONE, .is_code = true}; break;
 		case BTF_KIND_VAR: ret = make(b, t->type, as, depth + 1); break;
 		default: ret = NULL;
 		}

@@ -325,7 +325,10 @@ static struct type *make_kind(struct dwarf *d, Dwarf_Die *die, struct type *t, u
 		Dwarf_Die of;
 		return die_type(die, &of) ? dwarf_make_type(d, &of, depth + 1) : t;
 	}
-	default: t->size = 0; return t; /* functions, unspecified */
+	default: /* functions, unspecified */
+		t->is_code = tag == DW_TAG_subroutine_type;
+		t->size = 0;
+		return t;
 	}
 }
 

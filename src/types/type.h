@@ -81,6 +81,7 @@ struct type {
 	uint8_t stack_mode; /* enum stack_mode */
 	uint8_t as;	    /* enum addr_space, for pointers */
 	bool is_chars;	    /* STR: the value of a C array of chars, which may be full without being cut off */
+	bool is_code;	    /* NONE: a function, behind a pointer */
 	bool is_ctx_based;  /* struct read straight from the program's context (tracepoint args) */
 	const char *name;   /* "task_struct", "size_t"; NULL when it has none */
 	struct type *elem;

@@ -179,6 +179,7 @@ struct stp_expr {
 	bool address_of; /* & before a target */
 	/* print */
 	bool to_string, newline, delimited, formatted, is_char;
+	bool is_guarded; /* a string that is "ERROR" when something in it fails */
 	/* @hist_linear bounds, @variance bits */
 	int64_t par[3];
 	/* --- by resolve and types --- */

@@ -108,11 +108,19 @@ void stp_lower_print(struct stp_lower *l, struct stp_expr *e)
 
 enum { MAX_SNPRINTF = 12, MAX_PAD = 63 };
 
-struct formatting {
-	struct stp_lower *l;
+/*
+ * As much as one call of the helper takes: so many values, and so many bytes of numbers and strings, which it copies
+ * (MAX_BPRINTF_VARARGS and MAX_BPRINTF_BIN_ARGS of kernel/bpf/helpers.c).
+ */
+struct chunk {
 	struct buf fmt;
 	ir_ref data[MAX_SNPRINTF];
-	unsigned n;
+	unsigned n, bytes;
+};
+enum { MAX_CHUNKS = 2 * STP_MAXARGS + 2, MAX_COPIED = 512 };
+struct formatting {
+	struct stp_lower *l;
+	struct chunk chunk[MAX_CHUNKS], *at;
 	const struct stp_value *arg;
 	unsigned narg, next;
 	struct loc loc;
@@ -128,10 +136,19 @@ static void cannot(struct formatting *f, const char *what)
 
 static void add_word(struct formatting *f, ir_ref v)
 {
-	if (f->n == MAX_SNPRINTF)
-		cannot(f, "more than 12 values");
+	if (f->at->n == MAX_SNPRINTF)
+		cannot(f, "so many values");
 	else
-		f->data[f->n++] = v;
+		f->at->data[f->at->n++] = v;
+}
+
+/* Before something that may need a word of so many bytes. */
+static void make_room(struct formatting *f, uint32_t bytes)
+{
+	bool full = f->at->n == MAX_SNPRINTF || (f->at->n && f->at->bytes + bytes > MAX_COPIED);
+	if (full && f->at + 1 < f->chunk + MAX_CHUNKS)
+		f->at++;
+	f->at->bytes += bytes;
 }
 
 static bool is_printable(const char *s, size_t n)
@@ -146,9 +163,11 @@ static bool is_printable(const char *s, size_t n)
 static void add_text(struct formatting *f, const char *s, size_t n)
 {
 	/* the helper wants a blank or punctuation behind a %s, which is what ends in an s before a text */
-	bool after_string = f->fmt.len && f->fmt.data[f->fmt.len - 1] == 's' && isalnum((unsigned char)s[0]);
+	if (!is_printable(s, n))
+		make_room(f, (uint32_t)MIN(n + 8, (size_t)MAX_COPIED));
+	bool after_string = f->at->fmt.len && f->at->fmt.data[f->at->fmt.len - 1] == 's' && isalnum((unsigned char)s[0]);
 	if (is_printable(s, n) && !after_string) {
-		buf_add(&f->fmt, s, n);
+		buf_add(&f->at->fmt, s, n);
 		return;
 	}
 	struct buf b = {0};
@@ -156,7 +175,7 @@ static void add_text(struct formatting *f, const char *s, size_t n)
 		buf_putc(&b, s[i]);
 		i += s[i] == '%' && i + 1 < n;
 	}
-	buf_puts(&f->fmt, "%s");
+	buf_puts(&f->at->fmt, "%s");
 	add_word(f, stp_literal(f->l, buf_str(&b)).v);
 	buf_free(&b);
 }
@@ -184,7 +203,7 @@ static void add_blanks(struct formatting *f, ir_ref width)
 	ir_ref n = ir_select(LB(l), negative, ir_un(LB(l), IR_NEG, width), width);
 	n = ir_select(LB(l), ir_bini(LB(l), IR_ULE, n, MAX_PAD), n, stp_c(l, MAX_PAD));
 	ir_helper(LB(l), BPF_FUNC_probe_read_kernel, dst, n, kit_str_literal(&l->kit, blanks, MAX_PAD, MAX_PAD + 1));
-	buf_puts(&f->fmt, "%s");
+	buf_puts(&f->at->fmt, "%s");
 	add_word(f, dst);
 }
 
@@ -199,6 +218,23 @@ static ir_ref cut_string(struct formatting *f, const struct stp_value *v, int pr
 	return dst;
 }
 
+/* %#c: the address of a character's text as C writes it. */
+static ir_ref escaped_char(struct stp_lower *l, ir_ref c)
+{
+	static const char plain[] = "\a\b\f\n\r\t\v'\\", letter[] = "abfnrtv'\\";
+	char text[256][8] = {0};
+	for (unsigned i = 0; i < ARRAY_SIZE(text); i++) {
+		const char *e = i ? strchr(plain, (int)i) : NULL;
+		if (e)
+			snprintf(text[i], sizeof(text[i]), "\\%c", letter[e - plain]);
+		else
+			snprintf(text[i], sizeof(text[i]), i < 32 || i > 126 ? "\\%03o" : "%c", i);
+	}
+	uint32_t at = program_rodata(l->c->prog, text, sizeof(text), 8);
+	ir_ref i = ir_bini(LB(l), IR_MUL, ir_bini(LB(l), IR_AND, c, 255), sizeof(text[0]));
+	return ir_bin(LB(l), IR_ADD, ir_mapval(LB(l), l->c->prog->rodata, at), i);
+}
+
 static void add_number(struct formatting *f, const struct stp_conv *c, const char *width, const struct stp_value *v)
 {
 	const char *flag = c->flag && c->flag != '#' ? (char[]){c->flag, 0} : "";
@@ -209,11 +245,16 @@ static void add_number(struct formatting *f, const struct stp_conv *c, const cha
 		cannot(f, "this conversion");
 		return;
 	}
+	if (c->type == 'c' && c->flag == '#') {
+		buf_puts(&f->at->fmt, "%s");
+		add_word(f, escaped_char(f->l, v->v));
+		return;
+	}
 	if (c->type == 'c') {
-		buf_puts(&f->fmt, "%c");
+		buf_puts(&f->at->fmt, "%c");
 	} else {
 		char letter = c->type == 'i' ? 'd' : c->type == 'p' ? 'x' : c->type;
-		buf_printf(&f->fmt, "%s%%%s%sll%c", hex ? (c->type == 'X' ? "0X" : "0x") : "", flag, hex ? "" : width, letter);
+		buf_printf(&f->at->fmt, "%s%%%s%sll%c", hex ? (c->type == 'X' ? "0X" : "0x") : "", flag, hex ? "" : width, letter);
 	}
 	add_word(f, v->v);
 }
@@ -241,6 +282,7 @@ static void add_conversion(struct formatting *f, const struct stp_conv *c)
 	if (n > 0)
 		snprintf(width, sizeof(width), "%lld", (long long)MIN(n, (int64_t)STP_MAXSTRING));
 	const struct stp_value *v = next_arg(f);
+	make_room(f, c->type == 's' ? v->cap : 8);
 	if (dynamic && c->type == 's' && v->lit && !v->lit_len) {
 		add_blanks(f, dynamic);
 		return;
@@ -251,22 +293,37 @@ static void add_conversion(struct formatting *f, const struct stp_conv *c)
 		add_number(f, c, width, v);
 		return;
 	}
-	buf_printf(&f->fmt, "%%%s%ss", left && *width ? "-" : "", width);
+	buf_printf(&f->at->fmt, "%%%s%ss", left && *width ? "-" : "", width);
 	add_word(f, precision >= 0 ? cut_string(f, v, precision) : v->v);
 }
 
+static ir_ref run_chunk(struct stp_lower *l, struct chunk *c, ir_ref dst, uint32_t cap)
+{
+	uint32_t at = program_rodata(l->c->prog, buf_str(&c->fmt), c->fmt.len + 1, 1);
+	ir_ref fmt = ir_mapval(LB(l), l->c->prog->rodata, at), data = stp_c(l, 0);
+	if (c->n) {
+		data = kit_mem(&l->kit, 8 * c->n);
+		for (unsigned i = 0; i < c->n; i++)
+			ir_store(LB(l), data, 8 * i, 8, c->data[i]);
+	}
+	return ir_helper(LB(l), BPF_FUNC_snprintf, dst, stp_c(l, cap), fmt, data, stp_c(l, 8 * c->n));
+}
+
+/* Each call goes on where the one before it ended, at the last byte of the string at most. */
 static struct stp_value run_format(struct formatting *f, uint32_t cap)
 {
 	struct stp_lower *l = f->l;
-	ir_ref dst = kit_mem_zero(&l->kit, cap);
-	uint32_t at = program_rodata(l->c->prog, buf_str(&f->fmt), f->fmt.len + 1, 1);
-	ir_ref fmt = ir_mapval(LB(l), l->c->prog->rodata, at), data = stp_c(l, 0);
-	if (f->n) {
-		data = kit_mem(&l->kit, 8 * f->n);
-		for (unsigned i = 0; i < f->n; i++)
-			ir_store(LB(l), data, 8 * i, 8, f->data[i]);
+	unsigned n = (unsigned)(f->at - f->chunk) + 1;
+	ir_ref dst = kit_mem_zero(&l->kit, n > 1 ? 2 * cap : cap), end = stp_c(l, 0), most = stp_c(l, cap - 1);
+	for (unsigned i = 0; i < n; i++) {
+		ir_ref ret = run_chunk(l, &f->chunk[i], ir_bin(LB(l), IR_ADD, dst, end), cap);
+		if (i + 1 == n)
+			break;
+		ir_ref next = ir_bin(LB(l), IR_ADD, end, ir_bini(LB(l), IR_SUB, ret, 1)); /* its NUL counts */
+		end = ir_select(LB(l), ir_bin(LB(l), IR_ULE, next, most), next, most);
 	}
-	ir_helper(LB(l), BPF_FUNC_snprintf, dst, stp_c(l, cap), fmt, data, stp_c(l, 8 * f->n));
+	if (n > 1)
+		ir_store(LB(l), dst, cap - 1, 1, stp_c(l, 0));
 	return stp_string(dst, cap);
 }
 
@@ -274,6 +331,7 @@ struct stp_value stp_format_into(struct stp_lower *l, const char *fmt, const str
 				 struct loc loc)
 {
 	struct formatting f = {.l = l, .arg = arg, .narg = n, .loc = loc};
+	f.at = f.chunk;
 	struct stp_conv c;
 	bool bad;
 	while (stp_format_next(&fmt, &c, &bad)) {
@@ -283,7 +341,8 @@ struct stp_value stp_format_into(struct stp_lower *l, const char *fmt, const str
 			add_text(&f, c.begin, (size_t)(c.end - c.begin));
 	}
 	struct stp_value v = f.failed ? stp_literal(l, "") : run_format(&f, cap);
-	buf_free(&f.fmt);
+	for (unsigned i = 0; i < MAX_CHUNKS; i++)
+		buf_free(&f.chunk[i].fmt);
 	return v;
 }
 
@@ -297,7 +356,7 @@ static struct stp_value hist_string(struct stp_lower *l, struct stp_expr *h, str
 	return stp_string(dst, STP_MAXSTRING);
 }
 
-struct stp_value stp_lower_sprint(struct stp_lower *l, struct stp_expr *e)
+static struct stp_value lower_sprint(struct stp_lower *l, struct stp_expr *e)
 {
 	struct stp_value arg[STP_MAXARGS];
 	unsigned n = e->nkid;
@@ -320,4 +379,28 @@ struct stp_value stp_lower_sprint(struct stp_lower *l, struct stp_expr *e)
 		return v;
 	}
 	return stp_format_into(l, fmt, arg, n, STP_MAXSTRING, e->loc);
+}
+
+/* A value's text, or "ERROR" when some of it cannot be read. */
+static struct stp_value guarded_sprint(struct stp_lower *l, struct stp_expr *e)
+{
+	ir_ref dst = kit_mem(&l->kit, STP_MAXSTRING);
+	struct stp_exit *done = stp_exit_new(l, "read"), *caught = stp_exit_new(l, "unreadable");
+	struct stp_try t = {.exit = caught, .call = l->call, .outer = l->try};
+	l->try = &t;
+	struct stp_value v = lower_sprint(l, e);
+	l->try = t.outer;
+	kit_str_copy(&l->kit, dst, STP_MAXSTRING, v.v, v.cap);
+	ir_jmp(LB(l), done->block);
+	ir_at(LB(l), caught->block);
+	l->exits = caught->outer;
+	struct stp_value bad = stp_literal(l, "ERROR");
+	kit_str_copy(&l->kit, dst, STP_MAXSTRING, bad.v, bad.cap);
+	stp_exit_here(l, done);
+	return stp_string(dst, STP_MAXSTRING);
+}
+
+struct stp_value stp_lower_sprint(struct stp_lower *l, struct stp_expr *e)
+{
+	return e->is_guarded ? guarded_sprint(l, e) : lower_sprint(l, e);
 }

@@ -6,7 +6,7 @@
  */
 #include "lang/stp/target.h"
 
-enum { MAX_ARGS = 32, MAX_TEXT = 480 };
+enum { MAX_ARGS = 32, MAX_TEXT = 1024, MAX_DEPTH = 6 };
 
 struct writer {
 	struct stp_comp *c;
@@ -59,19 +59,32 @@ static bool is_text(const struct type *t)
 	return (t->kind == TYPE_PTR || t->kind == TYPE_ARRAY) && t->elem && is_char(t->elem);
 }
 
+static bool is_struct(const struct type *t)
+{
+	return t->kind == TYPE_STRUCT || t->kind == TYPE_UNION;
+}
+
 static void value(struct writer *w, const char *text, struct type *t, unsigned depth, unsigned max_depth);
 
 static void members(struct writer *w, const char *text, struct type *t, unsigned depth, unsigned max_depth)
 {
+	if (depth >= max_depth) {
+		buf_puts(&w->format, "{...}");
+		return;
+	}
 	type_complete(t, w->c->a);
 	buf_putc(&w->format, '{');
 	for (uint32_t i = 0; i < t->nfield && !w->full; i++) {
 		const struct field *f = &t->field[i];
 		if (i)
 			buf_puts(&w->format, ", ");
+		if (w->nargs == MAX_ARGS) { /* even when it would need none */
+			buf_puts(&w->format, "...");
+			break;
+		}
 		if (!f->name || !*f->name) {
-			buf_puts(&w->format, f->type->kind == TYPE_UNION ? "<union>=" : "<struct>=");
-			if (f->type->kind == TYPE_STRUCT || f->type->kind == TYPE_UNION)
+			buf_puts(&w->format, f->type->kind == TYPE_UNION ? "<union>=" : "<class>=");
+			if (is_struct(f->type))
 				members(w, text, f->type, depth + 1, max_depth);
 			continue;
 		}
@@ -82,55 +95,94 @@ static void members(struct writer *w, const char *text, struct type *t, unsigned
 	buf_putc(&w->format, '}');
 }
 
-static void string(struct writer *w, const char *text, struct type *t)
+static bool in_user_space(const struct writer *w)
 {
-	bool user = w->dp->spec.kind == PK_UPROBE || w->dp->spec.kind == PK_URETPROBE || w->dp->spec.kind == PK_USDT;
-	_cleanup_free_ char *call = xasprintf("%s_string2(%s, \"<unknown>\")", user ? "user" : "kernel", text);
-	add_arg(w, "\\\"%s\\\"", call);
+	enum probe_kind k = w->dp->spec.kind;
+	return k == PK_UPROBE || k == PK_URETPROBE || k == PK_USDT;
 }
 
+static void string(struct writer *w, const char *text)
+{
+	_cleanup_free_ char *call = xasprintf("%s_string_quoted(%s)", in_user_space(w) ? "user" : "kernel", text);
+	add_arg(w, "%s", call);
+}
+
+/* One dimension is as good as three: the first element is shown. */
 static void array(struct writer *w, const char *text, struct type *t, unsigned depth, unsigned max_depth)
 {
-	_cleanup_free_ char *first = xasprintf("%s[0]", text);
+	_cleanup_free_ char *first = xstrdup(text);
+	if (depth >= max_depth) {
+		buf_puts(&w->format, "[...]");
+		return;
+	}
+	for (; t->kind == TYPE_ARRAY && !is_text(t); t = t->elem) {
+		char *next = xasprintf("%s[0]", first);
+		free(first);
+		first = next;
+	}
 	buf_putc(&w->format, '[');
-	value(w, first, t->elem, depth + 1, max_depth);
-	buf_puts(&w->format, t->count == 1 ? "]" : ", ...]");
+	value(w, first, t, depth + 1, max_depth);
+	buf_puts(&w->format, ", ...]");
+}
+
+/* Pointers are followed where the value itself was asked for, to the end of a chain of them. */
+static void pointer(struct writer *w, const char *text, struct type *t, unsigned depth, unsigned max_depth)
+{
+	if (depth || t->elem->kind == TYPE_NONE) {
+		add_arg(w, !depth && t->elem->is_code ? "<function>:%p" : "%p", text);
+		return;
+	}
+	_cleanup_free_ char *first = is_struct(t->elem) ? xstrdup(text) : xasprintf("%s[0]", text);
+	value(w, first, t->elem, 0, max_depth);
 }
 
 static void value(struct writer *w, const char *text, struct type *t, unsigned depth, unsigned max_depth)
 {
-	bool is_struct = t->kind == TYPE_STRUCT || t->kind == TYPE_UNION;
 	if (w->full || w->format.len > MAX_TEXT)
 		return;
-	if (is_text(t))
-		string(w, text, t);
-	else if (is_struct && depth < max_depth)
+	if (t->kind == TYPE_PTR && t->elem && is_text(t))
+		string(w, text);
+	else if (t->kind == TYPE_ARRAY && is_text(t) && (depth < max_depth || !depth))
+		string(w, text);
+	else if (is_struct(t))
 		members(w, text, t, depth, max_depth);
-	else if (t->kind == TYPE_ARRAY && depth < max_depth)
-		array(w, text, t, depth, max_depth);
-	else if (is_struct)
-		buf_puts(&w->format, "{...}");
 	else if (t->kind == TYPE_ARRAY)
-		buf_puts(&w->format, "[...]");
+		array(w, text, t, depth, max_depth);
 	else if (t->kind == TYPE_PTR)
-		add_arg(w, "%p", text);
+		pointer(w, text, t, depth, max_depth);
 	else if (is_char(t))
 		add_arg(w, "'%#c'", text);
 	else if (type_is_integral(t))
-		add_arg(w, t->is_signed || t->kind != TYPE_INT ? "%i" : "%u", text);
+		add_arg(w, t->is_signed || t->kind == TYPE_BOOL ? "%i" : "%u", text);
 	else
 		buf_putc(&w->format, '?');
 }
 
-static void finish(struct writer *w, struct stp_expr *e)
+/* Every value by itself becomes "ERROR" when some of it cannot be read. */
+static void guard(struct stp_expr *e, void *arg)
 {
-	_cleanup_free_ char *text = w->nargs ? xasprintf("sprintf(\"%s\"%s)", buf_str(&w->format), buf_str(&w->args))
-					     : xasprintf("\"%s\"", buf_str(&w->format));
+	const struct stp_expr *outside = arg;
+	if (e->kind == SE_PRINT && e->to_string && e != outside)
+		e->is_guarded = true;
+}
+
+static char *format_text(struct writer *w)
+{
+	char *text = w->nargs ? xasprintf("sprintf(\"%s\"%s)", buf_str(&w->format), buf_str(&w->args))
+			      : xasprintf("\"%s\"", buf_str(&w->format));
+	buf_free(&w->format);
+	buf_free(&w->args);
+	return text;
+}
+
+/* `text` in the place of e; whole: it is one value, else several. */
+static void put(struct writer *w, struct stp_expr *e, char *text, bool whole)
+{
 	struct loc loc = e->loc;
 	*e = *parse(w->c, text);
 	e->loc = loc;
-	buf_free(&w->format);
-	buf_free(&w->args);
+	stp_walk_expr(e, guard, whole ? NULL : e);
+	free(text);
 }
 
 static char *spell(struct stp_expr *e)
@@ -152,12 +204,24 @@ static void one_value(struct writer *w, struct stp_expr *e)
 		return;
 	}
 	_cleanup_free_ char *text = spell(&plain);
-	bool follows = t->kind == TYPE_PTR && t->elem && (t->elem->kind == TYPE_STRUCT || t->elem->kind == TYPE_UNION);
-	value(w, text, follows ? t->elem : t, 0, last.pretty_deep ? 6 : 1);
-	finish(w, e);
+	value(w, text, t, 0, last.pretty_deep ? MAX_DEPTH : 1);
+	put(w, e, format_text(w), true);
 }
 
 /* --- $$vars and its kind ------------------------------------------------------------------------------------------------ */
+
+/* A value that is text of its own among others. */
+static void pretty(struct writer *w, const char *text, struct type *t, unsigned style)
+{
+	struct writer one = {.c = w->c, .dp = w->dp};
+	value(&one, text, t, 0, style == 2 ? MAX_DEPTH : 1);
+	bool is_plain = !one.nargs;
+	_cleanup_free_ char *plain = xstrdup(buf_str(&one.format)), *call = format_text(&one);
+	if (is_plain)
+		buf_puts(&w->format, plain);
+	else
+		add_arg(w, "%s", call);
+}
 
 static void named(struct writer *w, const char *name, unsigned style)
 {
@@ -167,9 +231,13 @@ static void named(struct writer *w, const char *name, unsigned style)
 	buf_printf(&w->format, "%s%s=", w->format.len ? " " : "", name);
 	if (!t)
 		buf_putc(&w->format, '?');
-	else if (t->kind == TYPE_STRUCT || t->kind == TYPE_UNION || t->kind == TYPE_ARRAY || style)
-		value(w, text, t, 0, style == 2 ? 6 : style);
-	else if (type_is_scalar(t))
+	else if (style)
+		pretty(w, text, t, style);
+	else if (is_struct(t))
+		buf_puts(&w->format, "{...}");
+	else if (t->kind == TYPE_ARRAY)
+		buf_puts(&w->format, "[...]");
+	else if (type_is_scalar(t) || t->kind == TYPE_FLOAT)
 		add_arg(w, "%#x", text);
 	else
 		buf_putc(&w->format, '?');
@@ -233,7 +301,7 @@ static bool all_values(struct writer *w, struct stp_expr *e)
 			named(w, "return", style);
 		else if (!words[i].ret)
 			all_of(w, words[i].params, words[i].locals, style);
-		finish(w, e);
+		put(w, e, format_text(w), false);
 		return true;
 	}
 	return false;
