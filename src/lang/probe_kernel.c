@@ -2,6 +2,7 @@
 #include "lang/probe_internal.h"
 
 #include <dirent.h>
+#include <fnmatch.h>
 #include <unistd.h>
 
 /* --- which functions can be probed
@@ -50,10 +51,21 @@ struct func_search {
 	char *text;                   /* scratch */
 };
 
+/* Names of functions hold none of these, so that SystemTap's ? and [] can be told. */
+static bool is_glob(const char *s)
+{
+	return s && strpbrk(s, "*?[");
+}
+
+static bool func_matches(const char *pattern, const char *func)
+{
+	return strpbrk(pattern, "?[") ? !fnmatch(pattern, func, 0) : glob_match(pattern, func);
+}
+
 static void consider(struct func_search *s, const char *func, const char *module)
 {
 	module = module ? module : "vmlinux";
-	if (!glob_match(s->pattern, func) || (s->module && !glob_match(s->module, module)) ||
+	if (!func_matches(s->pattern, func) || (s->module && !glob_match(s->module, module)) ||
 	    is_bad(func))
 		return;
 	if (!s->module) {
@@ -152,6 +164,34 @@ static void split_name(struct arena *a, const char *name, const char **module, c
 	*func = arena_strdup(a, colon ? colon + 1 : name);
 }
 
+/* Functions that other files of the kernel see: the list of symbols has them as T. */
+static bool is_external(struct world *w, const char *func)
+{
+	const struct ksym *sym = kallsyms_by_name(world_kallsyms(w), func);
+	return sym && sym->kind == 'T';
+}
+
+static void note_external(void *arg, const char *name, const char *module)
+{
+	(void)module;
+	strtab_set(arg, name, arg);
+}
+
+/* Leaves those of the names, "module:func" or "func", that are external; both lists are long, so one goes into a table. */
+static void keep_external(struct world *w, struct names *found)
+{
+	struct strtab external = {0};
+	size_t kept = 0;
+	kallsyms_each(world_kallsyms(w), "T", note_external, &external);
+	vec_each(name, &found->list) {
+		const char *colon = strchr(*name, ':');
+		if (strtab_get(&external, colon ? colon + 1 : *name))
+			found->list.at[kept++] = *name;
+	}
+	found->list.len = kept;
+	strtab_free(&external);
+}
+
 void expand_kprobe(struct expansion *x)
 {
 	const struct probe_spec *s = x->spec;
@@ -160,13 +200,15 @@ void expand_kprobe(struct expansion *x)
 		p->address = s->address;
 		return;
 	}
-	if (!is_pattern(s->func) && !is_pattern(s->target)) {
-		if (function_exists(x->world, s->target, s->func))
+	if (!is_glob(s->func) && !is_pattern(s->target)) {
+		if (function_exists(x->world, s->target, s->func) && (!(s->instances & DWARF_EXTERNAL_ONLY) || is_external(x->world, s->func)))
 			add_kprobe(x, s->target, s->func);
 		return;
 	}
 	struct names found = {.arena = x->arena};
 	find_functions(x->world, s->target, s->func, &found);
+	if (s->instances & DWARF_EXTERNAL_ONLY)
+		keep_external(x->world, &found);
 	vec_each(name, &found.list) {
 		const char *module, *func;
 		split_name(x->arena, *name, &module, &func);
@@ -335,6 +377,15 @@ void expand_tracepoint(struct expansion *x)
 		add_tracepoint(x, s->target, s->func);
 }
 
+/*
+ * The kernel fires this one while it leaves a BPF program (rcu_read_unlock_special), and again for the program that this starts, until its stack
+ * is used up: trace_set_need_resched in include/linux/sched.h, seen on 7.2.
+ */
+static bool recurses(const char *tracepoint)
+{
+	return glob_match("sched_set_need_resched*", tracepoint);
+}
+
 void expand_rawtracepoint(struct expansion *x)
 {
 	const struct probe_spec *s = x->spec;
@@ -355,6 +406,11 @@ void expand_rawtracepoint(struct expansion *x)
 		}
 		vec_each(name, &found.list) {
 			_cleanup_free_ char *type = xasprintf("btf_trace_%s", *name);
+			if (recurses(*name)) {
+				if (!is_pattern(s->func))
+					expansion_error(x, "a program at %s would start itself until the kernel dies", *name);
+				continue;
+			}
 			add_typed(x, *module, *name, btf_find(b, BTF_NS_TYPEDEF, type));
 		}
 		names_free(&found);

@@ -48,10 +48,13 @@ static void look_for_variables(struct stp_expr *e, void *arg)
 
 bool stp_needs_each_point(const struct stp_dprobe *dp)
 {
-	bool found = false;
-	if (!is_user(dp) || dp->points.list.len < 2)
+	enum probe_kind k = dp->spec.kind;
+	bool found = false, in_kernel = k == PK_KPROBE || k == PK_KRETPROBE || k == PK_RAWTRACEPOINT;
+	if ((!is_user(dp) && !in_kernel) || dp->points.list.len < 2)
 		return false;
-	stp_walk_stmt(dp->body, look_for_names, &found);
+	/* names of functions go with a number that the kernel keeps with each place of a probe */
+	bool numbered = k == PK_KPROBE || k == PK_KRETPROBE;
+	stp_walk_stmt(dp->body, numbered ? look_for_variables : look_for_names, &found);
 	return found;
 }
 

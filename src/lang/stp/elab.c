@@ -142,6 +142,9 @@ void stp_set_pids(struct stp_dprobe *dp)
 /* Kernel functions have the parameters of their prototype in BTF; those of one that BTF does not know have no names. */
 void stp_find_args(struct stp_comp *c, struct stp_dprobe *dp)
 {
+	dp->args = NULL;
+	dp->returned = NULL;
+	dp->args_by_call = false;
 	if (!dp->points.list.len)
 		return;
 	struct attach_point p = *dp->points.list.at[0];
@@ -153,7 +156,8 @@ void stp_find_args(struct stp_comp *c, struct stp_dprobe *dp)
 		struct btf *btf = world_btf(c->world, &err);
 		err_free(err);
 		p.kind = PK_FENTRY;
-		p.target = NULL;
+		if (p.target && (btf = world_module_btf(c->world, p.target)) == NULL)
+			return;
 		p.btf_id = btf && p.func ? btf_find(btf, BTF_NS_FUNC, p.func) : 0;
 		if (!p.btf_id)
 			return;
@@ -187,6 +191,23 @@ static bool find_points(struct stp_comp *c, struct stp_dprobe *dp)
 		return false;
 	stp_find_args(c, dp);
 	return true;
+}
+
+/* What pp() says of one of several places in the kernel: the pattern of the last component makes room for the name that it matched. */
+static void name_kernel_point(struct stp_comp *c, const struct stp_point *pt, struct stp_dprobe *dp)
+{
+	struct stp_point named = *pt;
+	const char *func = dp->points.list.at[0]->func;
+	named.comp = arena_memdup(c->a, pt->comp, pt->ncomp * sizeof(*pt->comp));
+	for (unsigned i = 0; func && i < pt->ncomp; i++) {
+		struct stp_point_comp *comp = &named.comp[i];
+		if (!comp->arg || (!str_eq(comp->name, "function") && !str_has_prefix(comp->name, "trace")))
+			continue;
+		comp->arg = arena_new(c->a, struct stp_expr);
+		*comp->arg = (struct stp_expr){.kind = SE_STR, .text = func, .str = func, .len = (uint32_t)strlen(func)};
+	}
+	dp->name = spell_point(c, &named, false);
+	dp->spec.spelling = dp->name;
 }
 
 /* What pp() says of a place that debug information knows: process("/bin/x").function("f@x.c:42") */
@@ -225,6 +246,10 @@ static unsigned add_each_point(struct stp_comp *c, struct context *x, const stru
 		vec_push(&one->points.list, dp->points.list.at[i]);
 		one->body = i ? assemble(c, x) : dp->body;
 		one->scope.tail = &one->scope.local;
+		if (one->spec.kind == PK_KPROBE || one->spec.kind == PK_KRETPROBE || one->spec.kind == PK_RAWTRACEPOINT) {
+			stp_find_args(c, one);
+			name_kernel_point(c, pt, one);
+		}
 		name_point(c, pt, one);
 		stp_settle_point(c, one);
 		vec_push(&c->probes, one);

@@ -106,6 +106,8 @@ static void lower_probe(struct stp_comp *c, struct stp_dprobe *dp)
 	p->btf_id = first->btf_id;
 	p->npoints = (uint32_t)dp->points.list.len;
 	p->points = arena_memdup(c->a, dp->points.list.at, p->npoints * sizeof(*p->points));
+	for (uint32_t i = 0; i < p->npoints; i++) /* pp() and ppfunc() find their names by it */
+		p->points[i]->cookie = i;
 }
 
 /* Initial values of globals: the first bytes of the data map. */

@@ -1,7 +1,5 @@
 /*
- * points.c - the families of probe points: one row each, from its pattern to a probe_spec.
- *
- * A pattern is components joined by dots; (N) takes a number, (S) a string.
+ * points.c - the families of probe points, and the rows of those that are not in the kernel.
  */
 #include <errno.h>
 #include <linux/perf_event.h>
@@ -9,34 +7,18 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#include "lang/stp/comp.h"
+#include "lang/stp/points.h"
 
-struct match { /* arguments by component */
-	const struct stp_expr *arg[16];
-	unsigned narg;
-};
-struct stp_family {
-	const char *pattern;
-	enum probe_kind kind;
-	/* fills dp->spec; false after a diagnostic */
-	bool (*fill)(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp);
-	int64_t number; /* unit in nanoseconds, perf config... */
-};
 
-static int64_t num(const struct match *m, unsigned i)
+static bool fill_order(struct stp_comp *c, const struct stp_family *f, const struct stp_match *m, struct stp_dprobe *dp)
 {
-	return m->arg[i]->num;
-}
-
-static bool fill_order(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
-{
-	dp->spec.order = m->narg ? num(m, 0) : 0;
+	dp->spec.order = m->narg ? stp_num(m, 0) : 0;
 	return true;
 }
 
-static bool fill_timer(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
+static bool fill_timer(struct stp_comp *c, const struct stp_family *f, const struct stp_match *m, struct stp_dprobe *dp)
 {
-	int64_t n = num(m, 0);
+	int64_t n = stp_num(m, 0);
 	if (n < 1 || n > INT64_MAX / f->number) {
 		stp_error(c, dp->loc, "probe point number out of range");
 		return false;
@@ -47,9 +29,9 @@ static bool fill_timer(struct stp_comp *c, const struct stp_family *f, const str
 	return true;
 }
 
-static bool fill_hz(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
+static bool fill_hz(struct stp_comp *c, const struct stp_family *f, const struct stp_match *m, struct stp_dprobe *dp)
 {
-	int64_t n = num(m, 0);
+	int64_t n = stp_num(m, 0);
 	if (n < 1 || n > 100000) {
 		stp_error(c, dp->loc, "invalid frequency for a timer");
 		return false;
@@ -60,39 +42,31 @@ static bool fill_hz(struct stp_comp *c, const struct stp_family *f, const struct
 }
 
 /* perf.type(T).config(C), counted (number 0: a million, 1: as said) or sampled so many times a second (2). */
-static bool fill_perf(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
+static bool fill_perf(struct stp_comp *c, const struct stp_family *f, const struct stp_match *m, struct stp_dprobe *dp)
 {
 	dp->spec.period = 1000000;
 	if (f->number == 2) {
-		if (num(m, 2) < 1 || num(m, 2) > 100000) {
+		if (stp_num(m, 2) < 1 || stp_num(m, 2) > 100000) {
 			stp_error(c, dp->loc, "invalid frequency for a perf event");
 			return false;
 		}
-		dp->spec.freq = (uint64_t)num(m, 2);
+		dp->spec.freq = (uint64_t)stp_num(m, 2);
 		dp->spec.period = 0;
 	} else if (f->number == 1) {
-		if (num(m, 2) < 1) {
+		if (stp_num(m, 2) < 1) {
 			stp_error(c, dp->loc, "invalid sample period for a perf event");
 			return false;
 		}
-		dp->spec.period = (uint64_t)num(m, 2);
+		dp->spec.period = (uint64_t)stp_num(m, 2);
 	}
-	dp->perf_type = (uint32_t)num(m, 0);
-	dp->perf_config = (uint32_t)num(m, 1);
+	dp->perf_type = (uint32_t)stp_num(m, 0);
+	dp->perf_config = (uint32_t)stp_num(m, 1);
 	bool is_clock = dp->perf_type == PERF_TYPE_SOFTWARE && dp->perf_config == PERF_COUNT_SW_CPU_CLOCK;
 	dp->spec.kind = is_clock ? PK_PROFILE : dp->perf_type == PERF_TYPE_SOFTWARE ? PK_SOFTWARE : PK_HARDWARE;
 	return true;
 }
 
-/* "name" or "category:name" of a tracepoint */
-static bool fill_trace(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
-{
-	const char *name = m->arg[0]->str, *colon = strchr(name, ':');
-	dp->spec.func = colon ? colon + 1 : name;
-	return true;
-}
-
-static bool fill_event(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
+static bool fill_event(struct stp_comp *c, const struct stp_family *f, const struct stp_match *m, struct stp_dprobe *dp)
 {
 	const char *name = m->arg[0]->str, *colon = strchr(name, ':');
 	if (!colon)
@@ -108,7 +82,7 @@ static bool fill_event(struct stp_comp *c, const struct stp_family *f, const str
 }
 
 /* Function patterns: only the name counts until there is debug information. */
-static bool fill_function_name(struct stp_comp *c, const struct stp_expr *arg, struct stp_dprobe *dp)
+bool stp_fill_function_name(struct stp_comp *c, const struct stp_expr *arg, struct stp_dprobe *dp)
 {
 	if (arg->kind == SE_NUM) {
 		dp->spec.address = (uint64_t)arg->num;
@@ -124,7 +98,7 @@ static bool fill_function_name(struct stp_comp *c, const struct stp_expr *arg, s
 static bool fill_pattern(struct stp_comp *c, const struct stp_expr *arg, struct stp_dprobe *dp)
 {
 	struct probe_spec *s = &dp->spec;
-	if (!fill_function_name(c, arg, dp) || arg->kind == SE_NUM)
+	if (!stp_fill_function_name(c, arg, dp) || arg->kind == SE_NUM)
 		return true;
 	const char *at = strchr(arg->str, '@'), *lines = at ? strrchr(at, ':') : NULL, *plus = at ? strrchr(at, '+') : NULL;
 	if (!at)
@@ -147,13 +121,6 @@ static bool fill_pattern(struct stp_comp *c, const struct stp_expr *arg, struct 
 		return false;
 	}
 	return true;
-}
-
-static bool fill_kprobe(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
-{
-	if (m->narg > 1)
-		dp->spec.maxactive = (uint32_t)num(m, 1);
-	return fill_function_name(c, m->arg[0], dp);
 }
 
 /* process, process("path"), process(pid) as a target */
@@ -181,7 +148,7 @@ static bool fill_process(struct stp_comp *c, const struct stp_expr *arg, struct 
 /* What a row of user-space functions says beside its pattern. */
 enum { INSTANCES = 7, STATEMENT = 8, NEAREST = 16, IN_LIBRARY = 32, EVERY = DWARF_INLINED | DWARF_CONCRETE };
 
-static bool fill_uprobe(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
+static bool fill_uprobe(struct stp_comp *c, const struct stp_family *f, const struct stp_match *m, struct stp_dprobe *dp)
 {
 	/* the last argument is the function, the one before a library that the program loads */
 	bool in_library = f->number & IN_LIBRARY;
@@ -196,7 +163,7 @@ static bool fill_uprobe(struct stp_comp *c, const struct stp_family *f, const st
 	return fill_pattern(c, m->arg[m->narg - 1], dp);
 }
 
-static bool fill_plt(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
+static bool fill_plt(struct stp_comp *c, const struct stp_family *f, const struct stp_match *m, struct stp_dprobe *dp)
 {
 	bool has_name = f->number & 1, has_process = f->number & 2;
 	dp->spec.plt = true;
@@ -204,13 +171,13 @@ static bool fill_plt(struct stp_comp *c, const struct stp_family *f, const struc
 	return fill_process(c, has_process ? m->arg[0] : NULL, dp);
 }
 
-static bool fill_label(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
+static bool fill_label(struct stp_comp *c, const struct stp_family *f, const struct stp_match *m, struct stp_dprobe *dp)
 {
 	dp->spec.label = m->arg[m->narg - 1]->str;
 	return fill_process(c, m->narg > 2 ? m->arg[0] : NULL, dp) && fill_pattern(c, m->arg[m->narg - 2], dp);
 }
 
-static bool fill_mark(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
+static bool fill_mark(struct stp_comp *c, const struct stp_family *f, const struct stp_match *m, struct stp_dprobe *dp)
 {
 	if (!fill_process(c, f->number & 1 ? m->arg[0] : NULL, dp))
 		return false;
@@ -241,7 +208,7 @@ static bool exe_condition(struct stp_comp *c, const char *path, struct stp_dprob
  * Processes and threads that begin and end, by tracepoints: an exec is a new process; of the threads that exit
  * the leader stands for the process; clone() tells threads by CLONE_THREAD.  And the system calls of processes.
  */
-static bool fill_life(struct stp_comp *c, const struct stp_family *f, const struct match *m, struct stp_dprobe *dp)
+static bool fill_life(struct stp_comp *c, const struct stp_family *f, const struct stp_match *m, struct stp_dprobe *dp)
 {
 	static const struct {
 		const char *category, *event, *condition;
@@ -263,7 +230,7 @@ static bool fill_life(struct stp_comp *c, const struct stp_family *f, const stru
 	if (m->narg && m->arg[0]->kind == SE_STR)
 		ok = exe_condition(c, m->arg[0]->str, dp, &cond);
 	else if (m->narg)
-		buf_printf(&cond, " && pid() == %lld", (long long)num(m, 0));
+		buf_printf(&cond, " && pid() == %lld", (long long)stp_num(m, 0));
 	else if (c->world && c->world->pid)
 		buf_puts(&cond, " && target_set_pid(pid())");
 	dp->guard = arena_strdup(c->a, buf_str(&cond));
@@ -277,12 +244,6 @@ static const int64_t SEC = 1000000000;
 #define TIMER(unit, ns)                                                                            \
 	{"timer." unit "(N)", PK_TIMER, fill_timer, ns},                                           \
 	{"timer." unit "(N).randomize(N)", PK_TIMER, fill_timer, ns}
-#define FUNCTION(where, kind, ret, fill)                                                           \
-	{where ".function(*)", kind, fill},                                                        \
-	{where ".function(*).call", kind, fill},                                                   \
-	{where ".function(*).exported", kind, fill},                                               \
-	{where ".function(*).return", ret, fill},                                                  \
-	{where ".function(*).return.maxactive(N)", ret, fill}
 #define USER_FUNCTION(where, in)                                                                   \
 	{where ".function(*)", PK_UPROBE, fill_uprobe, (in) | EVERY},                              \
 	{where ".function(*).call", PK_UPROBE, fill_uprobe, (in) | DWARF_CONCRETE},                \
@@ -296,7 +257,7 @@ static const int64_t SEC = 1000000000;
 #define LIFE(suffix, n)                                                                            \
 	{"process." suffix, PK_TRACEPOINT, fill_life, n}, {"process(*)." suffix, PK_TRACEPOINT, fill_life, n}
 
-static const struct stp_family families[] = {
+static const struct stp_family session_families[] = {
 	{"begin", PK_BEGIN, fill_order},
 	{"begin(N)", PK_BEGIN, fill_order},
 	{"end", PK_END, fill_order},
@@ -317,10 +278,7 @@ static const struct stp_family families[] = {
 	{"perf.type(N).config(N)", PK_PROFILE, fill_perf, 0},
 	{"perf.type(N).config(N).sample(N)", PK_PROFILE, fill_perf, 1},
 	{"perf.type(N).config(N).hz(N)", PK_PROFILE, fill_perf, 2},
-	{"kernel.trace(S)", PK_RAWTRACEPOINT, fill_trace},
 	{"__event(S)", PK_TRACEPOINT, fill_event},
-	FUNCTION("kernel", PK_KPROBE, PK_KRETPROBE, fill_kprobe),
-	FUNCTION("kprobe", PK_KPROBE, PK_KRETPROBE, fill_kprobe),
 	USER_FUNCTION("process", 0),
 	USER_FUNCTION("process(*)", 0),
 	USER_FUNCTION("process.library(S)", IN_LIBRARY),
@@ -341,10 +299,25 @@ static const struct stp_family families[] = {
 	LIFE("thread.end", 3),
 	LIFE("syscall", 4),
 	LIFE("syscall.return", 5),
+	{0},
 };
+static const struct stp_family *const tables[] = {session_families, stp_kernel_families};
+
+/* The i-th row of all tables; NULL after the last. */
+static const struct stp_family *family(unsigned i)
+{
+	for (size_t t = 0; t < ARRAY_SIZE(tables); t++)
+		for (const struct stp_family *f = tables[t]; f->pattern; f++)
+			if (!i--)
+				return f;
+	return NULL;
+}
+#define EACH_FAMILY(f)                                                                             \
+	for (size_t t_ = 0; t_ < ARRAY_SIZE(tables); t_++)                                         \
+		for (const struct stp_family *f = tables[t_]; f->pattern; f++)
 
 /* Families that SystemTap has and we do not yet: a better message than "mismatch". */
-static const char *const not_yet[] = {"module", "procfs", "netfilter", "java", "python3", "python2", "lsm", "input", "debuginfod"};
+static const char *const not_yet[] = {"procfs", "netfilter", "java", "python3", "python2", "lsm", "input", "debuginfod"};
 
 /* One component of a pattern at *p: its name and argument kind (0, N, S, or * for either). */
 static bool pattern_next(const char **p, const char **name, size_t *len, char *arg)
@@ -364,13 +337,13 @@ static bool pattern_next(const char **p, const char **name, size_t *len, char *a
 }
 
 /* How many components of pt agree with the pattern; *full when all and nothing is left. */
-static unsigned pattern_match(const char *pattern, const struct stp_point *pt, struct match *m, bool *full)
+static unsigned pattern_match(const char *pattern, const struct stp_point *pt, struct stp_match *m, bool *full)
 {
 	const char *name;
 	size_t len;
 	char arg;
 	unsigned i = 0;
-	*m = (struct match){0};
+	*m = (struct stp_match){0};
 	*full = false;
 	for (; i < pt->ncomp; i++) {
 		const struct stp_point_comp *c = &pt->comp[i];
@@ -406,9 +379,8 @@ bool stp_family_expand(struct stp_comp *c, const struct stp_point *pt, struct st
 		       unsigned *mismatch_at)
 {
 	*known = false;
-	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
-		const struct stp_family *f = &families[i];
-		struct match m;
+	EACH_FAMILY(f) {
+		struct stp_match m;
 		bool full;
 		unsigned n = pattern_match(f->pattern, pt, &m, &full);
 		if (full) {
@@ -425,17 +397,18 @@ bool stp_family_expand(struct stp_comp *c, const struct stp_point *pt, struct st
 
 const char *stp_family_pattern(unsigned i)
 {
-	return i < ARRAY_SIZE(families) ? families[i].pattern : NULL;
+	const struct stp_family *f = family(i);
+	return f ? f->pattern : NULL;
 }
 
 void stp_family_names(struct stp_comp *c, const struct stp_point *pt, unsigned depth, struct str_list *out)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
-		struct match m;
+	EACH_FAMILY(f) {
+		struct stp_match m;
 		bool full;
-		if (pattern_match(families[i].pattern, pt, &m, &full) < depth)
+		if (pattern_match(f->pattern, pt, &m, &full) < depth)
 			continue;
-		const char *p = families[i].pattern, *name;
+		const char *p = f->pattern, *name;
 		size_t len;
 		char arg;
 		for (unsigned d = 0; pattern_next(&p, &name, &len, &arg); d++)

@@ -307,10 +307,28 @@ static bool all_values(struct writer *w, struct stp_expr *e)
 	return false;
 }
 
+/* $$name of a tracepoint or a mark: what its pattern matched; $$provider of a mark */
+static bool point_name(struct writer *w, struct stp_expr *e)
+{
+	enum probe_kind k = w->dp->spec.kind;
+	const struct attach_point *p = w->dp->points.list.len ? w->dp->points.list.at[0] : NULL;
+	const char *text = !p || (k != PK_RAWTRACEPOINT && k != PK_USDT) ? NULL
+			   : str_eq(e->text, "$$name")			  ? p->func
+			   : str_eq(e->text, "$$provider")		  ? p->provider
+									  : NULL;
+	if (!text)
+		return false;
+	buf_puts(&w->format, text);
+	finish(w, e);
+	return true;
+}
+
 static void expand(struct stp_expr *e, void *arg)
 {
 	struct writer *from = arg, w = {.c = from->c, .dp = from->dp};
 	bool is_target = e->kind == SE_TARGET || e->kind == SE_CAST || e->kind == SE_ATVAR;
+	if (e->kind == SE_TARGET && !e->ncomp && point_name(&w, e))
+		return;
 	if (e->kind == SE_TARGET && str_has_prefix(e->text, "$$") && all_values(&w, e))
 		return;
 	if (is_target && e->ncomp && e->comp[e->ncomp - 1].pretty)

@@ -124,9 +124,58 @@ static struct stp_value lower_is_return(struct stp_lower *l, const struct stp_ex
 	return stp_long(stp_c(l, l->dp->is_return || l->dp->entry_event));
 }
 
+static const char *function_of(const struct attach_point *p)
+{
+	bool function = p->kind == PK_UPROBE || p->kind == PK_URETPROBE || p->kind == PK_KPROBE || p->kind == PK_KRETPROBE;
+	return function && p->func ? p->func : "";
+}
+
+/* The probe's name with this function where its pattern was. */
+static const char *name_of(struct stp_lower *l, const struct attach_point *p)
+{
+	static const char before[] = "function(\"";
+	const char *name = l->dp->name, *at = strstr(name, before), *func = function_of(p);
+	if (!at || !*func)
+		return name;
+	at += strlen(before);
+	return arena_printf(l->c->a, "%.*s%s%s", (int)(at - name), name, func, at + strcspn(at, "\""));
+}
+
+/*
+ * One program runs at all places of a probe.  The number that the kernel keeps with each (stp_lower() gives them) is that of its name in a
+ * table, padded to a power of two so that no number lies outside.
+ */
+static struct stp_value by_point(struct stp_lower *l, const char *(*name)(struct stp_lower *l, const struct attach_point *p))
+{
+	const struct attach_points *points = &l->dp->points;
+	size_t n = 1, cap = 8;
+	for (size_t i = 0; i < points->list.len; i++)
+		cap = MAX(cap, ALIGN_UP(strlen(name(l, points->list.at[i])) + 1, 8));
+	while (n < points->list.len)
+		n *= 2;
+	_cleanup_free_ char *table = xcalloc(n, cap);
+	for (size_t i = 0; i < points->list.len; i++)
+		strcpy(table + i * cap, name(l, points->list.at[i]));
+	uint32_t at = program_rodata(l->c->prog, table, n * cap, 8);
+	ir_ref cookie = ir_helper(LB(l), BPF_FUNC_get_attach_cookie, kit_ctx(K(l)));
+	ir_ref offset = ir_bin(LB(l), IR_MUL, ir_bini(LB(l), IR_AND, cookie, (int64_t)n - 1), stp_c(l, (int64_t)cap));
+	return stp_string(ir_bin(LB(l), IR_ADD, ir_mapval(LB(l), l->c->prog->rodata, at), offset), (uint32_t)cap);
+}
+
+static bool is_numbered(const struct stp_lower *l)
+{
+	return !l->user && l->dp->points.list.len > 1 && *function_of(l->dp->points.list.at[0]) && l->c->world->features.attach_cookie;
+}
+
 static struct stp_value lower_pp(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
 {
-	return stp_literal(l, l->dp->name);
+	return is_numbered(l) ? by_point(l, name_of) : stp_literal(l, l->dp->name);
+}
+
+static const char *func_name(struct stp_lower *l, const struct attach_point *p)
+{
+	(void)l;
+	return function_of(p);
 }
 
 static struct stp_value lower_pn(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
@@ -134,13 +183,11 @@ static struct stp_value lower_pn(struct stp_lower *l, const struct stp_expr *e, 
 	return stp_literal(l, l->dp->alias_name ? l->dp->alias_name : l->dp->name);
 }
 
-/* The function of the probe point.  With several points it is not known before the event. */
 static struct stp_value lower_probefunc(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
 {
-	const struct attach_point *p = l->dp->points.list.len ? l->dp->points.list.at[0] : NULL;
-	enum probe_kind k = p ? p->kind : PK_NEVER;
-	bool function = k == PK_UPROBE || k == PK_URETPROBE || k == PK_KPROBE || k == PK_KRETPROBE;
-	return stp_literal(l, function && p->func ? p->func : "");
+	if (is_numbered(l))
+		return by_point(l, func_name);
+	return stp_literal(l, l->dp->points.list.len ? function_of(l->dp->points.list.at[0]) : "");
 }
 
 /* Privilege level of the interrupted code: the low bits of the code segment. */

@@ -46,7 +46,10 @@ static const struct field *argument(struct stp_dprobe *dp, const char *name)
 	for (uint32_t i = 0; r && i < r->nfield; i++)
 		if (str_eq(r->field[i].name, name))
 			return &r->field[i];
-	return NULL;
+	/* kernel.tracepoint() numbers them */
+	char *end = NULL;
+	unsigned long n = dp && dp->spec.kind == PK_RAWTRACEPOINT && str_has_prefix(name, "arg") ? strtoul(name + 3, &end, 10) : 0;
+	return n && !*end && r && n <= r->nfield ? &r->field[n - 1] : NULL;
 }
 
 static void no_local(struct stp_comp *c, struct stp_dprobe *dp, const struct stp_expr *e, const char *name)
