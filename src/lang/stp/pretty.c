@@ -318,8 +318,7 @@ static bool point_name(struct writer *w, struct stp_expr *e)
 									  : NULL;
 	if (!text)
 		return false;
-	buf_puts(&w->format, text);
-	finish(w, e);
+	put(w, e, xasprintf("\"%s\"", text), true);
 	return true;
 }
 
