@@ -154,7 +154,7 @@ uint64_t dwarf_body(struct dwarf *d, uint32_t id)
 struct func_walk {
 	struct dwarf *d;
 	const char *pattern;
-	bool is_pattern, is_qualified;
+	bool is_pattern, is_qualified, found;
 	unsigned what, depth;
 	struct arena *a;
 	void (*fn)(void *arg, const struct dwarf_func *f);
@@ -192,8 +192,10 @@ static bool visit_code(void *arg, Dwarf_Die *child)
 	bool is_concrete = tag == DW_TAG_subprogram, is_inlined = tag == DW_TAG_inlined_subroutine;
 	bool wanted = (is_concrete && (w->what & DWARF_CONCRETE)) || (is_inlined && (w->what & DWARF_INLINED));
 	if (wanted && name_matches(w, child) && describe(w->d, child, w->a, &f) &&
-	    (f.is_external || !(w->what & DWARF_EXTERNAL_ONLY)))
+	    (f.is_external || !(w->what & DWARF_EXTERNAL_ONLY))) {
+		w->found = true;
 		w->fn(w->arg, &f);
+	}
 	/* inlined copies are in functions and their blocks, functions in namespaces and classes */
 	bool is_code = is_concrete || is_inlined || tag == DW_TAG_lexical_block;
 	bool inside = (is_code && (w->what & DWARF_INLINED)) || die_is_scope(tag);
@@ -224,15 +226,16 @@ void dwarf_functions(struct dwarf *d, const char *pattern, unsigned what, struct
 	struct func_walk w = {.d = d, .pattern = pattern, .what = what, .a = a, .fn = fn, .arg = arg};
 	w.is_pattern = strpbrk(pattern, "*?[") != NULL;
 	w.is_qualified = strstr(pattern, "::") != NULL;
-	size_t n;
-	const struct dwarf_unit *u = dwarf_units(d, &n);
-	struct dwarf_needle *needle = dwarf_needle(d, plain_name(pattern));
-	for (size_t i = 0; i < n; i++) {
-		Dwarf_Die die = u[i].die;
-		if (dwarf_needle_in(needle, &u[i]))
-			die_each_child(&die, visit_code, &w);
+	struct dwarf_search s;
+	dwarf_search_begin(&s, d, plain_name(pattern), "f%u %s", what, pattern);
+	for (const struct dwarf_unit *u; (u = dwarf_search_next(&s));) {
+		Dwarf_Die die = u->die;
+		w.found = false;
+		die_each_child(&die, visit_code, &w);
+		if (w.found)
+			dwarf_search_hit(&s);
 	}
-	dwarf_needle_free(needle);
+	dwarf_search_end(&s);
 }
 
 bool dwarf_function_at(struct dwarf *d, uint64_t pc, bool concrete, struct arena *a, struct dwarf_func *ret)

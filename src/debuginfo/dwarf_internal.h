@@ -7,6 +7,7 @@
 #pragma once
 
 #include "debuginfo/dwarf.h"
+#include "debuginfo/dwarf_kept.h"
 #include "debuginfo/elf_internal.h"
 
 #include <dwarf.h>
@@ -41,6 +42,8 @@ struct dwarf {
 	struct numtab instance_id, unit_by_die; /* by address of the entry: id; index in unit + 1 */
 	struct numtab types;	 /* struct type by address of its entry */
 	struct strtab type_names; /* what was looked for by name; type_none: not there */
+	struct kept *kept; /* dwarf_search.c; NULL: not read yet, or nothing is kept of this file */
+	bool asked_kept, is_split;
 	VEC(Dwarf_Die) type_die; /* of struct types that complete later: origin_id - 1 */
 };
 
@@ -73,11 +76,34 @@ void dwarf_chain_at(struct dwarf *d, uint64_t pc, struct dwarf_chain *ret);
 /* Calls back for each child; stops when fn gives false. */
 void die_each_child(Dwarf_Die *die, bool (*fn)(void *arg, Dwarf_Die *child), void *arg);
 
-/* dwarf_search.c: does a unit's data hold that name at all?  Asked before a unit is walked. */
+/*
+ * dwarf_search.c: the units in which a name is looked for: those that the kept index (dwarf_kept.h) has for the question, else all
+ * whose bytes hold the name.
+ *
+ *	dwarf_search_begin(&s, d, name, "t%d %s", tag, name);
+ *	while ((u = dwarf_search_next(&s)))
+ *		if (... there is something in u) dwarf_search_hit(&s);
+ *	dwarf_search_end(&s);
+ *
+ * A search may stop at its first hit, if the same question always does.
+ */
 struct dwarf_needle;
-struct dwarf_needle *dwarf_needle(struct dwarf *d, const char *name);
-bool dwarf_needle_in(const struct dwarf_needle *n, const struct dwarf_unit *u);
-void dwarf_needle_free(struct dwarf_needle *n);
+struct dwarf_search {
+	struct dwarf *d;
+	struct dwarf_needle *needle; /* NULL: all units */
+	struct buf question;
+	const uint32_t *kept; /* NULL: never asked */
+	uint32_t nkept;
+	size_t next;
+	VEC(uint32_t) hit;
+};
+/* name NULL: all units. */
+void dwarf_search_begin(struct dwarf_search *s, struct dwarf *d, const char *name, const char *question, ...) PRINTF_LIKE(4, 5);
+const struct dwarf_unit *dwarf_search_next(struct dwarf_search *s);
+void dwarf_search_hit(struct dwarf_search *s); /* in the unit that came last */
+void dwarf_search_end(struct dwarf_search *s);
+/* Writes the index when there is something new; NULL in d->kept is legal. */
+void dwarf_keep(struct dwarf *d);
 
 /* dwarf_type.c: never NULL; what cannot be told is TYPE_NONE or bytes. */
 struct type *dwarf_make_type(struct dwarf *d, Dwarf_Die *die, unsigned depth);

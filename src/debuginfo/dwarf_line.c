@@ -114,6 +114,7 @@ struct line_walk {
 	void (*fn)(void *arg, const struct dwarf_line *l);
 	void *arg;
 	bool any; /* also records that are not the beginning of a statement */
+	bool has_file; /* the unit has code of it */
 	unsigned found;
 };
 
@@ -130,21 +131,36 @@ static void walk_lines(const struct dwarf_unit *u, struct line_walk *w)
 		Dwarf_Line *line = dwarf_onesrcline(lines, i);
 		bool statement = false, end = false;
 		struct dwarf_line l;
-		if (!line || dwarf_linebeginstatement(line, &statement) || (!statement && !w->any) ||
-		    dwarf_lineendsequence(line, &end) || end)
+		if (!line || dwarf_linebeginstatement(line, &statement) || dwarf_lineendsequence(line, &end) || end)
 			continue;
 		fill(line, &l);
-		if (l.line < w->first || l.line > w->last)
-			continue;
 		if (l.file != last_file) {
 			last_file = l.file;
 			matches = file_matches(w->file, l.file);
+			w->has_file |= matches;
 		}
-		if (matches) {
+		if (matches && l.line >= w->first && l.line <= w->last && (statement || w->any)) {
 			w->found++;
 			w->fn(w->arg, &l);
 		}
 	}
+}
+
+static void walk_units(struct dwarf *d, const struct file_needle *f, struct line_walk *w)
+{
+	struct dwarf_search s;
+	dwarf_search_begin(&s, d, NULL, "l%s", w->file);
+	for (const struct dwarf_unit *u; (u = dwarf_search_next(&s));) {
+		size_t n = 0;
+		const uint8_t *header = s.kept ? NULL : line_header(d, u, &n);
+		if (!header_has(f, header, n))
+			continue;
+		w->has_file = false;
+		walk_lines(u, w);
+		if (w->has_file)
+			dwarf_search_hit(&s);
+	}
+	dwarf_search_end(&s);
 }
 
 void dwarf_lines(struct dwarf *d, const char *file, uint32_t first, uint32_t last,
@@ -152,18 +168,11 @@ void dwarf_lines(struct dwarf *d, const char *file, uint32_t first, uint32_t las
 {
 	struct line_walk w = {.file = file, .first = first, .last = last, .fn = fn, .arg = arg};
 	struct file_needle f = {.base = base_name(file), .all = strpbrk(file, "*?[") != NULL};
-	size_t n;
-	const struct dwarf_unit *u = dwarf_units(d, &n);
 	if (!f.all) {
 		find_paths(d, ".debug_line_str", &f);
 		find_paths(d, ".debug_str", &f);
 	}
 	/* a line that begins no statement has code all the same */
 	for (unsigned pass = 0; pass < 2 && !w.found; pass++, w.any = true)
-		for (size_t i = 0; i < n; i++) {
-			size_t len;
-			const uint8_t *header = line_header(d, &u[i], &len);
-			if (header_has(&f, header, len))
-				walk_lines(&u[i], &w);
-		}
+		walk_units(d, &f, &w);
 }

@@ -115,6 +115,9 @@ void dwarf_close(struct dwarf *d)
 {
 	if (!d)
 		return;
+	if (d->dw)
+		dwarf_keep(d);
+	kept_free(d->kept);
 	Dwarf *alt = d->dw && d->alt_fd >= 0 ? dwarf_getalt(d->dw) : NULL;
 	dwp_close(d->package);
 	dwarf_end(d->dw);

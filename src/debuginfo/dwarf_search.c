@@ -1,10 +1,12 @@
 /*
- * dwarf_search.c - which units can know a name?
+ * dwarf_search.c - which units know a name?
  *
  * Entries name themselves by a 4-byte offset into .debug_str, or by an index into .debug_str_offsets, or by the text
  * itself.  Looking for the text in the string section and then for its offset in the bytes of the units goes at the
- * speed of memory; a unit that holds neither need not be decoded.  False hits only cost time.
+ * speed of memory; a unit that holds neither need not be decoded.  False hits only cost time.  Where something was found is kept
+ * for the next run.
  */
+#include "debuginfo/cache_dir.h"
 #include "debuginfo/dwarf_internal.h"
 
 #include <stdlib.h>
@@ -80,7 +82,7 @@ static bool find_bytes(const struct dwarf_needle *nd, const uint8_t *from, const
 	return false;
 }
 
-struct dwarf_needle *dwarf_needle(struct dwarf *d, const char *name)
+static struct dwarf_needle *make_needle(struct dwarf *d, const char *name)
 {
 	struct dwarf_needle *nd = xcalloc(1, sizeof(*nd));
 	struct section str = section_of(d, ".debug_str"), indexes = section_of(d, ".debug_str_offsets");
@@ -95,7 +97,7 @@ struct dwarf_needle *dwarf_needle(struct dwarf *d, const char *name)
 	return nd;
 }
 
-bool dwarf_needle_in(const struct dwarf_needle *nd, const struct dwarf_unit *u)
+static bool needle_in(const struct dwarf_needle *nd, const struct dwarf_unit *u)
 {
 	if (nd->all || u->cu.addr != u->die.addr || u->begin >= nd->info.n)
 		return true;
@@ -106,8 +108,114 @@ bool dwarf_needle_in(const struct dwarf_needle *nd, const struct dwarf_unit *u)
 	return find_bytes(nd, from, to, (const uint8_t *)nd->text, strlen(nd->text) + 1);
 }
 
-void dwarf_needle_free(struct dwarf_needle *nd)
+static void free_needle(struct dwarf_needle *nd)
 {
 	free(nd->text);
 	free(nd);
+}
+
+/* --- what earlier runs found ---------------------------------------------------------------------------------- */
+
+/* Tells two files apart that have one build-id: the debug file as the compiler made it and as dwz did. */
+static uint64_t fingerprint(struct dwarf *d)
+{
+	static const char *const names[] = {".debug_info", ".debug_abbrev", ".debug_str", ".debug_line"};
+	enum { SAMPLES = 64, BYTES = 64 };
+	uint64_t h = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		struct section s = section_of(d, names[i]);
+		h = hash_num(h ^ s.n);
+		for (size_t k = 0; s.data && s.n > BYTES && k < SAMPLES; k++)
+			h = hash_num(h ^ hash_bytes(s.data + (s.n - BYTES) / SAMPLES * k, BYTES));
+	}
+	return h;
+}
+
+/* "BUILDID.names", heap; NULL: nothing is kept of this file.  Parts of it that may come and go (.dwo, dwz) would make it wrong. */
+static char *kept_name(struct dwarf *d)
+{
+	size_t n, alt;
+	const uint8_t *id = elf_build_id(d->file, &n);
+	bool whole = !d->is_split && (dwarf_getalt(d->dw) || !dwarf_section(d, ".gnu_debugaltlink", &alt));
+	if (!id || n < 8 || n > 32 || *d->world->root || d->fd < 0 || !whole)
+		return NULL;
+	struct buf name = {0};
+	for (size_t i = 0; i < n; i++)
+		buf_printf(&name, "%02x", id[i]);
+	buf_puts(&name, ".names");
+	return name.data;
+}
+
+static struct kept *get_kept(struct dwarf *d)
+{
+	size_t n, units;
+	if (d->asked_kept)
+		return d->kept;
+	d->asked_kept = true;
+	dwarf_units(d, &units);
+	_cleanup_free_ char *name = kept_name(d);
+	_cleanup_free_ uint8_t *data = name ? cache_read(name, &n) : NULL;
+	if (name)
+		d->kept = kept_read(data, data ? n : 0, fingerprint(d));
+	return d->kept;
+}
+
+void dwarf_keep(struct dwarf *d)
+{
+	struct buf out = {0};
+	_cleanup_free_ char *name = d->kept && kept_is_changed(d->kept) ? kept_name(d) : NULL;
+	if (!name)
+		return;
+	kept_pack(d->kept, CACHE_MAX_FILE, fingerprint(d), &out);
+	cache_write(name, out.data, out.len);
+	buf_free(&out);
+}
+
+/* --- a search ----------------------------------------------------------------------------------------------------- */
+
+void dwarf_search_begin(struct dwarf_search *s, struct dwarf *d, const char *name, const char *question, ...)
+{
+	va_list ap;
+	*s = (struct dwarf_search){.d = d};
+	va_start(ap, question);
+	buf_vprintf(&s->question, question, ap);
+	va_end(ap);
+	struct kept *k = get_kept(d);
+	s->kept = k ? kept_get(k, buf_str(&s->question), &s->nkept) : NULL;
+	if (!s->kept && name)
+		s->needle = make_needle(d, name);
+}
+
+const struct dwarf_unit *dwarf_search_next(struct dwarf_search *s)
+{
+	size_t n;
+	const struct dwarf_unit *u = dwarf_units(s->d, &n);
+	if (s->kept) {
+		uint32_t i = s->next < s->nkept ? s->kept[s->next++] : UINT32_MAX;
+		return i < n ? &u[i] : NULL;
+	}
+	while (s->next < n) {
+		const struct dwarf_unit *at = &u[s->next++];
+		if (!s->needle || needle_in(s->needle, at))
+			return at;
+	}
+	return NULL;
+}
+
+void dwarf_search_hit(struct dwarf_search *s)
+{
+	uint32_t i = (uint32_t)s->next - 1;
+	if (!s->kept && (!s->hit.len || vec_last(&s->hit) != i))
+		vec_push(&s->hit, i);
+}
+
+void dwarf_search_end(struct dwarf_search *s)
+{
+	struct kept *k = get_kept(s->d);
+	if (!s->kept && k)
+		kept_set(k, buf_str(&s->question), s->hit.at, (uint32_t)s->hit.len);
+	if (s->needle)
+		free_needle(s->needle);
+	buf_free(&s->question);
+	vec_free(&s->hit);
 }

@@ -410,18 +410,24 @@ static bool find_type(void *arg, Dwarf_Die *child)
 	return !s->found.addr;
 }
 
+/* The first unit in which fn() finds it. */
+static void search_units(struct type_search *s, bool (*fn)(void *arg, Dwarf_Die *child), const char *kind)
+{
+	struct dwarf_search search;
+	dwarf_search_begin(&search, s->d, s->name, "%s%d %s", kind, s->tag, s->name);
+	for (const struct dwarf_unit *u; !s->found.addr && (u = dwarf_search_next(&search));) {
+		Dwarf_Die die = u->die;
+		die_each_child(&die, fn, s);
+		if (s->found.addr)
+			dwarf_search_hit(&search);
+	}
+	dwarf_search_end(&search);
+}
+
 static Dwarf_Die search_type(struct dwarf *d, const char *name, int tag)
 {
 	struct type_search s = {.d = d, .name = name, .tag = tag};
-	size_t n;
-	const struct dwarf_unit *u = dwarf_units(d, &n);
-	struct dwarf_needle *needle = dwarf_needle(d, name);
-	for (size_t i = 0; i < n && !s.found.addr; i++) {
-		Dwarf_Die die = u[i].die;
-		if (dwarf_needle_in(needle, &u[i]))
-			die_each_child(&die, find_type, &s);
-	}
-	dwarf_needle_free(needle);
+	search_units(&s, find_type, "t");
 	return s.found;
 }
 
@@ -490,15 +496,7 @@ static bool find_enumerator(void *arg, Dwarf_Die *child)
 bool dwarf_enumerator(struct dwarf *d, const char *name, int64_t *ret)
 {
 	struct type_search s = {.d = d, .name = name};
-	size_t n;
-	const struct dwarf_unit *u = dwarf_units(d, &n);
-	struct dwarf_needle *needle = dwarf_needle(d, name);
-	for (size_t i = 0; i < n && !s.found.addr; i++) {
-		Dwarf_Die die = u[i].die;
-		if (dwarf_needle_in(needle, &u[i]))
-			die_each_child(&die, find_enumerator, &s);
-	}
-	dwarf_needle_free(needle);
+	search_units(&s, find_enumerator, "e");
 	*ret = s.value;
 	return s.found.addr != NULL;
 }

@@ -5,6 +5,7 @@ static void add_unit(struct dwarf *d, Dwarf_CU *cu, uint8_t kind, Dwarf_Die *cud
 {
 	struct dwarf_unit u = {.cu = *cudie, .die = *cudie};
 	if (kind == DW_UT_skeleton) {
+		d->is_split = true;
 		if (subdie->addr)
 			u.die = *subdie;
 		else if (!dwp_find_unit(d, &u.cu, &u.die))

@@ -282,28 +282,35 @@ static const struct dwarf_var *found_global(struct dwarf *d, Dwarf_Die *die, uin
 	return v;
 }
 
+static void search_global(struct dwarf *d, struct global_search *s, const char *file)
+{
+	struct dwarf_search search;
+	dwarf_search_begin(&search, d, s->name, "g%s@%s", s->full, file ? file : "");
+	for (const struct dwarf_unit *u; !s->found.addr && (u = dwarf_search_next(&search));) {
+		if (file && !unit_is_file(u, file))
+			continue;
+		Dwarf_Die die = u->die;
+		die_each_child(&die, find_global, s);
+		if (s->found.addr)
+			dwarf_search_hit(&search);
+	}
+	dwarf_search_end(&search);
+}
+
 const struct dwarf_var *dwarf_global(struct dwarf *d, const char *name, const char *file, uint64_t pc, struct arena *a)
 {
 	const char *colons = strstr(name, "::"), *last = name;
 	for (; colons; colons = strstr(last, "::"))
 		last = colons + 2;
 	struct global_search s = {.name = last, .full = name, .is_qualified = last != name};
-	size_t n;
-	const struct dwarf_unit *u = dwarf_units(d, &n), *here = pc ? dwarf_unit_at(d, pc) : NULL;
+	const struct dwarf_unit *here = pc ? dwarf_unit_at(d, pc) : NULL;
 	Dwarf_Die die;
 	if (here && (!file || unit_is_file(here, file))) {
 		die = here->die;
 		die_each_child(&die, find_global, &s);
 	}
-	struct dwarf_needle *needle = s.found.addr ? NULL : dwarf_needle(d, last);
-	for (size_t i = 0; i < n && !s.found.addr; i++) {
-		if ((file && !unit_is_file(&u[i], file)) || !dwarf_needle_in(needle, &u[i]))
-			continue;
-		die = u[i].die;
-		die_each_child(&die, find_global, &s);
-	}
-	if (needle)
-		dwarf_needle_free(needle);
+	if (!s.found.addr)
+		search_global(d, &s, file);
 	return s.found.addr ? found_global(d, &s.found, pc, a) : NULL;
 }
 
