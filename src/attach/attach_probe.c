@@ -49,7 +49,7 @@ static int link_range(const struct batch *b, uint32_t from, uint32_t to, bool by
 		m.attach_type = SYS_TRACE_UPROBE_MULTI;
 		return sys_link_uprobes(b->pl->r->prog->fd, &m);
 	}
-	m.attach_type = BPF_TRACE_KPROBE_MULTI;
+	m.attach_type = b->pl->r->prog->kind == PROG_KPROBE_SESSION ? SYS_TRACE_KPROBE_SESSION : BPF_TRACE_KPROBE_MULTI;
 	m.symbol = by_address ? NULL : b->symbol + from;
 	m.address = by_address ? b->offset + from : NULL;
 	return sys_link_kprobes(b->pl->r->prog->fd, &m);
@@ -290,7 +290,7 @@ struct err *attach_uprobes(struct place *pl)
 
 struct err *attach_kprobes(struct place *pl)
 {
-	if (pl->r->prog->kind == PROG_KPROBE_MULTI)
+	if (pl->r->prog->kind == PROG_KPROBE_MULTI || pl->r->prog->kind == PROG_KPROBE_SESSION)
 		return attach_multi(pl, true);
 	return attach_pmus(pl, "kprobe", "kernel functions", "CONFIG_KPROBES");
 }

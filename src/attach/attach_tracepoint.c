@@ -105,9 +105,14 @@ static struct err *attach_one_iter(struct place *pl, const struct attach_point *
 {
 	struct loaded *l = load_find(pl->s, pl->r, p);
 	int pid = place_pid(pl, p);
-	bool by_task = p->func && str_has_prefix(p->func, "task");
-	int fd = sys_link_iter(l ? l->fd : -1, by_task && pid > 0 ? (uint32_t)pid : 0);
+	enum sys_iter_over over = !p->func				? SYS_ITER_PLAIN
+				  : str_has_prefix(p->func, "task")	? SYS_ITER_TASKS
+				  : str_eq(p->func, "cgroup")		? SYS_ITER_CGROUPS
+									: SYS_ITER_PLAIN;
+	int fd = sys_link_iter(l ? l->fd : -1, over, pid > 0 ? (uint32_t)pid : 0);
 
+	if (fd == -EBADF && l) /* bpf_iter_attach_map() in kernel/bpf/map_iter.c */
+		return err_new(EBADF, "it iterates over the elements of one map, which the probe cannot name");
 	if (fd < 0) {
 		errno = -fd;
 		return err_errno("attaching the program");

@@ -197,6 +197,7 @@ void features_probe(struct world *w)
 	f->fentry = fentry_works(w);
 	helpers_probe(f);
 	f->kprobe_multi = f->kprobe && kprobe_multi_works(BPF_TRACE_KPROBE_MULTI);
+	f->kprobe_session = f->kprobe_multi && kprobe_multi_works(SYS_TRACE_KPROBE_SESSION);
 }
 
 void features_probe_sessions(struct world *w)
@@ -207,7 +208,6 @@ void features_probe_sessions(struct world *w)
 		return;
 	f->probed_sessions = true;
 	f->uprobe_session = f->uprobe_multi && uprobe_session_works();
-	f->kprobe_session = f->kprobe_multi && kprobe_multi_works(SYS_TRACE_KPROBE_SESSION);
 }
 
 void features_probe_fentry(struct world *w)

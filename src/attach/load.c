@@ -19,6 +19,7 @@ static const struct {
 } prog_kinds[] = {
 	[PROG_KPROBE] = {BPF_PROG_TYPE_KPROBE,         0,                      "kernel or user functions" },
 	[PROG_KPROBE_MULTI] = {BPF_PROG_TYPE_KPROBE,         BPF_TRACE_KPROBE_MULTI, "kernel functions"         },
+	[PROG_KPROBE_SESSION] = {BPF_PROG_TYPE_KPROBE,         SYS_TRACE_KPROBE_SESSION, "kernel functions"       },
 	[PROG_UPROBE_MULTI] = {BPF_PROG_TYPE_KPROBE,         SYS_TRACE_UPROBE_MULTI, "user functions"           },
 	[PROG_TRACEPOINT] = {BPF_PROG_TYPE_TRACEPOINT,     0,                      "tracepoints"              },
 	[PROG_RAW_TP] = {BPF_PROG_TYPE_RAW_TRACEPOINT, 0,                      "raw tracepoints"          },

@@ -136,11 +136,23 @@ static unsigned scalar_parts(const struct program *p, const struct var *v)
 }
 
 /* NULL: the variable does not tell whether it was set. */
-static uint8_t *set_mark(struct session *s, const struct var *v)
+static uint8_t *set_mark(struct session *s, const struct var *v, unsigned cpu)
 {
 	uint8_t *mem = v->set_offset ? session_map_mem(s, v->map) : NULL;
+	size_t at = v->set_offset + (v->map == s->prog->percpu ? (size_t)cpu * s->prog->percpu_row : 0);
 
-	return mem && v->set_offset < v->map->value_size ? mem + v->set_offset : NULL;
+	return mem && at < v->map->value_size ? mem + at : NULL;
+}
+
+static bool is_marked(struct session *s, const struct var *v)
+{
+	for (unsigned cpu = 0; cpu < scalar_parts(s->prog, v); cpu++) {
+		const uint8_t *set = set_mark(s, v, cpu);
+
+		if (set && *set)
+			return true;
+	}
+	return false;
 }
 
 static bool is_all_zero(const uint8_t *p, size_t n)
@@ -168,20 +180,18 @@ static void read_scalar(struct session *s, const struct var *v, struct map_rows 
 		else
 			memcpy(data, part, n);
 	}
-	if (is_all_zero(data, n) && v->set_offset && (!set_mark(s, v) || !*set_mark(s, v)))
+	if (is_all_zero(data, n) && v->set_offset && !is_marked(s, v))
 		return;
 	add_row(ret, (struct value){0}, value_of(v->value, data), 0);
 }
 
 static void zero_scalar(struct session *s, const struct var *v, bool stays_set)
 {
-	uint8_t *set = set_mark(s, v), *value = scalar_part(s, v, 0);
-
-	if (set && value)
-		*set = stays_set && (*set || !is_all_zero(value, type_mem_size(v->value)));
 	for (unsigned cpu = 0; cpu < scalar_parts(s->prog, v); cpu++) {
-		uint8_t *at = scalar_part(s, v, cpu);
+		uint8_t *set = set_mark(s, v, cpu), *at = scalar_part(s, v, cpu);
 
+		if (set && at)
+			*set = stays_set && (*set || !is_all_zero(at, type_mem_size(v->value)));
 		if (at)
 			memset(at, 0, type_mem_size(v->value));
 	}

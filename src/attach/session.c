@@ -21,6 +21,7 @@ static const struct {
 } families[] = {
 	[PROG_KPROBE] = {attach_kprobes, true},
 	[PROG_KPROBE_MULTI] = {attach_kprobes, true},
+	[PROG_KPROBE_SESSION] = {attach_kprobes, true},
 	[PROG_UPROBE_MULTI] = {attach_uprobes, true},
 	[PROG_TRACEPOINT] = {attach_tracepoints, false},
 	[PROG_RAW_TP] = {attach_raw_tracepoints, false},

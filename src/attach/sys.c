@@ -348,13 +348,13 @@ uint64_t sys_link_missed(int link_fd)
 	return 0;
 }
 
-int sys_link_iter(int prog_fd, uint32_t pid)
+int sys_link_iter(int prog_fd, enum sys_iter_over over, uint32_t pid)
 {
-	/* union bpf_iter_link_info, its member `task`: tid, pid, pid_fd */
-	uint32_t info[4] = {0, pid, 0, 0};
+	/* union bpf_iter_link_info; its member `task`: tid, pid, pid_fd; `cgroup`: order, fd (0: the root), u64 id */
+	uint32_t info[4] = {over == SYS_ITER_CGROUPS ? 2 /* BPF_CGROUP_ITER_DESCENDANTS_PRE */ : 0, over == SYS_ITER_TASKS ? pid : 0, 0, 0};
 	struct link_attr attr = {.prog_fd = (uint32_t)prog_fd, .attach_type = BPF_TRACE_ITER};
 
-	if (pid) {
+	if (info[0] || info[1]) {
 		attr.iter.info = ptr(info);
 		attr.iter.len = sizeof(info);
 	}

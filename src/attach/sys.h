@@ -85,8 +85,9 @@ int sys_link_uprobes(int prog_fd, const struct sys_multi *m);
 /* Hits of a kprobe link that the kernel could not run the program for: no room for one more pending return, or a probe within a probe.
  * 0 for other links and on kernels that do not tell (before 6.7). */
 uint64_t sys_link_missed(int link_fd);
-/* Iterator link; pid 0: everything. */
-int sys_link_iter(int prog_fd, uint32_t pid);
+/* What an iterator goes over: tasks (of process `pid`, 0: all), control groups (all), or what needs not be said. */
+enum sys_iter_over { SYS_ITER_PLAIN, SYS_ITER_TASKS, SYS_ITER_CGROUPS };
+int sys_link_iter(int prog_fd, enum sys_iter_over over, uint32_t pid);
 int sys_iter_open(int link_fd);
 /* By name, or with name NULL what the program was loaded for (fentry, fexit, lsm, typed
  * tracepoints). */

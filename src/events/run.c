@@ -439,7 +439,7 @@ static bool is_unset(const struct run *r, const struct var *v, const struct map_
 		return false;
 	if (rows->row.len != 1)
 		return true;
-	if (!type_is_agg(v->value))
+	if (!type_is_agg(v->value) || v->set_offset)
 		return false;
 	const struct value *value = &rows->row.at[0].value;
 	for (uint32_t i = 0; i < value->size; i++)

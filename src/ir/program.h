@@ -65,7 +65,7 @@ struct var {
 	bool print_at_exit;
 	bool is_emptied;       /* something clears, zeroes or deletes it: a plain read and write could bring back what was there */
 	bool tells_unset;      /* scalar: one that nothing was assigned to has no row */
-	uint32_t set_offset;   /* then: byte of the data that an assignment sets; 0: none */
+	uint32_t set_offset;   /* then: byte that an assignment sets, in the data; of a sum, in a CPU's row; 0: none */
 	bool is_declared;	/* bpftrace: let @m = kind(n) */
 	uint8_t declared_kind;	/* enum map_kind, when declared */
 	uint32_t max_entries;
@@ -187,6 +187,7 @@ enum { PACKED_STR = 64 }; /* strings of up to this many bytes are stored inline 
 enum prog_kind {
 	PROG_KPROBE,	     /* struct pt_regs *; uprobe too */
 	PROG_KPROBE_MULTI,
+	PROG_KPROBE_SESSION, /* a function's entry and its return; the code is one for PROG_KPROBE_MULTI */
 	PROG_UPROBE_MULTI,
 	PROG_TRACEPOINT,     /* the event's record */
 	PROG_RAW_TP,	     /* u64 args[]: untyped raw tracepoint, test_run for begin and end */

@@ -141,7 +141,11 @@ static void update_at(struct kit *k, const struct var *v, ir_ref p, ir_ref n)
 	const struct type *t = v->value;
 	switch (t->kind) {
 	case TYPE_COUNT: add_at(k, p, 0, C(k, 1)); break;
-	case TYPE_SUM: add_at(k, p, 0, n); break;
+	case TYPE_SUM:
+		add_at(k, p, 0, n);
+		if (v->set_offset)
+			ir_store(B(k), p, v->set_offset - v->offset, 1, C(k, 1));
+		break;
 	case TYPE_MIN:
 	case TYPE_MAX: minmax_update(k, t, p, n); break;
 	case TYPE_AVG:

@@ -42,8 +42,11 @@ void kit_var_define(struct kit *k, struct var *v)
 	if (v->key || v->value->kind == TYPE_TSERIES) {
 		define_keyed(k, v);
 	} else if (type_is_agg(v->value)) {
+		/* all others than sums tell by themselves that they were updated */
+		bool is_marked = v->tells_unset && v->value->kind == TYPE_SUM;
 		v->map = p->percpu;
-		v->offset = program_percpu(p, kit_value_size(v), 8);
+		v->offset = program_percpu(p, kit_value_size(v) + (is_marked ? 8 : 0), 8);
+		v->set_offset = is_marked ? v->offset + 8 : 0;
 	} else {
 		uint32_t size = ALIGN_UP(kit_value_size(v), 8u);
 		v->map = p->data;
@@ -403,7 +406,7 @@ ir_ref kit_var_delete(struct kit *k, struct var *v, ir_ref key)
 		for (unsigned cpu = 0; cpu < k->prog->ncpus; cpu++) {
 			ir_ref off = ir_bini(B(k), IR_MUL, kit_row_const(k), cpu);
 			ir_ref row = ir_bin(B(k), IR_ADD, ir_mapval(B(k), v->map, 0), off);
-			kit_zero(k, ir_bini(B(k), IR_ADD, row, v->offset), kit_value_size(v));
+			kit_zero(k, ir_bini(B(k), IR_ADD, row, v->offset), kit_value_size(v) + (v->set_offset ? 8 : 0));
 		}
 		return C(k, 1);
 	}

@@ -371,6 +371,54 @@ static void test_all_functions(void)
 	}
 }
 
+/* --- kprobe and kretprobe of the same functions ------------------------------------------------------------------ */
+
+/* The programs that a script becomes on the fixture's kernel: "name kind points" of each, one a line. */
+static const char *programs(const char *text, bool has_sessions)
+{
+	static char out[512];
+	struct fixture f = {.arena = arena_create()};
+	struct world *w;
+	struct err *e = world_open(f.arena, "tests/fixture", &w);
+	CHECK(!e);
+	w->features.kprobe_session = has_sessions;
+	f.src = (struct source){"test", text, strlen(text)};
+	diags_init(&f.diags, f.arena);
+	struct lang_input in = {.src = &f.src, .arena = f.arena, .diags = &f.diags, .world = w,
+				.opt = {.max_map_keys = 64, .max_strlen = 64, .max_progs = 64, .max_probes = 64, .license = "GPL"}};
+	f.p = lang_bt.compile(&in);
+	out[0] = 0;
+	if (!f.p)
+		print_diags(&f);
+	for (size_t i = 0; f.p && i < f.p->probe.len; i++) {
+		const struct probe *p = f.p->probe.at[i];
+		const char *kind = p->kind == PROG_KPROBE_SESSION ? "session" : p->kind == PROG_KPROBE_MULTI ? "multi" : "single";
+		sprintf(out + strlen(out), "%s %s %u\n", p->name, kind, p->npoints);
+	}
+	if (f.p && check_all(&f))
+		strcat(out, "bad IR\n");
+	discard(&f);
+	world_close(w);
+	return out;
+}
+
+static void test_sessions(void)
+{
+	const char *pair = "kprobe:vfs_read /pid > 1/ { @a[comm] = arg0; } kretprobe:vfs_read { @b[retval, comm] = count(); }";
+	const char *wild = "kretprobe:vfs_* { @[probe] = count(); } kprobe:vfs_* { @n[probe] = count(); }";
+	CHECK_STR(programs(pair, true), "kprobe:vfs_read session 1\n");
+	CHECK_STR(programs(pair, false), "kprobe:vfs_read single 1\nkretprobe:vfs_read single 1\n");
+	CHECK_STR(programs(wild, true), "kprobe:vfs_open session 3\n");
+	CHECK_STR(programs(wild, false), "kretprobe:vfs_open multi 3\nkprobe:vfs_open multi 3\n");
+	/* each return has one entry; other functions, offsets and several points are not one pattern */
+	CHECK_STR(programs("kprobe:vfs_read { @a = 1 } kprobe:vfs_read { @b = 1 } kretprobe:vfs_read { @c = 1 }", true),
+		  "kprobe:vfs_read session 1\nkprobe:vfs_read single 1\n");
+	CHECK_STR(programs("kprobe:vfs_read { @a = 1 } kretprobe:vfs_write { @c = 1 }", true), "kprobe:vfs_read single 1\nkretprobe:vfs_write single 1\n");
+	CHECK_STR(programs("kprobe:vfs_read+4 { @a = 1 } kretprobe:vfs_read { @c = 1 }", true), "kprobe:vfs_read+4 single 1\nkretprobe:vfs_read single 1\n");
+	CHECK_STR(programs("kprobe:vfs_read,kprobe:vfs_open { @a = 1 } kretprobe:vfs_read,kretprobe:vfs_open { @c = 1 }", true),
+		  "kprobe:vfs_read multi 2\nkretprobe:vfs_read multi 2\n");
+}
+
 int main(void)
 {
 	test_integers();
@@ -381,5 +429,6 @@ int main(void)
 	test_structs();
 	test_messages();
 	test_all_functions();
+	test_sessions();
 	return test_end();
 }

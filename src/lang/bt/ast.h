@@ -157,6 +157,9 @@ struct bt_probe {
 	struct probe_args *locals; /* same, when the handler asks for `local` */
 	struct bt_siblings *siblings; /* what this and the handlers copied from it see at their places; NULL: all the same */
 	struct loc pred_loc;
+	/* --- by lowering --- */
+	struct bt_probe *session; /* the handler of the returns of the same functions, in the same program; NULL: none */
+	bool in_session; /* that one */
 };
 struct bt_siblings {
 	const struct probe_args **args, **locals; /* elements may be NULL */

@@ -7,9 +7,8 @@
 /* --- what a handler depends on
  * -------------------------------------------------------------------------------- */
 
-typedef bool (*expr_test)(const struct bt_expr *e);
 struct search {
-	expr_test test;
+	bt_expr_test test;
 	bool found;
 };
 static bool search_expr(struct bt_walk *w, struct bt_expr *e)
@@ -19,7 +18,7 @@ static bool search_expr(struct bt_walk *w, struct bt_expr *e)
 	return !s->found;
 }
 
-static bool probe_has(const struct bt_probe *p, expr_test test)
+bool bt_probe_has(const struct bt_probe *p, bt_expr_test test)
 {
 	struct search s = {.test = test};
 	struct bt_walk w = {.expr = search_expr, .arg = &s};
@@ -63,17 +62,17 @@ bool bt_name_by_cookie(const struct world *w, const struct bt_probe *p)
 }
 
 /* Must each place have a function of its own? */
-static bool is_per_point(const struct world *w, const struct bt_probe *p)
+bool bt_is_per_point(const struct world *w, const struct bt_probe *p)
 {
 	bool is_usdt = p->matched.list.len && p->matched.list.at[0]->kind == PK_USDT;
-	if (is_usdt && probe_has(p, names_numbered_arg))
+	if (is_usdt && bt_probe_has(p, names_numbered_arg))
 		return true;
-	bool named = probe_has(p, names_probe) && !bt_name_by_cookie(w, p);
-	return named || probe_has(p, names_args) || probe_has(p, names_uaddr);
+	bool named = bt_probe_has(p, names_probe) && !bt_name_by_cookie(w, p);
+	return named || bt_probe_has(p, names_args) || bt_probe_has(p, names_uaddr);
 }
 
 /* The kernel hands a place's number to the program that runs there. */
-static void number_points(const struct bt_probe *p)
+void bt_number_points(const struct bt_probe *p)
 {
 	for (size_t i = 0; i < p->matched.list.len; i++)
 		p->matched.list.at[i]->cookie = i;
@@ -119,7 +118,8 @@ static void filter(struct bt_lower *l, enum probe_kind kind)
 		bt_stop_unless(l, bt_lower_cond(l, l->probe->predicate));
 		kit_release(&l->kit, mark);
 	}
-	kit_scratch_here(&l->kit);
+	if (!l->probe->session && !l->probe->in_session) /* there both handlers take it, so it is taken before */
+		kit_scratch_here(&l->kit);
 }
 
 /* The value of the body's last expression is nobody's. */
@@ -130,7 +130,7 @@ static void lower_body(struct bt_lower *l)
 		bt_lower_expr(l, l->probe->body->value);
 }
 
-static char *fn_name(struct bt_lower *l, const struct attach_point *p)
+char *bt_fn_name(struct bt_lower *l, const struct attach_point *p)
 {
 	char *name = arena_printf(l->in->arena, "%s_%zu", p->name, l->kit.prog->fn.len);
 	for (char *c = name; *c; c++)
@@ -140,22 +140,27 @@ static char *fn_name(struct bt_lower *l, const struct attach_point *p)
 	return name;
 }
 
-static struct ir_fn *lower_fn(struct bt_lower *l, struct attach_point *p, enum prog_kind kind)
+void bt_lower_handler(struct bt_lower *l, struct bt_probe *p, struct attach_point *point)
 {
-	l->point = p;
+	l->probe = p;
+	l->point = point;
 	/* sema has looked at them when the handler asks */
-	l->args = l->probe->args ? probe_arguments(l->in->world, p, l->in->arena) : NULL;
-	l->locals_here =
-		probe_has(l->probe, names_local) ? probe_locals(l->in->world, p, l->in->arena) : NULL;
+	l->args = p->args ? probe_arguments(l->in->world, point, l->in->arena) : NULL;
+	l->locals_here = bt_probe_has(p, names_local) ? probe_locals(l->in->world, point, l->in->arena) : NULL;
 	l->loop = NULL;
-	l->kit.point = p;
-	struct ir_fn *fn = kit_begin(&l->kit, fn_name(l, p), kind, l->probe->loc);
-	filter(l, p->kind);
+	l->kit.point = point;
+	filter(l, point->kind);
 	lower_body(l);
-	kit_end(&l->kit);
 	vec_each(v, &l->locals)
 		(*v)->storage = NULL;
 	l->locals.len = 0;
+}
+
+static struct ir_fn *lower_fn(struct bt_lower *l, struct attach_point *p, enum prog_kind kind)
+{
+	struct ir_fn *fn = kit_begin(&l->kit, bt_fn_name(l, p), kind, l->probe->loc);
+	bt_lower_handler(l, l->probe, p);
+	kit_end(&l->kit);
 	l->round++;
 	return fn;
 }
@@ -221,13 +226,13 @@ static uint32_t group_end(struct bt_lower *l, uint32_t from, bool per_point)
 static void lower_probe(struct bt_lower *l, struct bt_probe *p)
 {
 	struct program *prog = l->kit.prog;
-	bool per_point = l->is_per_point = is_per_point(l->in->world, p);
+	bool per_point = l->is_per_point = bt_is_per_point(l->in->world, p);
 	struct ir_fn *fn = NULL;
 	enum prog_kind fn_kind = PROG_USER;
 	l->probe = p;
 	l->round = 0;
-	if (!per_point && probe_has(p, names_probe))
-		number_points(p);
+	if (!per_point && bt_probe_has(p, names_probe))
+		bt_number_points(p);
 	for (uint32_t i = 0; i < p->matched.list.len;) {
 		uint32_t end = group_end(l, i, per_point);
 		struct attach_point *first = p->matched.list.at[i];
@@ -374,8 +379,13 @@ bool bt_lower(struct bt_sema *s)
 	check_options(&l);
 	define_vars(&l);
 	preallocate(&l);
-	for (struct bt_probe *p = s->script->probe; p; p = p->next)
-		lower_probe(&l, p);
+	bt_find_sessions(s->in->world, s->script);
+	for (struct bt_probe *p = s->script->probe; p; p = p->next) {
+		if (p->session)
+			bt_lower_session(&l, p);
+		else if (!p->in_session)
+			lower_probe(&l, p);
+	}
 	kit_finish_entries(&l.kit);
 	vec_free(&l.locals);
 	return !s->in->diags->errors;

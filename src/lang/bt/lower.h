@@ -27,6 +27,19 @@ struct bt_lower {
 	struct bt_loop *loop;          /* innermost */
 };
 
+/* lower.c, for functions of more than one handler: does any expression pass the test? */
+typedef bool (*bt_expr_test)(const struct bt_expr *e);
+bool bt_probe_has(const struct bt_probe *p, bt_expr_test test);
+bool bt_is_per_point(const struct world *w, const struct bt_probe *p); /* Must each place have a function of its own? */
+void bt_number_points(const struct bt_probe *p); /* the kernel hands a place's number to the program that runs there */
+char *bt_fn_name(struct bt_lower *l, const struct attach_point *p);
+/* Predicate and body at that point, into the function that is being built. */
+void bt_lower_handler(struct bt_lower *l, struct bt_probe *p, struct attach_point *point);
+
+/* lower_session.c: kprobe and kretprobe handlers of the same functions as one program. */
+void bt_find_sessions(const struct world *w, struct bt_script *s);
+void bt_lower_session(struct bt_lower *l, struct bt_probe *p);
+
 /* Can one function tell its places apart by the number that the kernel keeps with each? */
 bool bt_name_by_cookie(const struct world *w, const struct bt_probe *p);
 
