@@ -523,3 +523,28 @@ RT u64 rt_stp_addresses(u8 *dst, const u64 *frames, u64 n, u64 *cell)
 	bpf_loop(n < 20 ? (u32)n : 20, stp_address_step, &q, 0);
 	return 0;
 }
+
+/* The parts of a per-CPU counter: of n processors, whose areas begin at the addresses in the table; 32 bits each, signed. */
+struct stp_percpu {
+	u64 table, addr;
+	u64 *cell;
+};
+
+RT long stp_percpu_step(u32 cpu, struct stp_percpu *q)
+{
+	u64 base;
+	s32 part;
+	if (!bpf_probe_read_kernel(&base, 8, (const void *)(q->table + 8 * (u64)cpu)) &&
+	    !bpf_probe_read_kernel(&part, 4, (const void *)(base + q->addr)))
+		*q->cell += (u64)(s64)part;
+	return 0;
+}
+
+/* Their sum, in *cell. */
+RT u64 rt_stp_percpu_sum(u64 table, u64 addr, u64 n, u64 *cell)
+{
+	struct stp_percpu q = {table, addr, cell};
+	*cell = 0;
+	bpf_loop((u32)n, stp_percpu_step, &q, 0);
+	return 0;
+}

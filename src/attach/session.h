@@ -90,6 +90,7 @@ size_t map_lookup_size(const struct session *s, const struct map *m);
 
 /* kernel_read.c: at most 4096 bytes of kernel memory; false: not readable, or not on this kernel. */
 bool kernel_read(struct session *s, void *dst, uint64_t addr, size_t n);
+uint64_t kernel_current(struct session *s); /* task_struct of the thread that calls this; 0: not on this kernel */
 void kernel_reader_close(struct session *s);
 
 /* load.c */

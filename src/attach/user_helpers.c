@@ -293,6 +293,11 @@ static int64_t h_uid_gid(struct user_run *u, const uint64_t v[5])
 	return (int64_t)((uint64_t)getgid() << 32 | (uint64_t)getuid());
 }
 
+static int64_t h_current_task(struct user_run *u, const uint64_t v[5])
+{
+	return (int64_t)kernel_current(u->s);
+}
+
 static int64_t h_comm(struct user_run *u, const uint64_t v[5])
 {
 	char comm[16] = "";
@@ -475,8 +480,8 @@ static const struct {
 	{BPF_FUNC_get_current_comm,       h_comm            },
 	{BPF_FUNC_get_smp_processor_id,   h_cpu             },
 	{BPF_FUNC_get_prandom_u32,        h_prandom         },
-	{BPF_FUNC_get_current_task,       h_zero            },
-	{BPF_FUNC_get_current_task_btf,   h_zero            },
+	{BPF_FUNC_get_current_task,       h_current_task    },
+	{BPF_FUNC_get_current_task_btf,   h_current_task    },
 	{BPF_FUNC_get_current_cgroup_id,  h_zero            },
 	{BPF_FUNC_get_numa_node_id,       h_zero            },
 	{BPF_FUNC_get_attach_cookie,      h_zero            },

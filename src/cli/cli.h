@@ -65,6 +65,8 @@ struct job {
 	const char *functions;    /* --traceable-functions */
 	unsigned verbose;
 	bool quiet, warnings, no_warnings, unsafe, colour;
+	int target_namespaces;	/* stap: a process; 0: our own namespaces */
+	const char *module;	/* stap -m */
 	bool skip_badvars;	/* stap: variables that cannot be read are 0 */
 	bool no_global_display; /* stap --no-global-var-display */
 };

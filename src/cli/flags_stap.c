@@ -32,6 +32,16 @@ static struct err *set_runtime(struct job *j, const char *arg)
 	return err_new(0, "--runtime=%s is not supported: everything runs on BPF", arg);
 }
 
+static struct err *set_namespaces(struct job *j, const char *arg)
+{
+	char *end;
+	long pid = strtol(arg, &end, 10);
+	if (pid < 1 || pid > 0x7fffffff || *end)
+		return err_new(0, "Invalid process id number '%s'", arg);
+	j->target_namespaces = (int)pid;
+	return NULL;
+}
+
 static struct err *set_timeout(struct job *j, const char *arg)
 {
 	char *end;
@@ -62,6 +72,7 @@ static const struct option table[] = {
 	{0, "dump-functions", NULL, "list the functions that scripts may call", OPT_FLAG, JOB_AT(dump_functions)},
 	{0, "dump-probe-types", NULL, "list the patterns of probe points", OPT_FLAG, JOB_AT(dump_types)},
 	{0, "dump-probe-aliases", NULL, "list the aliases and what they stand for", OPT_FLAG, JOB_AT(dump_aliases)},
+	{0, "target-namespaces", "PID", "ns_pid() and such count in the namespaces of this process", OPT_CALL, .set = set_namespaces},
 	{0, "no-global-var-display", NULL, "do not print unread globals at the end", OPT_FLAG, JOB_AT(no_global_display)},
 	{0, "dump", "STAGES", "print and stop: ast types ir ir:PASS bpf maps", OPT_TEXT, JOB_AT(dump)},
 	{0, "time", NULL, "show where the time until the first event went", OPT_FLAG, JOB_AT(time)},
@@ -70,7 +81,7 @@ static const struct option table[] = {
 	/* what only steers kernel modules, their cache and their build */
 	{'k', NULL, NULL, NULL, OPT_IGNORED},
 	{'q', NULL, NULL, NULL, OPT_IGNORED},
-	{'m', NULL, "NAME", NULL, OPT_IGNORED},
+	{'m', NULL, "NAME", NULL, OPT_TEXT, JOB_AT(module)},
 	{'s', NULL, "MB", NULL, OPT_IGNORED},
 	{'t', NULL, NULL, NULL, OPT_IGNORED},
 	{'b', NULL, NULL, NULL, OPT_IGNORED},

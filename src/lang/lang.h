@@ -25,6 +25,8 @@ struct lang_input {
 	bool guru;
 	bool unoptimized; /* SystemTap's -u: what nobody reads stays */
 	bool skip_badvars;	   /* SystemTap's: variables that cannot be read are 0 */
+	int target_namespaces;	   /* SystemTap's: the process whose namespaces ns_pid() and such count in; 0: ours */
+	const char *module;	   /* SystemTap's -m: what module_name() says; NULL */
 	bool is_listing;	   /* probes are wanted, handlers need not compile */
 	/* SystemTap */
 	const char *const *defines; /* -D NAME=VALUE */

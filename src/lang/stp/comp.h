@@ -54,7 +54,8 @@ struct stp_comp {
 	VEC(struct stp_global *) used_globals;
 	VEC(struct stp_dprobe *) probes;
 	VEC(struct stp_dprobe *) all_probes; /* also those that were dropped */
-	bool tapset_loaded;
+	bool tapset_loaded;  /* all of it */
+	uint64_t tapset_has; /* bit i: file i of it is loaded */
 	struct strtab made; /* syscall aliases already written */
 	unsigned quiet;	    /* > 0: errors are not reported (optional points) */
 	unsigned expand_depth;
@@ -83,7 +84,10 @@ void stp_analyse_text(struct stp_comp *c, struct source *src);
 void stp_close(struct stp_comp *c);
 /* compile.c: reads text as a file of the tapset (name for messages) and adds what it defines. */
 void stp_add_tapset(struct stp_comp *c, const char *name, const char *text);
+/* The tapset is read file by file, as names ask for it: all of it; what defines a function; what defines aliases that begin so. */
 void stp_load_tapset(struct stp_comp *c);
+void stp_load_function(struct stp_comp *c, const char *name);
+void stp_load_aliases(struct stp_comp *c, const char *root);
 /* folder.c: what -I names.  The macros (*.stpm) before the script is read, the rest (*.stp) after it: its own names win. */
 void stp_read_folder_macros(struct stp_reader *user);
 void stp_read_folders(struct stp_comp *c);

@@ -145,13 +145,46 @@ void stp_add_tapset(struct stp_comp *c, const char *name, const char *text)
 	c->tapset_macros = r.macros;
 }
 
+static void load(struct stp_comp *c, size_t i)
+{
+	if (i > 63)
+		BUG("more than 64 files in the tapset");
+	if (c->tapset_has & 1ull << i)
+		return;
+	c->tapset_has |= 1ull << i;
+	stp_add_tapset(c, stp_tapset_files[i].name, stp_tapset_files[i].text);
+}
+
 void stp_load_tapset(struct stp_comp *c)
 {
-	if (c->tapset_loaded)
-		return;
 	c->tapset_loaded = true;
-	for (const struct tapset_file *f = stp_tapset_files; f->name; f++)
-		stp_add_tapset(c, f->name, f->text);
+	for (size_t i = 0; stp_tapset_files[i].name; i++)
+		load(c, i);
+}
+
+/* Does a line start with these two words? */
+static bool has_line(const char *text, const char *word, const char *name)
+{
+	size_t nword = strlen(word), n = strlen(name);
+	for (const char *p = text; (p = strstr(p, word)); p += nword)
+		if ((p == text || p[-1] == '\n') && strncmp(p + nword, name, n) == 0 && !isalnum((unsigned char)p[nword + n]) && p[nword + n] != '_')
+			return true;
+	return false;
+}
+
+void stp_load_function(struct stp_comp *c, const char *name)
+{
+	for (size_t i = 0; stp_tapset_files[i].name; i++)
+		if (has_line(stp_tapset_files[i].text, "function ", name))
+			load(c, i);
+}
+
+void stp_load_aliases(struct stp_comp *c, const char *root)
+{
+	bool wild = strpbrk(root, "*?[");
+	for (size_t i = 0; stp_tapset_files[i].name; i++)
+		if (wild || has_line(stp_tapset_files[i].text, "probe ", root))
+			load(c, i);
 }
 
 struct stp_stmt *stp_alias_body(struct stp_comp *c, const char *name)

@@ -386,6 +386,7 @@ static void report_mismatch(struct stp_comp *c, const struct context *x, const s
 {
 	if (c->quiet)
 		return;
+	stp_load_tapset(c);
 	struct str_list names = {0};
 	for (size_t i = 0; i < c->aliases.len; i++) /* an alias may agree further than a family */
 		for (const struct stp_point *n = c->aliases.at[i]->alias; n; n = n->next) {
@@ -434,7 +435,7 @@ static unsigned expand_point(struct stp_comp *c, struct context *x, const struct
 	unsigned n = expand_aliases(c, x, pt, &alias_known);
 	/* plain families need not look at the tapset at all */
 	if (!alias_known && !c->tapset_loaded && !is_family(c, pt)) {
-		stp_load_tapset(c);
+		stp_load_aliases(c, pt->comp[0].name);
 		n = expand_aliases(c, x, pt, &alias_known);
 	}
 	c->quiet -= wild;

@@ -154,6 +154,8 @@ uint32_t stp_if(struct stp_lower *l, ir_ref cond);
 void stp_endif(struct stp_lower *l, uint32_t end);
 /* lower_target.c */
 struct stp_value stp_lower_target(struct stp_lower *l, struct stp_expr *e);
+/* tapset_probe.c: whether the context has registers */
+bool stp_has_registers(const struct stp_lower *l);
 /* tapset_string.c: a word of map memory for the runtime's counters */
 ir_ref stp_cell(struct stp_lower *l);
 /* C text of at most `bytes` of STP_MAXSTRING bytes, cut to `width` characters, in dst (STP_MAXSTRING zeroed bytes);

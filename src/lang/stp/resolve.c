@@ -120,6 +120,9 @@ static void resolve_symbol(struct resolver *r, struct stp_expr *e, bool whole)
 		return;
 	}
 	struct stp_global *g = find_global(r->c, e->text, e->loc);
+	/* what the script calls its globals is no business of the tapset's functions */
+	if (g && r->func && r->func->file->is_tapset && !(g->file && g->file->is_tapset))
+		g = NULL;
 	if (!g) {
 		e->local = l ? l : make_local(r, e);
 		return;
@@ -155,11 +158,8 @@ static struct stp_func *find_function(struct stp_comp *c, const struct stp_expr 
 	const struct stp_native *n = stp_native_find(e->text, e->nkid);
 	if (n)
 		return native_func(c, n);
-	if (!c->tapset_loaded) {
-		stp_load_tapset(c);
-		f = stp_find_func(c, e->text, e->nkid);
-	}
-	return f;
+	stp_load_function(c, e->text);
+	return stp_find_func(c, e->text, e->nkid);
 }
 
 static void unknown_function(struct stp_comp *c, const struct stp_expr *e)
@@ -174,6 +174,7 @@ static void unknown_function(struct stp_comp *c, const struct stp_expr *e)
 		return;
 	}
 	struct str_list names = {0};
+	stp_load_tapset(c);
 	for (const struct stp_native *const *t = stp_natives; *t; t++)
 		for (const struct stp_native *n = *t; n->name; n++)
 			if (n->name[0] != '_')

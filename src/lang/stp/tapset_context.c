@@ -194,8 +194,7 @@ static struct stp_value lower_probefunc(struct stp_lower *l, const struct stp_ex
 static struct stp_value lower_user_mode(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
 {
 	ir_ref cs = 0;
-	if (l->kit.kind == PROG_PERF_EVENT || l->kit.kind == PROG_KPROBE || l->kit.kind == PROG_KPROBE_MULTI ||
-	    l->kit.kind == PROG_UPROBE_MULTI)
+	if (stp_has_registers(l))
 		cs = kit_reg(K(l), "cs");
 	return stp_long(cs ? ir_bini(LB(l), IR_NE, ir_bini(LB(l), IR_AND, cs, 3), 0) : stp_c(l, 0));
 }
@@ -262,8 +261,7 @@ static struct stp_value lower_register(struct stp_lower *l, const struct stp_exp
 		     {"rbp", "bp"}, {"rsp", "sp"}, {"rip", "ip"}, {"eax", "ax"}, {"ebx", "bx"}, {"ecx", "cx"},
 		     {"edx", "dx"}, {"esi", "si"}, {"edi", "di"}};
 	const char *name = arg[0].lit;
-	bool has_regs = l->kit.kind == PROG_KPROBE || l->kit.kind == PROG_KPROBE_MULTI ||
-			l->kit.kind == PROG_UPROBE_MULTI || l->kit.kind == PROG_PERF_EVENT;
+	bool has_regs = stp_has_registers(l);
 	for (size_t i = 0; name && i < ARRAY_SIZE(names); i++)
 		if (str_eq(name, names[i].name))
 			name = names[i].kernel;
@@ -281,8 +279,7 @@ static struct stp_value lower_randint(struct stp_lower *l, const struct stp_expr
 
 static struct stp_value lower_ip(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
 {
-	bool has_regs = l->kit.kind == PROG_KPROBE || l->kit.kind == PROG_KPROBE_MULTI ||
-			l->kit.kind == PROG_UPROBE_MULTI || l->kit.kind == PROG_PERF_EVENT;
+	bool has_regs = stp_has_registers(l);
 	return stp_long(has_regs ? kit_reg(K(l), "ip") : stp_c(l, 0));
 }
 
