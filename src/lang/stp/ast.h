@@ -144,6 +144,8 @@ enum stp_expr_kind {
 	SE_TARGET, /* $x, with comp[]; text includes the dollar */
 	SE_CAST,   /* @cast(kid[0], "type", "module"): text type, text2 module; comp[] */
 	SE_ATVAR,  /* @var("x", "m"); comp[] */
+	SE_ENUM,   /* @enum("text", "text2") */
+	SE_ENUMNAME, /* @enumname(kid[0], "text", "text2"); len: capacity of its text */
 	SE_DEREF,  /* kid[0] -> comp[] on any value */
 	SE_DEFINED,
 	SE_ENTRY,
@@ -271,5 +273,7 @@ void stp_dump_stmt(const struct stp_stmt *s, struct buf *out);
 struct stp_stmt *stp_clone_stmt(struct arena *a, const struct stp_stmt *s);
 struct stp_expr *stp_clone_expr(struct arena *a, const struct stp_expr *e);
 /* Calls back for every expression below (children first), and for statements. */
+/* Is it a $variable, a cast, or a member of one? */
+bool stp_is_target(const struct stp_expr *e);
 void stp_walk_expr(struct stp_expr *e, void (*fn)(struct stp_expr *e, void *arg), void *arg);
 void stp_walk_stmt(struct stp_stmt *s, void (*fn)(struct stp_expr *e, void *arg), void *arg);

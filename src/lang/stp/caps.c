@@ -66,6 +66,8 @@ static void size_keys(struct sizer *z, struct stp_expr *e)
 static uint32_t assign_cap(struct sizer *z, struct stp_expr *e)
 {
 	struct stp_cell *cell = cell_of(e->kid[0]);
+	if (!cell) /* a number of the traced program */
+		return 0;
 	uint32_t before = str_eq(e->op, ".=") ? cell->cap : 0;
 	grow(z, cell, before + e->kid[1]->cap);
 	return cell->cap;
@@ -82,6 +84,7 @@ static uint32_t cap_of(struct sizer *z, struct stp_expr *e)
 	case SE_CONCAT: return MIN(e->kid[0]->cap + e->kid[1]->cap, (uint32_t)STP_MAXSTRING);
 	case SE_TERNARY: return MAX(e->kid[1]->cap, e->kid[2]->cap);
 	case SE_ASSIGN: return assign_cap(z, e);
+	case SE_ENUMNAME: return e->len;
 	default: return STP_MAXSTRING; /* sprint, members of structs */
 	}
 }

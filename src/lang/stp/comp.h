@@ -115,6 +115,8 @@ void stp_make_syscalls(struct stp_comp *c, const char *root, const char *pattern
 void stp_name_raw_syscall(struct stp_comp *c, struct stp_stmt *body);
 /* entry.c: @entry() in a return probe: adds an entry probe that saves values; before names are resolved */
 void stp_make_entry(struct stp_comp *c, struct stp_dprobe *dp);
+/* The entry that a return probe belongs to, to look at its variables. */
+struct stp_dprobe *stp_entry_of(struct stp_comp *c, const struct stp_dprobe *ret);
 /* resolve.c */
 void stp_resolve(struct stp_comp *c);
 /* check.c: rules that need resolved names */

@@ -130,6 +130,17 @@ void stp_dump_expr(const struct stp_expr *e, struct buf *out)
 		buf_putc(out, ')');
 		components(e, out);
 		break;
+	case SE_ENUM:
+	case SE_ENUMNAME:
+		buf_puts(out, e->kind == SE_ENUM ? "@enum(" : "@enumname(");
+		if (e->nkid)
+			stp_dump_expr(e->kid[0], out);
+		if (e->text)
+			buf_printf(out, "%s\"%s\"", e->nkid ? ", " : "", e->text);
+		if (e->text2)
+			buf_printf(out, ", \"%s\"", e->text2);
+		buf_putc(out, ')');
+		break;
 	case SE_DEREF:
 		buf_puts(out, e->address_of ? "&" : "");
 		paren(e->kid[0], out);

@@ -115,7 +115,8 @@ static void count_expr(struct stp_expr *e, bool value_used)
 	bool plain = e->kind == SE_ASSIGN && (str_eq(e->op, "=") || str_eq(e->op, "<<<"));
 	/* x += 1 for its own sake tells nobody the value of a global, but keeps a local */
 	note(lhs, value_used || (lhs->local && !plain), true);
-	count_kids(&(struct stp_expr){.kid = lhs->kid, .nkid = lhs->kind == SE_INDEX ? lhs->nkid : 0});
+	if (lhs->kind == SE_INDEX || stp_is_target(lhs))
+		count_kids(lhs);
 	if (e->nkid > 1)
 		count_expr(e->kid[1], true);
 }

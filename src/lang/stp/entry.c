@@ -12,6 +12,7 @@ struct collecting {
 	unsigned id;
 	bool parameters;
 	VEC(const char *) text; /* of each distinct expression */
+	VEC(struct loc) loc;	/* where the user wrote it */
 };
 
 static const char *spell(struct stp_comp *c, const struct stp_expr *e)
@@ -35,6 +36,10 @@ static bool is_parameter(const struct stp_dprobe *dp, const struct stp_expr *e)
 	bool in_kernel = dp->entry_event || dp->spec.kind == PK_KRETPROBE;
 	if (in_kernel && is_argument(e))
 		return true;
+	bool all = e->kind == SE_TARGET && (str_has_prefix(e->text, "$$vars") || str_has_prefix(e->text, "$$parms") ||
+					    str_has_prefix(e->text, "$$locals"));
+	if (all)
+		return in_kernel || dp->spec.kind == PK_URETPROBE;
 	if (e->kind != SE_TARGET || str_eq(e->text, "$return") || str_has_prefix(e->text, "$$"))
 		return false;
 	if (dp->spec.kind == PK_URETPROBE)
@@ -56,9 +61,13 @@ static void replace_entry(struct stp_expr *e, void *arg)
 	struct collecting *x = arg;
 	const char *text;
 	if (x->parameters && is_parameter(x->dp, e)) {
+		/* $p$ is text that is made at the entry; of $p->member the pointer is kept, and followed at the return */
 		struct stp_expr plain = *e;
-		plain.ncomp = 0;
+		bool pretty = e->ncomp && e->comp[e->ncomp - 1].pretty;
+		plain.ncomp = pretty ? e->ncomp : 0;
 		text = spell(x->c, &plain);
+		if (pretty)
+			e->ncomp = 0;
 	} else if (e->kind == SE_ENTRY) {
 		text = spell(x->c, e->kid[0]);
 	} else {
@@ -67,8 +76,10 @@ static void replace_entry(struct stp_expr *e, void *arg)
 	size_t i = 0;
 	while (i < x->text.len && !str_eq(x->text.at[i], text))
 		i++;
-	if (i == x->text.len)
+	if (i == x->text.len) {
 		vec_push(&x->text, text);
+		vec_push(&x->loc, e->loc);
+	}
 	struct stp_expr *base = e;
 	if (e->ncomp) { /* @entry(p)->member */
 		base = arena_memdup(x->c->a, e, sizeof(*e));
@@ -104,6 +115,22 @@ static const char *write_script(struct collecting *x)
 	return text;
 }
 
+struct stp_dprobe *stp_entry_of(struct stp_comp *c, const struct stp_dprobe *ret)
+{
+	struct stp_dprobe *dp = arena_memdup(c->a, ret, sizeof(*ret));
+	dp->points = (struct attach_points){0};
+	dp->is_return = false;
+	dp->vars = NULL;
+	if (ret->spec.kind != PK_URETPROBE || !ret->points.list.len)
+		return dp;
+	dp->spec.kind = PK_UPROBE;
+	struct attach_point *p = arena_memdup(c->a, ret->points.list.at[0], sizeof(*p));
+	p->kind = PK_UPROBE;
+	vec_push(&dp->points.list, p);
+	vec_push(&c->all_probes, dp);
+	return dp;
+}
+
 /* The probe where the values are taken: the entry of the same functions, or of the same system call. */
 static struct stp_dprobe *entry_probe(struct stp_comp *c, struct stp_dprobe *ret, struct stp_stmt *body)
 {
@@ -111,6 +138,7 @@ static struct stp_dprobe *entry_probe(struct stp_comp *c, struct stp_dprobe *ret
 	dp->points = (struct attach_points){0};
 	vec_push(&c->all_probes, dp);
 	dp->is_return = false;
+	dp->vars = NULL;
 	dp->is_hidden = true;
 	dp->entry_event = NULL;
 	dp->scope = (struct stp_scope){0};
@@ -137,6 +165,23 @@ static struct stp_dprobe *entry_probe(struct stp_comp *c, struct stp_dprobe *ret
 	return dp;
 }
 
+static void place(struct stp_expr *e, void *arg)
+{
+	e->loc = *(const struct loc *)arg;
+}
+
+/* Complaints name the place in the user's script.  The statements are those of write_script(): the count, then the values. */
+static void place_values(struct stp_stmt *body, struct collecting *x)
+{
+	while (body && body->kind == SS_BLOCK)
+		body = body->body;
+	for (size_t i = 0; body && i < x->loc.len; i++) {
+		body = body->next;
+		if (body)
+			stp_walk_expr(body->expr->kid[1], place, &x->loc.at[i]);
+	}
+}
+
 static void make_entry(struct stp_comp *c, struct stp_dprobe *dp)
 {
 	struct collecting x = {.c = c, .dp = dp, .id = c->nentries};
@@ -148,11 +193,13 @@ static void make_entry(struct stp_comp *c, struct stp_dprobe *dp)
 		stp_add_tapset(c, arena_printf(c->a, "entry%u.stp", x.id), write_script(&x));
 		struct stp_stmt *at_entry = stp_alias_body(c, arena_printf(c->a, "__at_entry%u", x.id));
 		struct stp_stmt *at_return = stp_alias_body(c, arena_printf(c->a, "__at_return%u", x.id));
+		place_values(at_entry, &x);
 		at_return->next = dp->body;
 		dp->body = at_return;
 		vec_push(&c->probes, entry_probe(c, dp, at_entry));
 	}
 	vec_free(&x.text);
+	vec_free(&x.loc);
 }
 
 void stp_make_entry(struct stp_comp *c, struct stp_dprobe *dp)

@@ -102,7 +102,7 @@ static void look_at_write(struct looker *k, struct stp_expr *e, bool value_used)
 	/* user space works on copies of elements, and writes them back */
 	bool atomic = adds && !(lhs->global && lhs->global->nkeys && in_user(k));
 	mention(k, lhs, stores ? U_STORE : atomic ? U_ADD : U_READ | U_STORE);
-	if (lhs->kind == SE_INDEX)
+	if (lhs->kind == SE_INDEX || stp_is_target(lhs))
 		look_at_kids(k, lhs);
 	if (assigns)
 		look_at_expr(k, e->kid[1], true);

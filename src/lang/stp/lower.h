@@ -156,6 +156,8 @@ void stp_endif(struct stp_lower *l, uint32_t end);
 struct stp_value stp_lower_target(struct stp_lower *l, struct stp_expr *e);
 /* tapset_probe.c: whether the context has registers */
 bool stp_has_registers(const struct stp_lower *l);
+struct stp_value stp_lower_enumname(struct stp_lower *l, struct stp_expr *e); /* enums.c */
+void stp_store_target(struct stp_lower *l, struct stp_expr *e, ir_ref v); /* guru mode: $x = v */
 /* tapset_string.c: a word of map memory for the runtime's counters */
 ir_ref stp_cell(struct stp_lower *l);
 /* C text of at most `bytes` of STP_MAXSTRING bytes, cut to `width` characters, in dst (STP_MAXSTRING zeroed bytes);

@@ -174,6 +174,8 @@ struct stp_value stp_lower_expr(struct stp_lower *l, struct stp_expr *e)
 	case SE_CAST:
 	case SE_ATVAR:
 	case SE_DEREF: return stp_lower_target(l, e);
+	case SE_ENUM: return stp_long(stp_c(l, e->num)); /* types.c found it */
+	case SE_ENUMNAME: return stp_lower_enumname(l, e);
 	case SE_STAT: return stp_lower_stat(l, e);
 	case SE_HIST_AT: return stp_lower_hist_at(l, e);
 	case SE_PRINT:

@@ -133,15 +133,23 @@ static struct stp_value context_string(struct stp_lower *l, struct walk *w, uint
 	return stp_string(dst, cap);
 }
 
-struct stp_value stp_lower_target(struct stp_lower *l, struct stp_expr *e)
+/* To where the expression's value is; false after a diagnostic. */
+static bool walk_to(struct stp_lower *l, struct stp_expr *e, struct walk *w)
 {
 	struct stp_path p;
 	if (!stp_target_path(l->c, l->dp, e, &p))
-		return stp_long(stp_c(l, 0));
-	struct walk w;
-	start(l, e, &p, &w);
+		return false;
+	start(l, e, &p, w);
 	for (unsigned i = 0; i < p.nstep; i++)
-		follow(l, &w, &p.step[i], e->comp[i].loc);
+		follow(l, w, &p.step[i], e->comp[i].loc);
+	return true;
+}
+
+struct stp_value stp_lower_target(struct stp_lower *l, struct stp_expr *e)
+{
+	struct walk w;
+	if (!walk_to(l, e, &w))
+		return stp_long(stp_c(l, 0));
 	if (w.in_context && e->type == ST_STRING)
 		return context_string(l, &w, e->cap);
 	if (e->address_of && w.in_memory)
@@ -151,4 +159,50 @@ struct stp_value stp_lower_target(struct stp_lower *l, struct stp_expr *e)
 		return stp_long(stp_c(l, 0));
 	}
 	return stp_long(read_here(l, &w, e->loc));
+}
+
+/* --- writing ------------------------------------------------------------------------------------------------------ */
+
+/* Why the value that the walk stands at cannot be written; NULL: it can. */
+static const char *unwritable(const struct stp_lower *l, const struct walk *w)
+{
+	if (l->user || (w->in_memory && !w->in_context && w->as != AS_USER))
+		return "kernel memory, which BPF programs cannot write";
+	if (!w->in_memory || w->in_context)
+		return "no memory of the program, but a register or a constant, which BPF programs cannot write";
+	if (is_aggregate(w->type))
+		return "more than a number: name its members or elements";
+	if (w->type->kind == TYPE_FLOAT)
+		return "a floating-point number, which scripts have none of";
+	return NULL;
+}
+
+/* The word that holds a bit-field, with the field's bits replaced by v. */
+static ir_ref put_bits(struct stp_lower *l, const struct walk *w, ir_ref v, unsigned width, struct loc loc)
+{
+	const struct field *f = w->field;
+	uint64_t mask = (f->bit_width < 64 ? 1ull << f->bit_width : 0) - 1;
+	ir_ref old = kit_read_scalar(&l->kit, w->v, w->offset, width, false, w->as, loc);
+	ir_ref rest = ir_bini(LB(l), IR_AND, old, (int64_t)~(mask << f->bit_offset));
+	ir_ref bits = ir_bini(LB(l), IR_SHL, ir_bini(LB(l), IR_AND, v, (int64_t)mask), f->bit_offset);
+	return ir_bin(LB(l), IR_OR, rest, bits);
+}
+
+void stp_store_target(struct stp_lower *l, struct stp_expr *e, ir_ref v)
+{
+	struct walk w;
+	if (!walk_to(l, e, &w))
+		return;
+	const char *why = unwritable(l, &w);
+	if (why) {
+		stp_error(l->c, e->loc, "this cannot be written: it is %s", why);
+		return;
+	}
+	unsigned width = width_of(w.type);
+	if (w.field && w.field->bit_width)
+		v = put_bits(l, &w, v, width, e->loc);
+	ir_ref tmp = kit_mem(&l->kit, 8);
+	ir_store(LB(l), tmp, 0, 8, v);
+	ir_ref ret = ir_helper(LB(l), BPF_FUNC_probe_write_user, ir_bini(LB(l), IR_ADD, w.v, w.offset), tmp, stp_c(l, width));
+	stp_raise_if(l, ir_bin(LB(l), IR_SLT, ret, stp_c(l, 0)), e->loc, "write fault [man error::fault]");
 }

@@ -229,9 +229,12 @@ struct stp_value stp_lower_assign(struct stp_lower *l, struct stp_expr *e)
 	if (lhs->global)
 		return assign_global(l, e);
 	struct stp_value rhs = stp_lower_expr(l, e->kid[1]);
+	bool target = stp_is_target(lhs);
 	if (!str_eq(e->op, "="))
-		rhs = combine(l, e, stp_load_var(l, lhs), rhs);
-	if (lhs->local->storage)
+		rhs = combine(l, e, target ? stp_lower_target(l, lhs) : stp_load_var(l, lhs), rhs);
+	if (target)
+		stp_store_target(l, lhs, rhs.v);
+	else if (lhs->local->storage)
 		store_local(l, lhs->local, rhs);
 	return rhs;
 }
@@ -244,6 +247,9 @@ struct stp_value stp_lower_step(struct stp_lower *l, struct stp_expr *e)
 	if (lhs->global) {
 		ir_ref key = stp_lower_key(l, lhs->global, lhs->kid);
 		old = atomic_add(l, lhs->global, key, stp_c(l, d), lhs->loc).v;
+	} else if (stp_is_target(lhs)) {
+		old = stp_lower_target(l, lhs).v;
+		stp_store_target(l, lhs, ir_bini(LB(l), IR_ADD, old, d));
 	} else {
 		old = stp_load_var(l, lhs).v;
 		store_local(l, lhs->local, stp_long(ir_bini(LB(l), IR_ADD, old, d)));

@@ -242,6 +242,25 @@ static struct stp_expr *typed_value(struct parser *p)
 	return e;
 }
 
+/* @enum("NAME"[, "module"]), @enumname(value[, "type"[, "module"]]) */
+static struct stp_expr *enum_value(struct parser *p)
+{
+	const struct stp_tok *t = stp_next(p);
+	bool name = str_eq(t->text, "@enumname");
+	struct stp_expr *e = node(p, name ? SE_ENUMNAME : SE_ENUM, t, NULL, NULL);
+	stp_expect_op(p, "(");
+	if (name)
+		stp_add_kid(p->a, e, stp_parse_expr(p));
+	else
+		e->text = literal_string(p);
+	if (name && stp_accept_op(p, ","))
+		e->text = literal_string(p);
+	if (e->text && stp_accept_op(p, ","))
+		e->text2 = literal_string(p);
+	stp_expect_op(p, ")");
+	return e;
+}
+
 static const char *counter_name(struct parser *p)
 {
 	const struct stp_tok *t = stp_peek(p);
@@ -279,6 +298,8 @@ static struct stp_expr *at_operator(struct parser *p)
 			return enclosed(p, calls[i].kind);
 	if (str_eq(t->text, "@cast") || str_eq(t->text, "@var"))
 		return typed_value(p);
+	if (str_eq(t->text, "@enum") || str_eq(t->text, "@enumname"))
+		return enum_value(p);
 	if (str_eq(t->text, "@hist_log") || str_eq(t->text, "@hist_linear"))
 		return hist_value(p);
 	if (is_stat_op(t->text))

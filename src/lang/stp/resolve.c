@@ -227,16 +227,14 @@ static void resolve_stat(struct resolver *r, struct stp_expr *e)
 static void resolve_assign(struct resolver *r, struct stp_expr *e)
 {
 	struct stp_expr *lhs = e->kid[0];
-	bool lvalue = lhs->kind == SE_SYM || lhs->kind == SE_INDEX || lhs->kind == SE_TARGET;
+	bool target = stp_is_target(lhs), lvalue = lhs->kind == SE_SYM || lhs->kind == SE_INDEX || target;
 	if (!lvalue) {
 		struct diag *d = stp_error(r->c, e->loc, "Expecting lvalue for %s", e->kind == SE_ASSIGN ? "assignment" : "expression");
 		d->from = lhs->loc;
 		return;
 	}
-	if (lhs->kind == SE_TARGET && !r->c->in->guru)
+	if (target && !r->c->in->guru)
 		stp_error(r->c, lhs->loc, "write to target variable not permitted; need stap -g");
-	else if (lhs->kind == SE_TARGET)
-		stp_error(r->c, lhs->loc, "writing target variables is not supported yet");
 	for (unsigned i = 0; lhs->kind == SE_INDEX && i < lhs->nkid; i++)
 		if (!lhs->kid[i])
 			stp_error(r->c, lhs->loc, "array wildcards are not allowed here");

@@ -163,11 +163,21 @@ struct type *stp_target_pointee(const struct stp_path *p, const struct stp_expr 
 	return t->kind == TYPE_PTR || t->kind == TYPE_ARRAY ? t->elem : NULL;
 }
 
+bool stp_is_target(const struct stp_expr *e)
+{
+	return e->kind == SE_TARGET || e->kind == SE_ATVAR || e->kind == SE_CAST || e->kind == SE_DEREF;
+}
+
 bool stp_target_exists(struct stp_comp *c, struct stp_dprobe *dp, const struct stp_expr *e)
 {
 	struct stp_path p;
+	bool at_entry = dp && dp->is_return && !dp->entry_event;
+	if (e->kind == SE_ENTRY)
+		return stp_target_exists(c, at_entry ? stp_entry_of(c, dp) : dp, e->kid[0]);
 	if (e->kind != SE_TARGET && e->kind != SE_CAST && e->kind != SE_ATVAR)
-		return e->kind != SE_ENTRY || stp_target_exists(c, dp, e->kid[0]);
+		return true;
+	if (at_entry && e->kind == SE_TARGET && !str_eq(e->text, "$return")) /* a parameter as it was */
+		dp = stp_entry_of(c, dp);
 	if (!dp && e->kind != SE_CAST) /* in a function there is no place that it could be of */
 		return false;
 	c->quiet++;

@@ -32,5 +32,9 @@ bool stp_debug_variable(struct stp_comp *c, struct stp_dprobe *dp, const struct 
 void stp_no_debug_variable(struct stp_comp *c, struct stp_dprobe *dp, const struct stp_expr *e, const char *name);
 const struct dwarf_var *stp_return_variable(struct stp_comp *c, struct stp_dprobe *dp); /* NULL: void, or not known */
 struct probe_args *stp_debug_variables(struct stp_comp *c, struct stp_dprobe *dp); /* NULL: nothing is known */
+/* enums.c: the value of @enum; false: there is none of that name */
+bool stp_enumerator(struct stp_comp *c, const struct stp_dprobe *dp, const struct stp_expr *e, int64_t *ret);
+struct type *stp_enum_type(struct stp_comp *c, struct stp_dprobe *dp, const struct stp_expr *e); /* of @enumname; NULL */
+uint32_t stp_enum_cap(const struct type *t); /* bytes of its longest name, or of a number */
 /* The type that @cast names: in its module, in the probe's program, in the kernel. */
 struct type *stp_cast_type(struct stp_comp *c, struct stp_dprobe *dp, const struct stp_expr *e);

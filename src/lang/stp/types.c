@@ -110,8 +110,11 @@ static enum stp_type infer_assign(struct typer *t, struct stp_expr *e, enum stp_
 {
 	struct stp_expr *l = e->kid[0], *r = e->kid[1];
 	struct stp_cell *cell = cell_of(l);
-	if (!cell)
+	if (!cell) { /* a number of the traced program */
+		infer(t, l, ST_LONG);
+		infer(t, r, ST_LONG);
 		return ST_LONG;
+	}
 	if (!str_eq(e->op, "=")) {
 		enum stp_type each = str_eq(e->op, ".=") ? ST_STRING : ST_LONG;
 		if (str_eq(e->op, "<<<") && l->local)
@@ -269,6 +272,24 @@ static enum stp_type infer_target(struct typer *t, struct stp_expr *e)
 	return ST_LONG;
 }
 
+static enum stp_type infer_enum(struct typer *t, struct stp_expr *e)
+{
+	if (t->c->final_round && !stp_enumerator(t->c, t->probe, e, &e->num))
+		stp_error(t->c, e->loc, "no enumerator '%s' is known", e->text);
+	return ST_LONG;
+}
+
+static enum stp_type infer_enumname(struct typer *t, struct stp_expr *e)
+{
+	infer(t, e->kid[0], ST_LONG);
+	struct type *type = stp_enum_type(t->c, t->probe, e);
+	if (!type && t->c->final_round)
+		stp_error(t->c, e->loc, e->text ? "'%s' is no enum that is known" : "this value is of no enum: name one, as in @enumname(x, \"type\")%s",
+			  e->text ? e->text : "");
+	e->len = stp_enum_cap(type);
+	return ST_STRING;
+}
+
 /* Operands that must be alike: comparison, arms of ?: */
 static enum stp_type infer_alike(struct typer *t, struct stp_expr *x, struct stp_expr *y, enum stp_type want)
 {
@@ -324,6 +345,8 @@ static enum stp_type infer_kind(struct typer *t, struct stp_expr *e, enum stp_ty
 	case SE_CAST:
 	case SE_ATVAR:
 	case SE_DEREF: return infer_target(t, e);
+	case SE_ENUM: return infer_enum(t, e);
+	case SE_ENUMNAME: return infer_enumname(t, e);
 	case SE_DEFINED: return ST_LONG;
 	case SE_ENTRY: stp_error(t->c, e->loc, "@entry is only valid in .return probes"); return ST_LONG;
 	case SE_STAT: return infer_stat(t, e);
