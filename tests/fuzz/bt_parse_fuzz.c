@@ -37,8 +37,6 @@ static void check(struct lang_input *in, struct bt_script *script)
 		bt_sema(&s);
 	strtab_free(&s.vars);
 	bt_cdefs_free(s.cdefs);
-	for (struct bt_probe *p = script->probe; p; p = p->next)
-		vec_free(&p->matched.list);
 	program_free(prog);
 }
 

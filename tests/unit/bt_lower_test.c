@@ -40,6 +40,7 @@ static void discard(struct fixture *f)
 {
 	if (f->p)
 		program_free(f->p);
+	world_close(&f->world);
 	diags_free(&f->diags);
 	arena_destroy(f->arena);
 }

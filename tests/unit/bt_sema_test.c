@@ -42,8 +42,6 @@ static void run(struct outcome *o, const char *text)
 
 static void done(struct outcome *o)
 {
-	for (struct bt_probe *p = o->s.script ? o->s.script->probe : NULL; p; p = p->next)
-		vec_free(&p->matched.list);
 	strtab_free(&o->s.vars);
 	bt_cdefs_free(o->s.cdefs);
 	program_free(o->s.prog);

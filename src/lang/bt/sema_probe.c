@@ -1,4 +1,6 @@
 /* sema_probe.c - the places of every probe, and handlers for places that differ. */
+#include <stdlib.h>
+
 #include "lang/bt/sema.h"
 
 /* --- matching -----------------------------------------------------------------------------------
@@ -326,7 +328,7 @@ static void nowhere(struct bt_sema *s, struct bt_probe *p, bool is_said)
 	}
 }
 
-bool bt_match_probes(struct bt_sema *s)
+static bool match_all(struct bt_sema *s)
 {
 	size_t total = 0;
 	for (struct bt_probe **at = &s->script->probe; *at;) {
@@ -344,6 +346,21 @@ bool bt_match_probes(struct bt_sema *s)
 		*at = p->next; /* it is gone */
 	}
 	return !s->in->diags->errors;
+}
+
+bool bt_match_probes(struct bt_sema *s)
+{
+	bool ok = match_all(s);
+
+	for (struct bt_probe *p = s->script->probe; p; p = p->next) { /* the lists live as long as the script */
+		struct attach_point **grown = p->matched.list.at;
+		size_t n = p->matched.list.len;
+
+		p->matched.list.at = arena_memdup(s->in->arena, grown, n * sizeof(*grown));
+		p->matched.list.cap = n;
+		free(grown);
+	}
+	return ok;
 }
 
 enum addr_space bt_probe_space(const struct bt_sema *s)
