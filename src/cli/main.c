@@ -118,6 +118,7 @@ static int run_as(size_t p, char **argv)
 	vec_free(&j.includes.list);
 	vec_free(&j.defines.list);
 	vec_free(&j.globals.list);
+	vec_free(&j.debuginfo.list);
 	return status;
 }
 

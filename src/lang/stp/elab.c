@@ -244,6 +244,7 @@ static unsigned add_each_point(struct stp_comp *c, struct context *x, const stru
 		struct stp_dprobe *one = arena_memdup(c->a, dp, sizeof(*dp));
 		one->points = (struct attach_points){0};
 		vec_push(&one->points.list, dp->points.list.at[i]);
+		vec_push(&c->all_probes, one);
 		one->body = i ? assemble(c, x) : dp->body;
 		one->scope.tail = &one->scope.local;
 		if (one->spec.kind == PK_KPROBE || one->spec.kind == PK_KRETPROBE || one->spec.kind == PK_RAWTRACEPOINT) {
