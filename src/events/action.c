@@ -204,6 +204,27 @@ static void act_packet(struct run *r)
 			   rec->args.at[2].data, rec->args.at[2].size, (uint32_t)arg_number(rec, 1)));
 }
 
+static void act_speculate(struct run *r)
+{
+	const struct record *rec = &r->record;
+	struct buf text = {0};
+
+	if (rec->args.len < 2)
+		return;
+	format_stp(r->out, "%s", &rec->args.at[1], 1, &text);
+	speculate(&r->speculations, (int64_t)arg_number(rec, 0), buf_str(&text), text.len);
+	buf_free(&text);
+}
+
+static void act_decide(struct run *r)
+{
+	struct buf text = speculation_take(&r->speculations, (int64_t)arg_number(&r->record, 0));
+
+	if (text.len && r->record.action->kind == ACT_STP_COMMIT)
+		show(r, buf_str(&text), text.len);
+	buf_free(&text);
+}
+
 /* Errors past what MAXERRORS tolerates end the session in its error state. */
 static void act_stp_error(struct run *r)
 {
@@ -227,6 +248,8 @@ static void (*const actions[])(struct run *r) = {
 	[ACT_STP_PRINT] = act_show,      [ACT_STP_LOG] = act_show,
 	[ACT_STP_WARN] = act_show,       [ACT_STP_ERROR] = act_stp_error,
 	[ACT_STP_SYSTEM] = act_system,   [ACT_STP_PRINTK] = act_show,
+	[ACT_STP_SPECULATE] = act_speculate, [ACT_STP_COMMIT] = act_decide,
+	[ACT_STP_DISCARD] = act_decide,
 	[ACT_STP_HIST] = act_show,       [ACT_STP_BACKTRACE] = act_show,
 };
 

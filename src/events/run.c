@@ -69,6 +69,8 @@ static void report_unshown(struct run *r)
 {
 	if (r->unshown && r->out->ops->lost)
 		r->out->ops->lost(r->out, r->unshown, "they waited to be written when the end was asked for");
+	if (r->speculations.given_up && r->out->ops->lost)
+		r->out->ops->lost(r->out, r->speculations.given_up, "more than 64 MiB were speculated and not decided");
 	if (r->broken && r->out->ops->lost)
 		r->out->ops->lost(r->out, r->broken, "their bytes do not fit their description");
 }
@@ -360,6 +362,7 @@ static void close_run(struct run *r)
 	track_close(&r->track);
 	record_free(&r->record);
 	err_free(pcap_close(&r->packets));
+	speculations_free(&r->speculations);
 	numtab_free(&r->emptied);
 	vec_free(&r->repeats);
 	if (r->epoll_fd >= 0)

@@ -6,6 +6,7 @@
 #include "events/pcap.h"
 #include "events/queue.h"
 #include "events/record.h"
+#include "events/speculate.h"
 #include "events/unwind.h"
 #include "output/output.h"
 
@@ -33,6 +34,7 @@ struct run {
 	int status;
 	uint64_t lost, skipped, unlocked, gone; /* reported so far */
 	struct pcap_files packets;
+	struct speculations speculations;
 	struct numtab emptied;  /* by var id: &var_cleared or &var_zeroed, what was done last */
 	VEC(struct repeat) repeats;
 	uint64_t repeats_shown_ns;

@@ -151,6 +151,9 @@ enum action_kind {
 	ACT_SKB,	/* fmt: file; args (u64 ns since boot, u64 length on the wire, bytes of a packet) */
 	/* SystemTap */
 	ACT_STP_PRINT,	/* fmt, args in SystemTap's printf rules; no newline added */
+	ACT_STP_SPECULATE, /* args (s64 id, string): kept until ... */
+	ACT_STP_COMMIT,	/* args (s64 id): ... it is printed, */
+	ACT_STP_DISCARD, /* args (s64 id): or dropped */
 	ACT_STP_LOG,	/* one string: log() adds a newline */
 	ACT_STP_WARN,	/* WARNING: text, to stderr */
 	ACT_STP_ERROR,	/* ERROR: text; counts against MAXERRORS */

@@ -93,6 +93,7 @@ static void event(struct exporter *x, const struct action *act, const struct val
 	struct buf b = {0};
 	switch (act->kind) {
 	case ACT_STP_PRINT:
+	case ACT_STP_COMMIT:
 	case ACT_STP_SYSTEM: event_text(x, act, args, n, text, len, &x->out); break;
 	case ACT_STP_BACKTRACE:
 		if (n == 2)

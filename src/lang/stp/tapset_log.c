@@ -7,6 +7,17 @@ static struct stp_value lower_message(struct stp_lower *l, const struct stp_expr
 	return stp_none();
 }
 
+/* speculate(id, text), commit(id), discard(id): the session keeps the texts, the kernel only says what happens to them. */
+static struct stp_value lower_speculation(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
+{
+	struct action *act = program_action(l->c->prog, (enum action_kind)e->func->native->number, e->loc);
+	struct kit_value v[2] = {{.type = &type_int64, .v = arg[0].v}};
+	if (e->nkid > 1)
+		v[1] = (struct kit_value){.type = type_str(l->c->a, arg[1].cap), .v = arg[1].v, .is_addr = true};
+	kit_send(&l->kit, act, v, e->nkid);
+	return stp_none();
+}
+
 static struct stp_value lower_error(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
 {
 	stp_raise_value(l, e->loc, arg[0]);
@@ -65,6 +76,9 @@ static struct stp_value lower_signal(struct stp_lower *l, const struct stp_expr 
 const struct stp_native stp_tapset_log[] = {
 	{"log", "v:s", 0, 0, lower_message, ACT_STP_LOG},
 	{"warn", "v:s", 0, 0, lower_message, ACT_STP_WARN},
+	{"speculate", "v:ls", 0, 0, lower_speculation, ACT_STP_SPECULATE},
+	{"commit", "v:l", 0, 0, lower_speculation, ACT_STP_COMMIT},
+	{"discard", "v:l", 0, 0, lower_speculation, ACT_STP_DISCARD},
 	{"error", "v:s", 0, 0, lower_error},
 	{"exit", "v:", 0, 0, lower_exit},
 	{"system", "v:s", 0, 0, lower_system},
