@@ -201,6 +201,21 @@ static struct err *helper_error(const struct running *r, const struct bpf_image 
 	return e;
 }
 
+/* What kernel/bpf/verifier.c says when it gives up rather than finds something wrong. */
+static const char *refusal_hint(const char *reason)
+{
+	static const char *const limits[] = {
+		"too large. Processed", /* 1,000,000 instructions walked */
+		"jumps is too complex", /* 8,192 branches in a row that are yet to be looked at */
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
+		if (strstr(reason, limits[i]))
+			return "the kernel's verifier gives up on handlers of this size: do the work in several probes, or in a "
+			       "loop over a map";
+	return "this is a fault of spile, not of the script: please report it with the output of -v";
+}
+
 static struct err *verifier_error(const struct running *r, const struct bpf_image *img, int code,
 				  char *log)
 {
@@ -223,10 +238,9 @@ static struct err *verifier_error(const struct running *r, const struct bpf_imag
 	e = err_new(code, "%sthe kernel refused the program of %s: %s", buf_str(&place),
 		    r->probe->name, *reason ? reason : strerror(code));
 	buf_free(&place);
+	e = err_hint(e, "%s", refusal_hint(reason));
 	e->log = log;
-	return err_hint(
-		e,
-		"this is a fault of spile, not of the script: please report it with the output of -v");
+	return e;
 }
 
 static struct err *refused(struct session *s, struct running *r, struct sys_prog *p, int code)
