@@ -28,7 +28,7 @@ enum dwarf_op {
 	DWOP_ADDR,     /* push arg, an address of the file as linked, plus where the file was loaded */
 	DWOP_REG,      /* push DWARF register arg as it is at the probe */
 	DWOP_ENTRY_REG,/* push DWARF register arg as it was when the function was entered; `cfa` says of which call */
-	DWOP_TLS,      /* push the address of byte arg of the thread-local storage of the file */
+	DWOP_TLS,      /* add the thread pointer */
 	DWOP_LOAD,     /* replace an address by `width` bytes there, extended by is_signed */
 	DWOP_EXT,      /* keep the low `width` bytes, extended by is_signed */
 	DWOP_PICK,     /* push a copy of the arg-th value from the top */

@@ -302,31 +302,51 @@ static bool push_address(struct build *b, Dwarf_Attribute *attr, const Dwarf_Op 
 	return push(b, as, (int64_t)addr);
 }
 
+static bool push_word_at(struct build *b, uint64_t address)
+{
+	b->out->needs_load_address = true;
+	return push(b, DWOP_ADDR, (int64_t)address) && load_size(b, 8);
+}
+
 /*
- * The program's own block of thread-local storage ends at the thread pointer (variant II); those of shared libraries are
- * where the loader puts them.
+ * The thread's table of blocks: glibc keeps its address behind the first word at the thread pointer, 16 bytes a block, whose first
+ * word is its address (dtv_t of sysdeps/generic/dl-dtv.h, tcbhead_t of sysdeps/x86_64/nptl/tls.h).
  */
+static bool push_block(struct build *b, uint64_t word)
+{
+	return push(b, DWOP_CONST, 8) && emit(b, DWOP_TLS, 0) && load_size(b, 8) && push_word_at(b, word) &&
+	       push(b, DWOP_CONST, 4) && binary(b, DWOP_SHL) && binary(b, DWOP_ADD) && load_size(b, 8);
+}
+
+/*
+ * A thread that has never touched the block has none yet: -1 is in the table.  What the variable will be then is in the file's
+ * image, if it has an initial value; without one nothing can be read there, which is as good as its 0.
+ */
+static bool or_image(struct build *b, const struct elf_tls *tls, int64_t offset)
+{
+	if (offset < 0 || (uint64_t)offset >= tls->image_size)
+		return true;
+	b->out->needs_load_address = true;
+	return pick(b, 0) && push(b, DWOP_CONST, -1) && binary(b, DWOP_EQ) && push(b, DWOP_ADDR, (int64_t)tls->image + 1) &&
+	       binary(b, DWOP_MUL) && binary(b, DWOP_ADD);
+}
+
+/* The offset in the file's thread-local storage that is on the stack becomes an address. */
 static bool push_tls(struct build *b)
 {
-	struct elf_file *f = b->frame->d->file;
-	size_t n = 0;
-	uint64_t size = 0, align = 1;
-	bool is_program = !f->is_pie;
-	if (elf_getphdrnum(f->elf, &n))
-		n = 0;
-	for (size_t i = 0; i < n; i++) {
-		GElf_Phdr ph;
-		if (!gelf_getphdr(f->elf, (int)i, &ph))
-			break;
-		is_program |= ph.p_type == PT_INTERP;
-		if (ph.p_type == PT_TLS) {
-			size = ph.p_memsz;
-			align = ph.p_align ? ph.p_align : 1;
-		}
+	struct elf_tls tls;
+	const struct dwarf_insn *last = b->out->ninsn ? &b->out->insn[b->out->ninsn - 1] : NULL;
+	int64_t offset = last && last->op == DWOP_CONST ? last->arg : -1;
+	elf_tls(b->frame->d->file, &tls);
+	if (!need(b, 1))
+		return false;
+	switch (tls.kind) {
+	case ELF_TLS_PROGRAM: return add_const(b, -tls.from) && emit(b, DWOP_TLS, 0);
+	case ELF_TLS_DISTANCE:
+		return add_const(b, -tls.from) && push_word_at(b, tls.word) && binary(b, DWOP_ADD) && emit(b, DWOP_TLS, 0);
+	case ELF_TLS_MODULE: return push_block(b, tls.word) && or_image(b, &tls, offset) && binary(b, DWOP_ADD);
+	default: return fail(b, "is thread-local, and nothing in its file says where the loader puts that");
 	}
-	if (!is_program || !size || (align & (align - 1)))
-		return fail(b, "is thread-local in a shared library, whose place is not known before it is loaded");
-	return add_const(b, -(int64_t)ALIGN_UP(size, align)) && need(b, 1) && emit(b, DWOP_TLS, 0);
 }
 
 /* --- pieces -------------------------------------------------------------------------------------------------------- */

@@ -33,6 +33,19 @@ struct elf_file {
 	struct dwarf *dwarf; /* owned; see dwarf.h */
 };
 
+/* elf_tls.c: how to come to byte x of the file's thread-local storage in a thread of x86-64 */
+struct elf_tls {
+	enum {
+		ELF_TLS_UNKNOWN,
+		ELF_TLS_PROGRAM,  /* thread pointer - from + x */
+		ELF_TLS_DISTANCE, /* thread pointer + the word at `word` - from + x */
+		ELF_TLS_MODULE,	  /* block of the module whose number is at `word` + x */
+	} kind;
+	uint64_t word; /* an address as linked */
+	int64_t from;
+	uint64_t image, image_size; /* initial values: an address as linked, bytes */
+};
+void elf_tls(struct elf_file *f, struct elf_tls *ret);
 /* Opens without the cache. */
 struct err *elf_open_file(struct world *w, const char *path, struct elf_file **ret);
 /* debuginfod.c: a debug file from a server (heap); NULL when $DEBUGINFOD_URLS is not set or none has it. */

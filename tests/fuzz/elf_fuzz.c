@@ -36,6 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 				abort();
 		elf_build_id(f, &len);
 		elf_plt(f, note_stub, &n);
+		elf_tls(f, &(struct elf_tls){0});
 	}
 	ldcache_search(copy, n, "libc");
 	err_free(e);
