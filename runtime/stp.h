@@ -69,8 +69,39 @@ struct stp_quoting {
 	const u8 *src;
 	const struct stp_escape *table;
 	u64 bytes, width, flags;
-	u64 *cell; /* characters written; whether something was cut */
+	u64 *cell; /* characters written; whether something was cut; bytes of a character that are still to be passed over */
 };
+
+/* The character that begins at s, of n bytes; 0: none of more than one byte (RFC 3629). */
+static __attribute__((always_inline)) u32 stp_utf8(const u8 *s, u32 *n)
+{
+	u32 c = s[0], len = (c & 0xe0) == 0xc0 ? 2 : (c & 0xf0) == 0xe0 ? 3 : (c & 0xf8) == 0xf0 ? 4 : 0;
+	if (!len || (s[1] & 0xc0) != 0x80 || (len > 2 && (s[2] & 0xc0) != 0x80) || (len > 3 && (s[3] & 0xc0) != 0x80))
+		return 0;
+	*n = len;
+	if (len == 2)
+		c = (c & 0x1f) << 6 | (s[1] & 0x3f);
+	else if (len == 3)
+		c = (c & 0xf) << 12 | (s[1] & 0x3f) << 6 | (s[2] & 0x3f);
+	else
+		c = (c & 7) << 18 | (s[1] & 0x3f) << 12 | (s[2] & 0x3f) << 6 | (s[3] & 0x3f);
+	if (c < 0x80 || (len == 3 && c < 0x800) || (len == 4 && (c < 0x10000 || c > 0x10ffff)) || (c >= 0xd800 && c <= 0xdfff))
+		return 0;
+	return c;
+}
+
+/* \u1234 or \U00012345 */
+static __attribute__((always_inline)) void stp_put_unicode(u8 *dst, u32 c, u32 digits)
+{
+	dst[0] = '\\';
+	dst[1] = digits == 4 ? 'u' : 'U';
+#pragma unroll
+	for (u32 i = 0; i < 8; i++) {
+		u32 d = c >> 4 * (digits - 1 - i) & 15;
+		if (i < digits)
+			dst[2 + i] = d < 10 ? '0' + d : 'a' + d - 10;
+	}
+}
 
 /* One byte: it writes four characters and goes on behind those that count. */
 RT long stp_quote_step(u32 i, struct stp_quoting *q)
@@ -80,13 +111,30 @@ RT long stp_quote_step(u32 i, struct stp_quoting *q)
 	u8 c = q->src[i];
 	if ((q->flags & QUOTE_STRING) && !c)
 		return 1;
+	if (q->cell[2]) {
+		q->cell[2]--;
+		return 0;
+	}
 	const struct stp_escape *e = &q->table[c];
-	u64 at = q->cell[0], next = at + e->len, behind = q->flags & QUOTE_MARKS ? 4 : 0;
+	u32 n = 1, unicode = c >= 0xc2 && i < STP_STR - 3 ? stp_utf8(q->src + i, &n) : 0;
+	if (!unicode || i + n > q->bytes)
+		unicode = 0, n = 1;
+	u64 len = unicode ? (unicode < 0x10000 ? 6 : 10) : e->len;
+	u64 at = q->cell[0], next = at + len, behind = q->flags & QUOTE_MARKS ? 4 : 0;
 	KEEP(at);
 	/* the dots need no room when this is the last byte */
-	if (at > STP_STR - 10 || next + behind > q->width + (i + 1 == q->bytes ? 3 : 0)) {
+	if (at > STP_STR - 16 || next + behind > q->width + (i + n == q->bytes ? 3 : 0)) {
 		q->cell[1] = 1;
 		return 1;
+	}
+	if (unicode) {
+		if (unicode < 0x10000)
+			stp_put_unicode(q->dst + at, unicode, 4);
+		else
+			stp_put_unicode(q->dst + at, unicode, 8);
+		q->cell[0] = next;
+		q->cell[2] = n - 1;
+		return 0;
 	}
 	q->dst[at] = e->text[0];
 	q->dst[at + 1] = e->text[1];
@@ -104,7 +152,7 @@ RT long stp_quote_step(u32 i, struct stp_quoting *q)
 RT u64 rt_stp_quote(u8 *dst, const u8 *src, const struct stp_escape *table, u64 packed, u64 *cell)
 {
 	struct stp_quoting q = {dst, src, table, packed & 0xffff, (packed >> 16) & 0xffff, packed >> 32, cell};
-	cell[0] = cell[1] = 0;
+	cell[0] = cell[1] = cell[2] = 0;
 	if (q.flags & QUOTE_MARKS) {
 		dst[0] = '"';
 		cell[0] = 1;

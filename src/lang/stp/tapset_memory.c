@@ -3,28 +3,50 @@
 
 #define K(l) (&(l)->kit)
 
-enum fault { ON_ERROR, ON_WARN, ON_QUIET, ON_TEXT, ON_ADDRESS };
+/* What happens on a fault: an error, a warning (WARN_TEXT: and the last argument), nothing, the last argument, the address as text. */
+enum fault { ON_ERROR, ON_WARN, ON_WARN_TEXT, ON_QUIET, ON_TEXT, ON_ADDRESS };
+/* The words of the message: of the string and kernel functions, of user_int_error() and its like, of buffers. */
+enum words { SAY_COPY, SAY_READ, SAY_ACCESS };
 
 /* What a row's number says. */
 #define STRING(as, fault)	(int64_t)((as) | (fault) << 4)
 #define NUMBER(as, width, s, f) (int64_t)((as) | (f) << 4 | (width) << 8 | (s) << 16)
+#define SAYING(row, words)	((row) | (int64_t)(words) << 20)
 #define ROW_AS(n)		(enum addr_space)((n)&15)
 #define ROW_FAULT(n)		(enum fault)((n) >> 4 & 15)
 #define ROW_WIDTH(n)		(unsigned)((n) >> 8 & 255)
 #define ROW_SIGNED(n)		((n) >> 16 & 1)
+#define ROW_WORDS(n)		(enum words)((n) >> 20 & 3)
 
-static const char *fault_text(const struct stp_expr *e)
+/* What a function reads, by its name: "int" of user_int_warn, "unsigned long" of user_ulong. */
+static const char *noun_of(struct stp_lower *l, const char *name)
 {
-	return ROW_AS(e->func->native->number) == AS_USER ? "user %s copy fault -14 at 0x" : "kernel %s copy fault at 0x";
+	const char *from = strchr(name, '_') + 1;
+	size_t n = strcspn(from, "_");
+	bool is_unsigned = *from == 'u' && n > 1;
+	return arena_printf(l->c->a, "%s%.*s", is_unsigned ? "unsigned " : "", (int)n - is_unsigned, from + is_unsigned);
 }
 
-/* "user string copy fault -14 at 0xADDR [man error::fault]" */
+static const char *fault_format(struct stp_lower *l, const struct stp_expr *e, const char *what)
+{
+	int64_t n = e->func->native->number;
+	bool user = ROW_AS(n) == AS_USER;
+	switch (ROW_WORDS(n)) {
+	case SAY_READ: return "read fault [man error::fault] at 0x%x";
+	case SAY_ACCESS: return user ? "Unable to access user space data at 0x%x" : "Unable to access kernel space data at 0x%x";
+	default: break;
+	}
+	if (!what) /* user_char_warn() says "at", the others do not */
+		return arena_printf(l->c->a, "%s %s copy fault %s0x%%x [man error::fault]", user ? "user" : "kernel", noun_of(l, e->func->name),
+				    user && !str_eq(e->func->name, "user_char_warn") ? "" : "at ");
+	return arena_printf(l->c->a, user ? "user %s copy fault -14 at 0x%%x [man error::fault]" : "kernel %s copy fault at 0x%%x [man error::fault]", what);
+}
+
+/* "user string copy fault -14 at 0xADDR [man error::fault]"; what NULL: a number, named by the function. */
 static struct stp_value fault_message(struct stp_lower *l, const struct stp_expr *e, ir_ref addr, const char *what)
 {
-	_cleanup_free_ char *head = xasprintf(fault_text(e), what);
-	const char *fmt = arena_printf(l->c->a, "%s%%x [man error::fault]", head);
 	struct stp_value a = stp_long(addr);
-	return stp_format_into(l, fmt, &a, 1, 80, e->loc);
+	return stp_format_into(l, fault_format(l, e, what), &a, 1, 96, e->loc);
 }
 
 /* In the failing block: raise, warn, or leave a replacement in dst. */
@@ -32,9 +54,12 @@ static void on_fault(struct stp_lower *l, const struct stp_expr *e, struct stp_v
 {
 	switch (ROW_FAULT(e->func->native->number)) {
 	case ON_ERROR: stp_raise_value(l, e->loc, fault_message(l, e, arg[0].v, what)); break;
-	case ON_WARN: {
+	case ON_WARN:
+	case ON_WARN_TEXT: {
 		struct stp_value m = fault_message(l, e, arg[0].v, what);
 		stp_send_text(l, ACT_STP_WARN, "%s", &m, 1, e->loc);
+		if (ROW_FAULT(e->func->native->number) == ON_WARN_TEXT)
+			kit_str_copy(K(l), dst, cap, arg[e->nkid - 1].v, arg[e->nkid - 1].cap);
 		break;
 	}
 	case ON_QUIET: break;
@@ -124,21 +149,19 @@ static struct stp_value lower_number(struct stp_lower *l, const struct stp_expr 
 	int id = ROW_AS(n) == AS_USER ? BPF_FUNC_probe_read_user : BPF_FUNC_probe_read_kernel;
 	ir_ref ret = ir_helper(LB(l), id, tmp, stp_c(l, ROW_WIDTH(n)), arg[0].v);
 	uint32_t end = stp_if(l, ir_bin(LB(l), IR_SLT, ret, stp_c(l, 0)));
-	if (ROW_FAULT(n) == ON_ERROR)
-		stp_raise_value(l, e->loc, fault_message(l, e, arg[0].v, "long"));
-	else
-		on_fault(l, e, arg, tmp, 8, "long");
+	on_fault(l, e, arg, tmp, 8, NULL);
 	stp_endif(l, end);
 	return stp_long(ir_load(LB(l), tmp, 0, ROW_WIDTH(n), ROW_SIGNED(n)));
 }
 
-#define NUMBERS(prefix, as)                                                                        \
-	{prefix "char", "l:l", NF_PURE, 0, lower_number, NUMBER(as, 1, 1, ON_ERROR)},              \
-	{prefix "short", "l:l", NF_PURE, 0, lower_number, NUMBER(as, 2, 1, ON_ERROR)},             \
-	{prefix "int", "l:l", NF_PURE, 0, lower_number, NUMBER(as, 4, 1, ON_ERROR)},               \
-	{prefix "long", "l:l", NF_PURE, 0, lower_number, NUMBER(as, 8, 1, ON_ERROR)}
+/* user_int(): 0 when it cannot be read; user_int_error(): an error. */
+#define USER(name, width, s)                                                                       \
+	{"user_" name, "l:l", NF_PURE, 0, lower_number, NUMBER(AS_USER, width, s, ON_QUIET)},       \
+	{"user_" name "_error", "l:l", NF_PURE, 0, lower_number, SAYING(NUMBER(AS_USER, width, s, ON_ERROR), SAY_READ)}
 #define WARNING(name, width, s)                                                                    \
 	{"user_" name "_warn", "l:l", 0, 0, lower_number, NUMBER(AS_USER, width, s, ON_WARN)}
+#define KERNEL(name, width, s)                                                                     \
+	{"kernel_" name, "l:l", NF_PURE, 0, lower_number, NUMBER(AS_KERNEL, width, s, ON_ERROR)}
 
 const struct stp_native stp_tapset_memory[] = {
 	{"kernel_string", "s:l", NF_PURE, 0, lower_string, STRING(AS_KERNEL, ON_ERROR)},
@@ -151,32 +174,45 @@ const struct stp_native stp_tapset_memory[] = {
 	{"user_string2", "s:ls", NF_PURE, 0, lower_string, STRING(AS_USER, ON_TEXT)},
 	{"user_string_nofault", "s:l", NF_PURE, 0, lower_string, STRING(AS_USER, ON_QUIET)},
 	{"user_string_warn", "s:l", 0, 0, lower_string, STRING(AS_USER, ON_WARN)},
+	{"user_string_warn", "s:ls", 0, 0, lower_string, STRING(AS_USER, ON_WARN_TEXT)},
+	{"user_string2_warn", "s:ls", 0, 0, lower_string, STRING(AS_USER, ON_WARN_TEXT)},
 	{"user_string_n", "s:ll", NF_PURE, 0, lower_string_n, STRING(AS_USER, ON_ERROR)},
 	{"user_string_n", "s:lls", NF_PURE, 0, lower_string_n, STRING(AS_USER, ON_TEXT)},
 	{"user_string_n2", "s:lls", NF_PURE, 0, lower_string_n, STRING(AS_USER, ON_TEXT)},
 	{"user_string_n_nofault", "s:ll", NF_PURE, 0, lower_string_n, STRING(AS_USER, ON_QUIET)},
 	{"user_string_n_warn", "s:ll", 0, 0, lower_string_n, STRING(AS_USER, ON_WARN)},
+	{"user_string_n_warn", "s:lls", 0, 0, lower_string_n, STRING(AS_USER, ON_WARN_TEXT)},
+	{"user_string2_n_warn", "s:lls", 0, 0, lower_string_n, STRING(AS_USER, ON_WARN_TEXT)},
 	{"user_string_quoted", "s:l", NF_PURE, 0, lower_quoted, STRING(AS_USER, ON_ADDRESS)},
 	{"user_string_n_quoted", "s:ll", NF_PURE, 0, lower_quoted, STRING(AS_USER, ON_ADDRESS)},
 	{"user_buffer_quoted", "s:lll", NF_PURE, 0, lower_buffer_quoted, STRING(AS_USER, ON_ADDRESS)},
+	{"user_buffer_quoted_error", "s:lll", NF_PURE, 0, lower_buffer_quoted, SAYING(STRING(AS_USER, ON_ERROR), SAY_ACCESS)},
 	{"kernel_buffer_quoted", "s:lll", NF_PURE, 0, lower_buffer_quoted, STRING(AS_KERNEL, ON_ADDRESS)},
-	NUMBERS("kernel_", AS_KERNEL),
-	NUMBERS("user_", AS_USER),
+	{"kernel_buffer_quoted_error", "s:lll", NF_PURE, 0, lower_buffer_quoted, SAYING(STRING(AS_KERNEL, ON_ERROR), SAY_ACCESS)},
+	KERNEL("char", 1, 1),
+	KERNEL("short", 2, 1),
+	KERNEL("int", 4, 1),
+	KERNEL("long", 8, 1),
+	KERNEL("pointer", 8, 0),
+	USER("char", 1, 1),
+	USER("short", 2, 1),
+	USER("int", 4, 1),
+	USER("long", 8, 1),
+	USER("ushort", 2, 0),
+	USER("ulong", 8, 0),
+	USER("int8", 1, 1),
+	USER("int16", 2, 1),
+	USER("int32", 4, 1),
+	USER("int64", 8, 1),
+	USER("uint8", 1, 0),
+	USER("uint16", 2, 0),
+	USER("uint32", 4, 0),
+	USER("uint64", 8, 0),
 	WARNING("char", 1, 1),
 	WARNING("short", 2, 1),
 	WARNING("int", 4, 1),
 	WARNING("long", 8, 1),
 	WARNING("ushort", 2, 0),
-	{"kernel_pointer", "l:l", NF_PURE, 0, lower_number, NUMBER(AS_KERNEL, 8, 0, ON_ERROR)},
-	{"user_ushort", "l:l", NF_PURE, 0, lower_number, NUMBER(AS_USER, 2, 0, ON_ERROR)},
-	{"user_ulong", "l:l", NF_PURE, 0, lower_number, NUMBER(AS_USER, 8, 0, ON_ERROR)},
-	{"user_int8", "l:l", NF_PURE, 0, lower_number, NUMBER(AS_USER, 1, 1, ON_ERROR)},
-	{"user_int16", "l:l", NF_PURE, 0, lower_number, NUMBER(AS_USER, 2, 1, ON_ERROR)},
-	{"user_int32", "l:l", NF_PURE, 0, lower_number, NUMBER(AS_USER, 4, 1, ON_ERROR)},
-	{"user_int64", "l:l", NF_PURE, 0, lower_number, NUMBER(AS_USER, 8, 1, ON_ERROR)},
-	{"user_uint8", "l:l", NF_PURE, 0, lower_number, NUMBER(AS_USER, 1, 0, ON_ERROR)},
-	{"user_uint16", "l:l", NF_PURE, 0, lower_number, NUMBER(AS_USER, 2, 0, ON_ERROR)},
-	{"user_uint32", "l:l", NF_PURE, 0, lower_number, NUMBER(AS_USER, 4, 0, ON_ERROR)},
-	{"user_uint64", "l:l", NF_PURE, 0, lower_number, NUMBER(AS_USER, 8, 0, ON_ERROR)},
+	WARNING("ulong", 8, 0),
 	{0},
 };

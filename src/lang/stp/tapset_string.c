@@ -96,7 +96,7 @@ static ir_ref whole(struct stp_lower *l, struct stp_value s)
 }
 
 /* A row a byte for the runtime's struct stp_escape. */
-static ir_ref escapes(struct stp_lower *l, bool quoted)
+static ir_ref escapes(struct stp_lower *l)
 {
 	static const char letters[] = "\a\b\f\n\r\t\v\"\\", names[] = "abfnrtv\"\\";
 	struct {
@@ -106,7 +106,7 @@ static ir_ref escapes(struct stp_lower *l, bool quoted)
 	for (int c = 0; c < 256; c++) {
 		const char *letter = c ? strchr(letters, c) : NULL;
 		char text[8];
-		if (letter && (c != '"' || quoted))
+		if (letter)
 			snprintf(text, sizeof(text), "\\%c", names[letter - letters]);
 		else if (c < 32 || c > 126)
 			snprintf(text, sizeof(text), "\\%03o", c);
@@ -122,7 +122,7 @@ struct stp_value stp_quote(struct stp_lower *l, ir_ref dst, ir_ref text, ir_ref 
 {
 	ir_ref packed = ir_bin(LB(l), IR_OR, bytes, ir_bini(LB(l), IR_SHL, width, 16));
 	packed = ir_bini(LB(l), IR_OR, packed, (int64_t)flags << 32);
-	ir_rt(LB(l), "rt_stp_quote", dst, text, escapes(l, flags & STP_QUOTE_MARKS), packed, stp_cell(l));
+	ir_rt(LB(l), "rt_stp_quote", dst, text, escapes(l), packed, stp_cell(l));
 	return stp_string(dst, STP_MAXSTRING);
 }
 
@@ -223,6 +223,26 @@ static struct stp_value lower_swap(struct stp_lower *l, const struct stp_expr *e
 	return stp_long(ir_bswap(LB(l), arg[0].v, (unsigned)e->func->native->number));
 }
 
+/* number: bytes; what is in the machine's own order is only cut */
+static struct stp_value lower_cut(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
+{
+	return stp_long(ir_ext(LB(l), arg[0].v, (unsigned)e->func->native->number, false));
+}
+
+/* text_strn(text, width, quotes): 0 characters: all; the literal of `quotes` decides. */
+static struct stp_value lower_text_strn(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
+{
+	int64_t quotes;
+	if (!ir_is_const(l->kit.b.fn, arg[2].v, &quotes)) {
+		stp_error(l->c, e->loc, "text_strn() takes a literal for whether there are quotes");
+		quotes = 0;
+	}
+	ir_ref all = stp_c(l, STP_MAXSTRING - 1), width = arg[1].v;
+	width = ir_select(LB(l), ir_bini(LB(l), IR_ULT, ir_bini(LB(l), IR_SUB, width, 1), STP_MAXSTRING - 1), width, all);
+	return stp_quote(l, kit_mem_zero(K(l), STP_MAXSTRING), whole(l, arg[0]), stp_c(l, STP_MAXSTRING), width,
+			 STP_QUOTE_STRING | (quotes ? STP_QUOTE_MARKS : 0));
+}
+
 static struct stp_value lower_major(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
 {
 	return stp_long(ir_bini(LB(l), IR_LSHR, arg[0].v, 20));
@@ -254,6 +274,13 @@ const struct stp_native stp_tapset_string[] = {
 	{"errno_p", "l:l", NF_PURE, 0, lower_errno_p},
 	{"syscall_name", "s:l", NF_PURE, SYSCALL_WIDTH, lower_syscall_name},
 	{"syscall_num", "l:s", NF_PURE, 0, lower_syscall_num},
+	{"text_strn", "s:sll", NF_PURE, 0, lower_text_strn},
+	{"big_endian2", "l:l", NF_PURE, 0, lower_swap, 2},
+	{"big_endian4", "l:l", NF_PURE, 0, lower_swap, 4},
+	{"big_endian8", "l:l", NF_PURE, 0, lower_swap, 8},
+	{"little_endian2", "l:l", NF_PURE, 0, lower_cut, 2},
+	{"little_endian4", "l:l", NF_PURE, 0, lower_cut, 4},
+	{"little_endian8", "l:l", NF_PURE, 0, lower_cut, 8},
 	{"htons", "l:l", NF_PURE, 0, lower_swap, 2},
 	{"ntohs", "l:l", NF_PURE, 0, lower_swap, 2},
 	{"htonl", "l:l", NF_PURE, 0, lower_swap, 4},
