@@ -2,7 +2,7 @@
 import os, re, signal, statistics, subprocess, time
 
 from cost import CPU, PROBE, newest
-from measure import TMP, rounds_of, sh, stop, table
+from measure import HERE, TMP, rounds_of, sh, stop, table
 
 DEPTHS = (5, 25, 50, 100)
 BATCHES, CALLS = 200, 500
@@ -93,8 +93,22 @@ def whole_system(spile, seconds=5):
           [["spile itself", f"{used:.0f}", f"{used / seconds / 10:.2f}"], ["its programs in the kernel", f"{kernel:.1f}", f"{kernel / seconds / 10:.2f}"]])
 
 
+def names(rounds, frames=100_000):
+    """how long names take: of files with debug information where this machine has it"""
+    sh(f"ninja -C {HERE}/../build bench-symbols")
+    rows = []
+    for path in ("/lib/x86_64-linux-gnu/libc.so.6", "/usr/bin/python3", "/usr/bin/node"):
+        path = os.path.realpath(path)
+        got = [list(map(float, sh(f"{HERE}/../build/bench-symbols {path} {frames}").stdout.split())) for _ in range(rounds) if os.path.exists(path)]
+        if got and all(got):
+            named, lines, inlined = (f"{v:.0f}" for v in got[0][1:4])
+            rows.append([os.path.basename(path), named, lines, inlined] + [f"{min(g[k] for g in got):.0f}" for k in (4, 5)])
+    table(f"names of {frames} distinct frames, ms of CPU; best of {rounds}", ["file", "named", "with a line", "inlined", "first", "again"], rows)
+
+
 def run(tools, rounds):
     frames(tools, rounds)
+    names(min(rounds, 3))
     spile = tools[0]
     tables(spile, min(rounds, 3))
     whole_system(spile)

@@ -164,7 +164,7 @@ static struct program_options default_options(const struct job *j, const struct 
 		.helper_errors = j->warnings,
 		.demangle = true,
 		.lazy_symbols = true,
-		.show_debug_info = true,
+		.show_debug_info = !is_stap,
 		.str_trunc_trailer = "..",
 		.license = "GPL",
 		.log_size = 1000000,

@@ -16,6 +16,8 @@ struct dwarf;
  * with the file.  NULL when there is none; *why (may be NULL) then gets a sentence about it.
  */
 struct dwarf *elf_dwarf(struct elf_file *f, const char **why);
+/* The same without asking a server: for names in stacks, which nobody waits for. */
+struct dwarf *elf_dwarf_here(struct elf_file *f);
 
 /* --- where a value is ------------------------------------------------------------------------------------ */
 
@@ -150,6 +152,22 @@ struct dwarf_line {
 	uint32_t line, col;
 	uint64_t pc;
 };
+/*
+ * What the source says of an address: where it is, innermost first; each inlined copy is followed by the place that it
+ * was inlined at.
+ */
+struct dwarf_site {
+	const char *function; /* as the linker knows it where it does, NULL: none */
+	uint64_t entry;	      /* where this piece of its code begins, 0: not known */
+	const char *file;     /* with its folder, NULL: not known */
+	uint32_t line;	      /* 0: not known */
+	bool is_inlined;
+};
+/*
+ * The number of sites, no more than max; 0: nothing is known.  The last one is the function that the code belongs to,
+ * unless there were more than max.  Strings live as long as `d`.
+ */
+unsigned dwarf_sites_at(struct dwarf *d, uint64_t pc, struct dwarf_site *ret, unsigned max);
 /* Line of an address; false: none. */
 bool dwarf_line_at(struct dwarf *d, uint64_t pc, struct dwarf_line *ret);
 /*

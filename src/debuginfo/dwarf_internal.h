@@ -44,6 +44,7 @@ struct dwarf {
 	struct strtab type_names; /* what was looked for by name; type_none: not there */
 	struct kept *kept; /* dwarf_search.c; NULL: not read yet, or nothing is kept of this file */
 	bool asked_kept, is_split;
+	struct dwarf_code *code; /* dwarf_inline.c; NULL: not asked for */
 	VEC(Dwarf_Die) type_die; /* of struct types that complete later: origin_id - 1 */
 };
 
@@ -104,6 +105,9 @@ void dwarf_search_hit(struct dwarf_search *s); /* in the unit that came last */
 void dwarf_search_end(struct dwarf_search *s);
 /* Writes the index when there is something new; NULL in d->kept is legal. */
 void dwarf_keep(struct dwarf *d);
+
+/* dwarf_inline.c */
+void dwarf_code_free(struct dwarf *d);
 
 /* dwarf_type.c: never NULL; what cannot be told is TYPE_NONE or bytes. */
 struct type *dwarf_make_type(struct dwarf *d, Dwarf_Die *die, unsigned depth);

@@ -93,13 +93,22 @@ static struct dwarf *open_dwarf(struct elf_file *f, struct elf_file *from)
 	return d;
 }
 
+struct dwarf *elf_dwarf_here(struct elf_file *f)
+{
+	if (f->has_dwarf_here)
+		return f->dwarf;
+	f->has_dwarf_here = true;
+	struct elf_file *from = has_debug_info(f->elf) ? f : elf_debug_file(f);
+	if (from && has_debug_info(from->elf))
+		f->dwarf = open_dwarf(f, from);
+	return f->dwarf;
+}
+
 struct dwarf *elf_dwarf(struct elf_file *f, const char **why)
 {
 	if (!f->has_dwarf) {
 		f->has_dwarf = true;
-		struct elf_file *from = has_debug_info(f->elf) ? f : elf_debug_file(f);
-		if (!from || !has_debug_info(from->elf))
-			from = elf_remote_debug_file(f);
+		struct elf_file *from = elf_dwarf_here(f) ? NULL : elf_remote_debug_file(f);
 		if (from && has_debug_info(from->elf))
 			f->dwarf = open_dwarf(f, from);
 	}
@@ -119,6 +128,7 @@ void dwarf_close(struct dwarf *d)
 		dwarf_keep(d);
 	kept_free(d->kept);
 	Dwarf *alt = d->dw && d->alt_fd >= 0 ? dwarf_getalt(d->dw) : NULL;
+	dwarf_code_free(d);
 	dwp_close(d->package);
 	dwarf_end(d->dw);
 	if (alt)

@@ -29,7 +29,7 @@ struct elf_file {
 	VEC(struct usdt_site) usdt;
 	struct elf_file *debug; /* separate debug file, owned */
 	const char *refused; /* a debug file that was found and is not its own: a sentence */
-	bool has_dwarf;
+	bool has_dwarf, has_dwarf_here; /* it was looked for, on servers too; on this machine */
 	struct dwarf *dwarf; /* owned; see dwarf.h */
 };
 

@@ -299,6 +299,7 @@ bool usyms_resolve(struct usyms *u, uint32_t pid, uint64_t addr, struct usym *re
 		return ret->name;
 	}
 	ret->module = m->path;
+	ret->file = f;
 	uint64_t vaddr, offset = addr - m->start + m->offset;
 	if (!elf_vaddr_of(f, offset, &vaddr))
 		vaddr = offset;

@@ -218,6 +218,7 @@ struct usym {
 	const char *module; /* path of the mapped file, NULL: none */
 	uint64_t offset;    /* from the symbol's start, or from the module's when name is NULL */
 	uint64_t module_offset; /* virtual address within the module */
+	struct elf_file *file;  /* the module when it could be opened, NULL */
 };
 bool usyms_resolve(struct usyms *u, uint32_t pid, uint64_t addr,
 		   struct usym *ret); /* strings borrowed */

@@ -4,8 +4,13 @@
 #include <stdlib.h>
 
 #include "attach/sys.h"
+#include "debuginfo/dwarf.h"
 #include "events/symbolize.h"
 #include "runtime/unwind_types.h"
+
+enum {
+	MAX_SITES = 64 /* calls inlined into one another */
+};
 
 struct symbolizer {
 	struct session *session; /* NULL: no stacks to read */
@@ -84,20 +89,54 @@ bool symbolizer_kernel(struct symbolizer *y, uint64_t addr, struct frame *ret)
 	return true;
 }
 
+static void name_user(struct symbolizer *y, uint32_t pid, uint64_t addr, struct frame *ret, struct usym *sym)
+{
+	usyms_resolve(usyms_now(y), pid, addr, sym);
+	*ret = (struct frame){.ip = addr};
+	ret->module = sym->module;
+	ret->module_offset = sym->module_offset;
+	if (!sym->name)
+		return;
+	ret->symbol = readable(y, sym->name);
+	ret->offset = sym->offset;
+}
+
 bool symbolizer_user(struct symbolizer *y, uint32_t pid, uint64_t addr, struct frame *ret)
 {
-	struct usym sym = {0};
+	struct usym sym;
 
-	*ret = (struct frame){.ip = addr};
-	if (!usyms_resolve(usyms_now(y), pid, addr, &sym))
-		return false;
-	ret->module = sym.module;
-	ret->module_offset = sym.module_offset;
-	if (!sym.name)
-		return false;
-	ret->symbol = readable(y, sym.name);
-	ret->offset = sym.offset;
-	return true;
+	name_user(y, pid, addr, ret, &sym);
+	return ret->symbol;
+}
+
+/* --- stacks
+ * ------------------------------------------------------------------------------------------------ */
+
+/* The calls that were inlined at an address, each as a frame of its own; file and line of the one that was not. */
+static void add_inlined(struct symbolizer *y, uint64_t ip, const struct usym *sym, struct frame *outer,
+			struct frames *ret)
+{
+	struct dwarf_site site[MAX_SITES];
+	struct dwarf *d = sym->file ? elf_dwarf_here(sym->file) : NULL;
+	unsigned n = d ? dwarf_sites_at(d, sym->module_offset, site, MAX_SITES) : 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct frame f = {.ip = ip, .module = sym->module, .is_inlined = true};
+
+		f.file = site[i].line ? site[i].file : NULL;
+		f.line = site[i].line;
+		if (!site[i].is_inlined) {
+			outer->file = f.file;
+			outer->line = f.line;
+			if (!outer->symbol && site[i].function) {
+				outer->symbol = readable(y, site[i].function);
+				outer->offset = sym->module_offset - site[i].entry;
+			}
+		} else if (site[i].function) {
+			f.symbol = readable(y, site[i].function);
+			vec_push(&ret->frame, f);
+		}
+	}
 }
 
 /*
@@ -105,16 +144,24 @@ bool symbolizer_user(struct symbolizer *y, uint32_t pid, uint64_t addr, struct f
  * function (a call that never returns may be the last instruction): the byte before it is looked
  * up.
  */
-static void name_frame(struct symbolizer *y, const struct value *stack, uint32_t pid, uint64_t ip,
-		       bool is_outer, struct frame *ret)
+static void add_frame(struct symbolizer *y, const struct value *stack, uint32_t pid, uint64_t ip,
+		      bool is_outer, struct frames *ret)
 {
 	uint64_t at = ip - (is_outer && ip ? 1 : 0);
-	bool found = stack->type->kind == TYPE_USTACK ? symbolizer_user(y, pid, at, ret)
-						      : symbolizer_kernel(y, at, ret);
+	struct frame f;
+	struct usym sym;
 
-	if (found)
-		ret->offset += ip - at;
-	ret->ip = ip;
+	if (stack->type->kind == TYPE_USTACK) {
+		name_user(y, pid, at, &f, &sym);
+		if (!y->session || session_program(y->session)->opt.show_debug_info)
+			add_inlined(y, ip, &sym, &f, ret);
+	} else {
+		symbolizer_kernel(y, at, &f);
+	}
+	if (f.symbol)
+		f.offset += ip - at;
+	f.ip = ip;
+	vec_push(&ret->frame, f);
 }
 
 static void add_build_id(const uint8_t *entry, struct frames *ret)
@@ -166,7 +213,6 @@ void symbolizer_stack(struct symbolizer *y, const struct value *stack, struct fr
 	memcpy(&w, stack->data, sizeof(w));
 	at = w.id ? read_frames(y, w.id, &bytes, &ret->end) : NULL;
 	for (uint32_t i = 0; at && i < w.nframes && (i + 1) * one <= bytes; i++, at += one) {
-		struct frame f = {0};
 		uint64_t ip;
 
 		if (is_build_id) {
@@ -180,10 +226,9 @@ void symbolizer_stack(struct symbolizer *y, const struct value *stack, struct fr
 			is_return = false;
 		}
 		if (stack->type->stack_mode == STACK_RAW)
-			f.ip = ip;
+			vec_push(&ret->frame, (struct frame){.ip = ip});
 		else
-			name_frame(y, stack, w.pid, ip, is_return, &f);
-		vec_push(&ret->frame, f);
+			add_frame(y, stack, w.pid, ip, is_return, ret);
 	}
 }
 

@@ -134,10 +134,10 @@ static void out_where(const struct sample_frame *f, struct buf *out)
 {
 	if (!f || (!f->module && !f->file))
 		return;
-	buf_puts(out, " data-m=\"");
-	if (f->file) {
+	buf_puts(out, f->is_inlined ? " data-m=\"inlined, " : " data-m=\"");
+	if (f->file) { /* no line: a box stands for all that were met */
 		xml_text(f->file, out);
-		buf_printf(out, ":%u%s", f->line, f->module ? ", " : "");
+		buf_puts(out, f->module ? ", " : "");
 	}
 	if (f->module)
 		xml_text(f->module, out);

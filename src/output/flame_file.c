@@ -52,11 +52,13 @@ static void read_line(char *line, struct samples *ret)
 	if (errno || end == count || *end)
 		return;
 	for (char *name; (name = strsep(&line, ";"));) {
-		bool is_kernel = str_has_suffix(name, "_[k]");
+		bool is_kernel = str_has_suffix(name, "_[k]"), is_inlined = str_has_suffix(name, "_[i]");
 
-		if (is_kernel)
+		if (is_kernel || is_inlined)
 			name[strlen(name) - 4] = 0;
-		vec_push(&ret->frame, ((struct sample_frame){.origin = is_kernel ? FRAME_KERNEL : FRAME_USER, .name = name}));
+		vec_push(&ret->frame, ((struct sample_frame){.origin = is_kernel ? FRAME_KERNEL : FRAME_USER,
+							     .name = name,
+							     .is_inlined = is_inlined}));
 	}
 	vec_push(&ret->sample, ((struct sample){.first = first, .n = (uint32_t)ret->frame.len - first, .value = value}));
 }

@@ -1,6 +1,6 @@
 /*
  * folded.c - `-f folded`: maps whose keys hold stacks, one line a stack, outermost frame first, as
- * flame graph programs read them: "comm;main;work;schedule_[k] 42".
+ * flame graph programs read them: "comm;main;work_[i];schedule_[k] 42"; _[i] is inlined, _[k] of the kernel.
  */
 #include "output/samples.h"
 
@@ -27,7 +27,7 @@ static void var(struct exporter *x, const struct var *v, struct map_rows *rows, 
 
 			buf_puts(&x->out, i ? ";" : "");
 			out_frame_name(f->name, &x->out);
-			buf_puts(&x->out, f->origin == FRAME_KERNEL ? "_[k]" : "");
+			buf_puts(&x->out, f->origin == FRAME_KERNEL ? "_[k]" : f->is_inlined ? "_[i]" : "");
 		}
 		buf_putc(&x->out, ' ');
 		out_int(&x->out, sample->value);

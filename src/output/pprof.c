@@ -62,29 +62,34 @@ static void value_types(struct profile *p, struct buf *out)
 	buf_free(&part);
 }
 
-/* A location is a frame, its function a name in a module; both have the frame's number. */
-static void location(struct profile *p, const struct sample_frame *f, uint32_t id, struct strtab *mappings, struct buf *out)
+static uint32_t mapping_of(struct profile *p, const struct sample_frame *f, struct strtab *mappings, struct buf *out)
 {
-	struct buf part = {0}, line = {0};
+	struct buf part = {0};
 	const char *module = f->module ? f->module : f->origin == FRAME_KERNEL ? "[kernel]" : "";
-	uintptr_t mapping = (uintptr_t)strtab_get(mappings, module);
+	uintptr_t id = (uintptr_t)strtab_get(mappings, module);
 
-	if (!mapping) {
-		mapping = mappings->entry.len + 1;
-		strtab_set(mappings, module, (void *)mapping);
-		field_number(&part, 1, mapping);
-		field_number(&part, 5, profile_intern(p, module));
-		field_number(&part, 7, 1); /* has_functions */
-		field_part(out, PROFILE_MAPPING, &part);
-	}
-	field_number(&line, 1, id);
-	if (f->file)
-		field_number(&line, 2, f->line);
+	if (id)
+		return (uint32_t)id;
+	id = mappings->entry.len + 1;
+	strtab_set(mappings, module, (void *)id);
 	field_number(&part, 1, id);
-	field_number(&part, 2, mapping);
-	field_number(&part, 3, f->ip);
-	field_part(&part, 4, &line);
-	field_part(out, PROFILE_LOCATION, &part);
+	field_number(&part, 5, profile_intern(p, module));
+	field_number(&part, 7, 1); /* has_functions */
+	field_part(out, PROFILE_MAPPING, &part);
+	buf_free(&part);
+	return (uint32_t)id;
+}
+
+static uint32_t function_of(struct profile *p, const struct sample_frame *f, struct buf *out)
+{
+	_cleanup_free_ char *key = xasprintf("%s\n%s", f->name, f->file ? f->file : "");
+	uintptr_t id = (uintptr_t)strtab_get(&p->functions, key);
+	struct buf part = {0};
+
+	if (id)
+		return (uint32_t)id;
+	id = p->functions.entry.len + 1;
+	strtab_set(&p->functions, key, (void *)id);
 	field_number(&part, 1, id);
 	field_number(&part, 2, profile_intern(p, f->name));
 	field_number(&part, 3, profile_intern(p, f->name));
@@ -92,7 +97,39 @@ static void location(struct profile *p, const struct sample_frame *f, uint32_t i
 		field_number(&part, 4, profile_intern(p, f->file));
 	field_part(out, PROFILE_FUNCTION, &part);
 	buf_free(&part);
+	return (uint32_t)id;
+}
+
+/* A location is an address: a line for each function there, innermost first.  f[-i] is what f[1 - i] was inlined into. */
+static void location(struct profile *p, const struct sample_frame *f, uint32_t n, uint32_t id, struct strtab *mappings,
+		     struct buf *out)
+{
+	struct buf part = {0}, line = {0};
+
+	field_number(&part, 1, id);
+	field_number(&part, 2, mapping_of(p, f, mappings, out));
+	field_number(&part, 3, f->ip);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct sample_frame *one = f - i;
+
+		field_number(&line, 1, function_of(p, one, out));
+		if (one->file)
+			field_number(&line, 2, one->line);
+		field_part(&part, 4, &line);
+	}
+	field_part(out, PROFILE_LOCATION, &part);
+	buf_free(&part);
 	buf_free(&line);
+}
+
+/* How many of the n frames that end with f share its address: those that were inlined, and the one that was not. */
+static uint32_t frames_at(const struct sample_frame *f, uint32_t n)
+{
+	uint32_t k = 1;
+
+	while (k < n && f[1 - (int)k].is_inlined && f[-(int)k].ip == f->ip && f[-(int)k].origin == f->origin)
+		k++;
+	return k;
 }
 
 /* Labels first in `samples`, then frames outermost first; pprof wants the innermost first. */
@@ -104,12 +141,14 @@ static void sample(struct profile *p, const struct samples *s, const struct samp
 
 	while (nlabels < one->n && frame[nlabels].origin == FRAME_LABEL)
 		nlabels++;
-	for (uint32_t i = one->n; i-- > nlabels;) {
+	for (uint32_t i = one->n, n; i > nlabels; i -= n) {
+		const struct sample_frame *f = &frame[i - 1];
 		bool is_new;
-		uint32_t id = profile_frame(p, &frame[i], &is_new);
+		uint32_t id = profile_frame(p, f, &is_new);
 
+		n = frames_at(f, i - nlabels);
 		if (is_new)
-			location(p, &frame[i], id, mappings, out);
+			location(p, f, n, id, mappings, out);
 		varint(&list, id);
 	}
 	field_part(&part, 1, &list);

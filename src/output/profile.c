@@ -39,7 +39,7 @@ uint32_t profile_frame(struct profile *p, const struct sample_frame *f, bool *is
 	struct buf key = {0};
 	uintptr_t id;
 
-	buf_printf(&key, "%u %llx %u ", f->origin, (unsigned long long)f->ip, f->line);
+	buf_printf(&key, "%u %llx %u%c", f->origin, (unsigned long long)f->ip, f->line, f->is_inlined ? 'i' : ' ');
 	buf_puts(&key, f->name);
 	buf_putc(&key, '\n');
 	buf_puts(&key, f->module ? f->module : "");
@@ -62,6 +62,7 @@ void profile_free(struct exporter *x)
 	vec_free(&p->map);
 	strtab_free(&p->strings);
 	strtab_free(&p->frames);
+	strtab_free(&p->functions);
 	base_free(p);
 	x->priv = NULL;
 }

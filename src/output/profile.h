@@ -7,6 +7,7 @@ struct profile {
 	VEC(struct samples) map;
 	struct strtab strings; /* text -> its number, from 1, in order of first use */
 	struct strtab frames;  /* a frame's identity -> its number, from 1 */
+	struct strtab functions; /* pprof: name and file of a function -> its number, from 1 */
 };
 /* exporter_ops.begin and .var; .finish writes x->priv; .destroy is profile_free(). */
 void profile_begin(struct exporter *x);

@@ -47,6 +47,7 @@ static void add_stack(struct exporter *x, const struct value *v, struct samples 
 					      .file = f->file ? arena_strdup(a, f->file) : NULL,
 					      .line = f->line,
 					      .ip = f->ip,
+					      .is_inlined = f->is_inlined,
 				      }));
 	}
 	frames_free(&frames);

@@ -18,6 +18,7 @@ struct sample_frame {
 	const char *file;   /* source, NULL */
 	unsigned line;
 	uint64_t ip;
+	bool is_inlined; /* into the frame before it, at the same address */
 };
 struct sample {
 	uint32_t first, n; /* in `frame`: labels, then the outermost user frame ... the innermost kernel frame */

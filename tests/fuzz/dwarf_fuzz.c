@@ -80,6 +80,10 @@ static void look_at(struct state *s, uint64_t pc, uint32_t id)
 		check_loc(ret->loc);
 	struct dwarf_line line;
 	dwarf_line_at(s->d, pc, &line);
+	struct dwarf_site site[MOST];
+	for (uint64_t at = pc; at < pc + 8; at++)
+		if (dwarf_sites_at(s->d, at, site, 1 + at % MOST) > 1 + at % MOST)
+			abort();
 	dwarf_labels(s->d, id, s->a, note_label, s);
 	dwarf_callees(s->d, id, s->a, note_func, s);
 }

@@ -21,13 +21,27 @@ static inline struct frame fake_frame(uint64_t ip, bool is_user)
 	return f;
 }
 
+static bool fixture_has_source; /* main's code at 0x2002 is of tiny(), inlined into small(), inlined there */
+
+static inline void fake_source(struct frames *ret)
+{
+	static const char *const name[] = {"tiny", "small"};
+	for (unsigned i = 0; i < 2; i++)
+		vec_push(&ret->frame, ((struct frame){.ip = 0x2002, .symbol = name[i], .module = "/bin/victim", .is_inlined = true,
+						      .file = "/src/a.h", .line = 10 - i}));
+}
+
 void symbolizer_stack(struct symbolizer *y, const struct value *stack, struct frames *ret)
 {
 	bool is_user = stack->type->kind == TYPE_USTACK;
 	(void)y;
 	*ret = (struct frames){0};
 	if (is_user) {
+		if (fixture_has_source)
+			fake_source(ret);
 		vec_push(&ret->frame, fake_frame(0x2002, true));
+		if (fixture_has_source)
+			ret->frame.at[2].file = "/src/a.c", ret->frame.at[2].line = 7;
 		vec_push(&ret->frame, fake_frame(0xdead, true));
 	} else {
 		vec_push(&ret->frame, fake_frame(0x1001, false));

@@ -29,6 +29,14 @@ static void folded(void)
 	CHECK_STR(err_text, "aside\n@n: 4\n");
 }
 
+static void folded_inlined(void)
+{
+	fixture_has_source = true;
+	show_map();
+	fixture_has_source = false;
+	CHECK_STR(written(), "a:<b>\xff;0xdead;main;small_[i];tiny_[i];0xbeef_[k];vfs_read_[k] 3\n");
+}
+
 static void speedscope(void)
 {
 	show_map();
@@ -74,7 +82,7 @@ static void spell_message(const uint8_t *p, size_t n, struct buf *out)
 	}
 }
 
-static void pprof(void)
+static void check_pprof(const char *want)
 {
 	uint8_t raw[4096], message[4096];
 	struct buf text = {0};
@@ -88,10 +96,24 @@ static void pprof(void)
 	len = gunzip(raw, n > 0 ? (size_t)n : 0, message, sizeof(message));
 	CHECK(len > 0);
 	spell_message(message, len, &text);
-	/* a type; frames innermost first, each a location and a function, with a mapping for a new module; the sample */
-	CHECK_STR(buf_str(&text), "1[4] 3[6] 4[11] 5[6] 4[12] 5[6] 3[6] 4[11] 5[6] 3[6] 4[12] 5[6] 2[15] '' '@hot' 'count' '[kernel]' 'vfs_read' '0xbeef' "
-				  "'/bin/victim' 'main' '' '0xdead' 'key' 'a;<b>\xff' ");
+	CHECK_STR(buf_str(&text), want);
 	buf_free(&text);
+}
+
+/* a type; frames innermost first, each a function and a location, with a mapping for a new module; the sample */
+static void pprof(void)
+{
+	check_pprof("1[4] 3[6] 5[6] 4[11] 5[6] 4[12] 3[6] 5[6] 4[11] 3[6] 5[6] 4[12] 2[15] '' '@hot' 'count' '[kernel]' 'vfs_read' '0xbeef' "
+		    "'/bin/victim' 'main' '' '0xdead' 'key' 'a;<b>\xff' ");
+}
+
+/* One location with three functions at its address. */
+static void pprof_inlined(void)
+{
+	fixture_has_source = true;
+	check_pprof("1[4] 3[6] 5[6] 4[11] 5[6] 4[12] 3[6] 5[8] 5[8] 5[8] 4[25] 3[6] 5[6] 4[12] 2[15] '' '@hot' 'count' '[kernel]' 'vfs_read' "
+		    "'0xbeef' '/bin/victim' 'tiny' '/src/a.h' 'small' 'main' '/src/a.c' '' '0xdead' 'key' 'a;<b>\xff' ");
+	fixture_has_source = false;
 }
 
 static struct samples stacks(const char *text)
@@ -155,11 +177,17 @@ int main(void)
 	fixture_open(&output_folded, "bpftrace");
 	folded();
 	fixture_close();
+	fixture_open(&output_folded, "bpftrace");
+	folded_inlined();
+	fixture_close();
 	fixture_open(&output_speedscope, "bpftrace");
 	speedscope();
 	fixture_close();
 	fixture_open(&output_pprof, "bpftrace");
 	pprof();
+	fixture_close();
+	fixture_open(&output_pprof, "bpftrace");
+	pprof_inlined();
 	fixture_close();
 	flame();
 	flame_option();

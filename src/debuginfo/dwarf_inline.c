@@ -1,0 +1,313 @@
+/*
+ * dwarf_inline.c - the source of an address: its line, and the calls that were inlined around it.
+ *
+ * A unit is read once, when the first address in it is asked for: its functions and their inlined copies become
+ * spans of code, sorted and nested, so that an address is found by halving.
+ */
+#include "debuginfo/dwarf_internal.h"
+
+#include <stdlib.h>
+
+enum {
+	MAX_RANGES = 4096,    /* of one entry */
+	MAX_SPANS = 1 << 23, /* of one unit */
+	NO_SPAN = UINT32_MAX
+};
+
+/* A function or one inlined copy of it. */
+struct code {
+	Dwarf_Die die;
+	const char *name; /* read when it is first asked for */
+	uint32_t call_file, call_line; /* where it was inlined: numbers of the unit's line table */
+	bool is_inlined, is_named;
+};
+struct span {
+	uint64_t low, high;
+	uint32_t code, parent; /* the span around this one, or NO_SPAN */
+};
+struct unit_code {
+	VEC(struct code) code;
+	VEC(struct span) span; /* by low; the outer one first */
+	Dwarf_Files *files;
+	size_t nfiles;
+};
+/* Which unit an address belongs to. */
+struct unit_range {
+	uint64_t low, high;
+	uint32_t unit;
+};
+struct dwarf_code {
+	struct numtab paths; /* whole paths by the text in the debug information */
+	VEC(struct unit_range) range; /* by low */
+	struct unit_code **unit;      /* by number of the unit; NULL: not read yet */
+	size_t nunits;
+};
+
+/* --- units by address --------------------------------------------------------------------------------------- */
+
+static int by_low(const void *x, const void *y)
+{
+	const struct unit_range *a = x, *b = y;
+	if (a->low != b->low)
+		return a->low < b->low ? -1 : 1;
+	return (a->high < b->high) - (a->high > b->high);
+}
+
+/* Code that the linker dropped begins at 0 (or, for some linkers, 1). */
+static bool is_code(uint64_t low, uint64_t high)
+{
+	return low > 1 && low < high;
+}
+
+static struct dwarf_code *code_of(struct dwarf *d)
+{
+	if (d->code)
+		return d->code;
+	struct dwarf_code *c = d->code = xcalloc(1, sizeof(*c));
+	const struct dwarf_unit *u = dwarf_units(d, &c->nunits);
+	c->unit = xcalloc(c->nunits + 1, sizeof(struct unit_code *));
+	for (size_t i = 0; i < c->nunits; i++) {
+		Dwarf_Die die = u[i].cu;
+		Dwarf_Addr base, low, high;
+		ptrdiff_t at = 0;
+		for (unsigned k = 0; k < MAX_RANGES && (at = dwarf_ranges(&die, at, &base, &low, &high)) > 0; k++)
+			if (is_code(low, high))
+				vec_push(&c->range, ((struct unit_range){low, high, (uint32_t)i}));
+	}
+	if (c->range.len)
+		qsort(c->range.at, c->range.len, sizeof(*c->range.at), by_low);
+	return c;
+}
+
+/* The number of the unit around pc; false: none says that it has code there. */
+static bool find_unit(struct dwarf *d, uint64_t pc, uint32_t *ret)
+{
+	const struct dwarf_code *c = code_of(d);
+	size_t low = 0, high = c->range.len;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (c->range.at[mid].low <= pc)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (low && pc < c->range.at[low - 1].high) {
+		*ret = c->range.at[low - 1].unit;
+		return true;
+	}
+	return false;
+}
+
+/* --- a unit's code ------------------------------------------------------------------------------------------ */
+
+struct code_walk {
+	struct unit_code *ret;
+	unsigned depth;
+	uint64_t left; /* entries that may still be looked at: a unit has no more than it has bytes */
+};
+
+static void add_code(struct unit_code *c, Dwarf_Die *die, bool is_inlined)
+{
+	struct code one = {.die = *die, .is_inlined = is_inlined};
+	Dwarf_Addr base, low, high;
+	ptrdiff_t at = 0;
+	uint64_t v;
+	bool any = false;
+	for (unsigned k = 0; k < MAX_RANGES && (at = dwarf_ranges(die, at, &base, &low, &high)) > 0; k++) {
+		if (!is_code(low, high) || c->span.len >= MAX_SPANS)
+			continue;
+		vec_push(&c->span, ((struct span){low, high, (uint32_t)c->code.len, NO_SPAN}));
+		any = true;
+	}
+	if (!any)
+		return;
+	if (is_inlined) {
+		one.call_file = die_uint(die, DW_AT_call_file, &v) && v < UINT32_MAX ? (uint32_t)v : UINT32_MAX;
+		one.call_line = die_uint(die, DW_AT_call_line, &v) && v < UINT32_MAX ? (uint32_t)v : 0;
+	}
+	vec_push(&c->code, one);
+}
+
+/* Functions stand in scopes, inlined copies in functions and their blocks. */
+static bool visit(void *arg, Dwarf_Die *child)
+{
+	struct code_walk *w = arg;
+	int tag = dwarf_tag(child);
+	bool is_func = tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine;
+	if (!w->left)
+		return false;
+	w->left--;
+	if (is_func)
+		add_code(w->ret, child, tag == DW_TAG_inlined_subroutine);
+	if ((is_func || tag == DW_TAG_lexical_block || tag == DW_TAG_try_block || tag == DW_TAG_catch_block ||
+	     die_is_scope(tag)) && w->depth < DWARF_MAX_DEPTH) {
+		w->depth++;
+		die_each_child(child, visit, w);
+		w->depth--;
+	}
+	return true;
+}
+
+/* The outer one first: the longer, or of two alike the one that was met before. */
+static int outer_first(const void *x, const void *y)
+{
+	const struct span *a = x, *b = y;
+	if (a->low != b->low)
+		return a->low < b->low ? -1 : 1;
+	if (a->high != b->high)
+		return a->high > b->high ? -1 : 1;
+	return (a->code > b->code) - (a->code < b->code);
+}
+
+static void nest(struct unit_code *c)
+{
+	uint32_t around = NO_SPAN;
+	if (c->span.len)
+		qsort(c->span.at, c->span.len, sizeof(*c->span.at), outer_first);
+	for (uint32_t i = 0; i < c->span.len; i++) {
+		while (around != NO_SPAN && c->span.at[around].high <= c->span.at[i].low)
+			around = c->span.at[around].parent;
+		c->span.at[i].parent = around;
+		around = i;
+	}
+}
+
+static struct unit_code *read_unit(struct dwarf *d, uint32_t i)
+{
+	struct dwarf_code *all = code_of(d);
+	if (all->unit[i])
+		return all->unit[i];
+	struct unit_code *c = all->unit[i] = xcalloc(1, sizeof(*c));
+	const struct dwarf_unit *u = &d->unit.at[i];
+	Dwarf_Die die = u->die, cu = u->cu;
+	size_t all_bytes;
+	const uint8_t *bytes = dwarf_section(d, ".debug_info", &all_bytes);
+	struct code_walk w = {.ret = c, .left = die.addr == cu.addr && bytes ? all_bytes : UINT32_MAX};
+	die_each_child(&die, visit, &w);
+	nest(c);
+	if (dwarf_getsrcfiles(&cu, &c->files, &c->nfiles))
+		c->nfiles = 0;
+	return c;
+}
+
+void dwarf_code_free(struct dwarf *d)
+{
+	struct dwarf_code *c = d->code;
+	for (size_t i = 0; c && i < c->nunits; i++)
+		if (c->unit[i]) {
+			vec_free(&c->unit[i]->code);
+			vec_free(&c->unit[i]->span);
+			free(c->unit[i]);
+		}
+	if (c) {
+		vec_free(&c->range);
+		free(c->unit);
+		numtab_free(&c->paths);
+	}
+	free(c);
+	d->code = NULL;
+}
+
+/* --- files ---------------------------------------------------------------------------------------------------- */
+
+/* Takes "./" and "x/../" out, in place. */
+static void shorten(char *path)
+{
+	char *out = path;
+	for (const char *s = path; *s;) {
+		size_t n = strcspn(s, "/");
+		const char *next = s + n + (s[n] == '/');
+		char *back = out > path + 1 ? memrchr(path, '/', (size_t)(out - path) - 1) : NULL;
+		back = back ? back + 1 : path;
+		if (n == 2 && !memcmp(s, "..", 2) && back < out && strncmp(back, "../", 3) && *back != '/') {
+			out = back;
+		} else if (n != 1 || *s != '.') {
+			memmove(out, s, (size_t)(next - s));
+			out += next - s;
+		}
+		s = next;
+	}
+	*out = 0;
+}
+
+/* With the folder that it was compiled in; the same pointer gives the same one. */
+static const char *whole_path(struct dwarf *d, Dwarf_Die *cu, const char *file)
+{
+	if (!file)
+		return NULL;
+	struct numtab *known = &code_of(d)->paths;
+	char *path = numtab_get(known, (uintptr_t)file);
+	if (!path) {
+		Dwarf_Attribute a;
+		const char *dir = *file != '/' && die_attr(cu, DW_AT_comp_dir, &a) ? dwarf_formstring(&a) : NULL;
+		path = dir ? arena_printf(d->arena, "%s/%s", dir, file) : arena_strdup(d->arena, file);
+		shorten(path);
+		numtab_set(known, (uintptr_t)file, path);
+	}
+	return path;
+}
+
+/* --- an address ----------------------------------------------------------------------------------------------- */
+
+/* The innermost span around pc. */
+static uint32_t find_span(const struct unit_code *c, uint64_t pc)
+{
+	size_t low = 0, high = c->span.len;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (c->span.at[mid].low <= pc)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	uint32_t at = low ? (uint32_t)low - 1 : NO_SPAN;
+	while (at != NO_SPAN && c->span.at[at].high <= pc)
+		at = c->span.at[at].parent;
+	return at;
+}
+
+static const char *name_of(struct code *c)
+{
+	Dwarf_Attribute a;
+	if (c->is_named)
+		return c->name;
+	c->is_named = true;
+	if (die_attr(&c->die, DW_AT_linkage_name, &a) || die_attr(&c->die, DW_AT_MIPS_linkage_name, &a))
+		c->name = dwarf_formstring(&a);
+	if (!c->name)
+		c->name = die_name(&c->die);
+	return c->name;
+}
+
+unsigned dwarf_sites_at(struct dwarf *d, uint64_t pc, struct dwarf_site *ret, unsigned max)
+{
+	uint32_t number;
+	unsigned n = 0;
+	if (!find_unit(d, pc, &number))
+		return 0;
+	struct unit_code *c = read_unit(d, number);
+	Dwarf_Die cu = d->unit.at[number].cu;
+	Dwarf_Line *row = dwarf_getsrc_die(&cu, pc);
+	int line = 0;
+	const char *file = row ? dwarf_linesrc(row, NULL, NULL) : NULL;
+	if (row)
+		dwarf_lineno(row, &line);
+	struct dwarf_site s = {.file = whole_path(d, &cu, file), .line = line > 0 ? (uint32_t)line : 0};
+	for (uint32_t at = find_span(c, pc); at != NO_SPAN && n < max; at = c->span.at[at].parent) {
+		struct code *code = &c->code.at[c->span.at[at].code];
+		if (c->span.at[at].high <= pc) /* spans that overlap: a broken file */
+			continue;
+		s.function = name_of(code);
+		s.entry = c->span.at[at].low;
+		s.is_inlined = code->is_inlined;
+		ret[n++] = s;
+		if (!code->is_inlined)
+			return n;
+		file = code->call_file < c->nfiles ? dwarf_filesrc(c->files, code->call_file, NULL, NULL) : NULL;
+		s.file = whole_path(d, &cu, file);
+		s.line = code->call_line;
+	}
+	if (n < max && (s.file || n)) /* assembly: a line without a function */
+		ret[n++] = (struct dwarf_site){.file = s.file, .line = s.line};
+	return n;
+}
