@@ -99,8 +99,11 @@ static bool entry_of(Dwarf_Die *die, uint64_t *ret)
 		*ret = pc;
 		return true;
 	}
+	/* DWARF 5, 2.17: without an address of its own an entry starts where its first range does; for a function that is not
+	   the lowest when its cold part lies before it */
+	bool first_is_entry = dwarf_tag(die) == DW_TAG_subprogram;
 	for (unsigned i = 0; i < MAX_RANGES && (at = dwarf_ranges(die, at, &base, &start, &end)) > 0; i++)
-		if (start < end && start < low)
+		if (start < end && start < low && !(first_is_entry && low != UINT64_MAX))
 			low = start;
 	*ret = low;
 	return low != UINT64_MAX;
@@ -159,6 +162,7 @@ struct func_walk {
 	struct arena *a;
 	void (*fn)(void *arg, const struct dwarf_func *f);
 	void *arg;
+	struct dwarf_search *search;
 };
 
 static bool text_matches(const struct func_walk *w, const char *text)
@@ -191,8 +195,11 @@ static bool visit_code(void *arg, Dwarf_Die *child)
 	struct dwarf_func f;
 	bool is_concrete = tag == DW_TAG_subprogram, is_inlined = tag == DW_TAG_inlined_subroutine;
 	bool wanted = (is_concrete && (w->what & DWARF_CONCRETE)) || (is_inlined && (w->what & DWARF_INLINED));
-	if (wanted && name_matches(w, child) && describe(w->d, child, w->a, &f) &&
-	    (f.is_external || !(w->what & DWARF_EXTERNAL_ONLY))) {
+	bool named = (wanted || is_concrete) && name_matches(w, child);
+	if (named && !describe(w->d, child, w->a, &f)) {
+		if (is_concrete)
+			dwarf_search_ref(w->search, dwarf_dieoffset(child)); /* no code here, perhaps elsewhere */
+	} else if (named && wanted && (f.is_external || !(w->what & DWARF_EXTERNAL_ONLY))) {
 		w->found = true;
 		w->fn(w->arg, &f);
 	}
@@ -216,10 +223,6 @@ static const char *plain_name(const char *pattern)
 	return last;
 }
 
-/*
- * A function with a symbol is found through its address.  Its inlined copies name the abstract function, which may be in
- * another unit when the program was optimised as a whole.
- */
 void dwarf_functions(struct dwarf *d, const char *pattern, unsigned what, struct arena *a,
 		     void (*fn)(void *arg, const struct dwarf_func *f), void *arg)
 {
@@ -227,6 +230,7 @@ void dwarf_functions(struct dwarf *d, const char *pattern, unsigned what, struct
 	w.is_pattern = strpbrk(pattern, "*?[") != NULL;
 	w.is_qualified = strstr(pattern, "::") != NULL;
 	struct dwarf_search s;
+	w.search = &s;
 	dwarf_search_begin(&s, d, plain_name(pattern), "f%u %s", what, pattern);
 	for (const struct dwarf_unit *u; (u = dwarf_search_next(&s));) {
 		Dwarf_Die die = u->die;

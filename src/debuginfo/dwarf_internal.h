@@ -37,6 +37,7 @@ struct dwarf {
 	struct dwp *package; /* dwarf_dwp.c; NULL: none */
 	Dwarf_CFI *debug_frame, *eh_frame;
 	bool has_cfi, has_units;
+	enum { DWARF_UNKNOWN, DWARF_NO, DWARF_YES } far_refs; /* do units refer to entries of others? */
 	VEC(struct dwarf_unit) unit;
 	VEC(Dwarf_Die) instance; /* functions handed out: id - 1 */
 	struct numtab instance_id, unit_by_die; /* by address of the entry: id; index in unit + 1 */
@@ -92,6 +93,8 @@ struct dwarf_needle;
 struct dwarf_search {
 	struct dwarf *d;
 	struct dwarf_needle *needle; /* NULL: all units */
+	struct dwarf_needle *refs;   /* NULL: no references are looked for */
+	bool second;		     /* on the second way through the units, for references */
 	struct buf question;
 	const uint32_t *kept; /* NULL: never asked */
 	uint32_t nkept;
@@ -101,6 +104,11 @@ struct dwarf_search {
 /* name NULL: all units. */
 void dwarf_search_begin(struct dwarf_search *s, struct dwarf *d, const char *name, const char *question, ...) PRINTF_LIKE(4, 5);
 const struct dwarf_unit *dwarf_search_next(struct dwarf_search *s);
+/*
+ * Units that refer to the entry at that offset in .debug_info come as well, after all that hold the name: in a program that was
+ * optimised as a whole a function's code may be in another unit than its name.
+ */
+void dwarf_search_ref(struct dwarf_search *s, uint64_t offset);
 void dwarf_search_hit(struct dwarf_search *s); /* in the unit that came last */
 void dwarf_search_end(struct dwarf_search *s);
 /* Writes the index when there is something new; NULL in d->kept is legal. */

@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum { VERSION = 1, MAX_QUESTION = 4096 };
+enum { VERSION = 2, MAX_QUESTION = 4096 };
 static const char magic[8] = "spilekpt";
 
 struct header {

@@ -20,7 +20,7 @@ struct section {
 
 struct dwarf_needle {
 	struct section info;
-	char *text; /* with its NUL */
+	char *text; /* with its NUL; NULL: only offsets are looked for */
 	uint32_t offset[MAX_OFFSETS];
 	unsigned n;
 	bool all; /* no way to tell: every unit */
@@ -105,13 +105,68 @@ static bool needle_in(const struct dwarf_needle *nd, const struct dwarf_unit *u)
 	for (unsigned i = 0; i < nd->n; i++)
 		if (find_bytes(nd, from, to, (const uint8_t *)&nd->offset[i], 4))
 			return true;
-	return find_bytes(nd, from, to, (const uint8_t *)nd->text, strlen(nd->text) + 1);
+	return nd->text && find_bytes(nd, from, to, (const uint8_t *)nd->text, strlen(nd->text) + 1);
 }
 
 static void free_needle(struct dwarf_needle *nd)
 {
+	if (!nd)
+		return;
 	free(nd->text);
 	free(nd);
+}
+
+/* --- references between units ------------------------------------------------------------------------------------ */
+
+static bool skip_uleb(struct section *s, uint64_t *ret)
+{
+	for (unsigned shift = 0; s->n; shift += 7) {
+		uint8_t byte = *s->data++;
+		s->n--;
+		if (shift < 64)
+			*ret = (shift ? *ret : 0) | (uint64_t)(byte & 0x7f) << shift;
+		if (!(byte & 0x80))
+			return true;
+	}
+	return false;
+}
+
+/* Does any kind of entry refer to another unit (DW_FORM_ref_addr)?  DWARF 5, 7.5.3: code, tag, children, (attribute, form)*. */
+static bool has_far_refs(struct section s)
+{
+	uint64_t code, tag, attr, form, constant;
+	while (skip_uleb(&s, &code)) {
+		if (!code)
+			continue;
+		if (!skip_uleb(&s, &tag) || !s.n)
+			return false;
+		s.data++;
+		s.n--;
+		while (skip_uleb(&s, &attr) && skip_uleb(&s, &form) && (attr || form)) {
+			if (form == DW_FORM_ref_addr)
+				return true;
+			if (form == DW_FORM_implicit_const && !skip_uleb(&s, &constant))
+				return false;
+		}
+	}
+	return false;
+}
+
+void dwarf_search_ref(struct dwarf_search *s, uint64_t offset)
+{
+	struct dwarf *d = s->d;
+	if (d->far_refs == DWARF_UNKNOWN)
+		d->far_refs = has_far_refs(section_of(d, ".debug_abbrev")) ? DWARF_YES : DWARF_NO;
+	if (s->kept || s->second || !s->needle || d->far_refs == DWARF_NO)
+		return;
+	if (!s->refs) {
+		s->refs = xcalloc(1, sizeof(*s->refs));
+		s->refs->info = section_of(d, ".debug_info");
+		sample(s->refs);
+	}
+	s->refs->all |= s->refs->n == MAX_OFFSETS || offset > UINT32_MAX;
+	if (!s->refs->all)
+		s->refs->offset[s->refs->n++] = (uint32_t)offset;
 }
 
 /* --- what earlier runs found ---------------------------------------------------------------------------------- */
@@ -196,10 +251,15 @@ const struct dwarf_unit *dwarf_search_next(struct dwarf_search *s)
 	}
 	while (s->next < n) {
 		const struct dwarf_unit *at = &u[s->next++];
-		if (!s->needle || needle_in(s->needle, at))
+		bool named = !s->needle || needle_in(s->needle, at);
+		if (s->second ? !named && needle_in(s->refs, at) : named)
 			return at;
 	}
-	return NULL;
+	if (s->second || !s->refs)
+		return NULL;
+	s->second = true;
+	s->next = 0;
+	return dwarf_search_next(s);
 }
 
 void dwarf_search_hit(struct dwarf_search *s)
@@ -209,13 +269,21 @@ void dwarf_search_hit(struct dwarf_search *s)
 		vec_push(&s->hit, i);
 }
 
+static int by_number(const void *a, const void *b)
+{
+	const uint32_t *x = a, *y = b;
+	return (*x > *y) - (*x < *y);
+}
+
 void dwarf_search_end(struct dwarf_search *s)
 {
 	struct kept *k = get_kept(s->d);
+	if (s->second && s->hit.len)
+		qsort(s->hit.at, s->hit.len, sizeof(*s->hit.at), by_number);
 	if (!s->kept && k)
 		kept_set(k, buf_str(&s->question), s->hit.at, (uint32_t)s->hit.len);
-	if (s->needle)
-		free_needle(s->needle);
+	free_needle(s->needle);
+	free_needle(s->refs);
 	buf_free(&s->question);
 	vec_free(&s->hit);
 }

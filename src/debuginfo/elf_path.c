@@ -140,14 +140,65 @@ static bool is_library(const char *path, const char *name)
 	return !strncmp(base, name, n) && (!base[n] || base[n] == '.' || base[n] == '-');
 }
 
+/* As the dynamic loader: $LD_LIBRARY_PATH, then its cache. */
 static void find_library(struct world *w, const char *root, const char *name,
 			 struct str_list *paths)
 {
 	if (w->pid)
 		each_mapped(w, root, is_library, name, paths);
-	const char *found = paths->list.len || *root ? NULL : ldcache_find(w, name, w->arena);
+	if (paths->list.len || *root)
+		return;
+	const char *env = getenv("LD_LIBRARY_PATH");
+	_cleanup_free_ char *list = xstrdup(env ? env : "");
+	char *save = NULL;
+	for (char *dir = strtok_r(list, ":", &save); dir && !paths->list.len;
+	     dir = strtok_r(NULL, ":", &save)) {
+		glob_t g;
+		_cleanup_free_ char *pattern = xasprintf("%s/%s%s", dir, name, strstr(name, ".so") ? "" : ".so*");
+		if (!glob(pattern, 0, NULL, &g) && is_elf(g.gl_pathv[0]))
+			add_path(w, paths, g.gl_pathv[0]); /* the others are links to the same */
+		globfree(&g);
+	}
+	const char *found = paths->list.len ? NULL : ldcache_find(w, name, w->arena);
 	if (found && !access(found, R_OK))
 		add_path(w, paths, found);
+}
+
+static bool is_named(const char *path, const char *name)
+{
+	return !strcmp(strrchr(path, '/') + 1, name);
+}
+
+/* Programs of that name that run now, wherever their files are: servers often stand in no folder of $PATH. */
+static void find_running(struct world *w, const char *name, struct str_list *paths)
+{
+	glob_t g;
+	if (glob("/proc/[0-9]*/exe", GLOB_NOSORT, NULL, &g))
+		return;
+	for (size_t i = 0; i < g.gl_pathc; i++) {
+		char path[4096];
+		ssize_t n = readlink(g.gl_pathv[i], path, sizeof(path) - 1);
+		path[n > 0 ? n : 0] = 0;
+		if (*path == '/' && is_named(path, name) && is_elf(path))
+			add_path(w, paths, path);
+	}
+	globfree(&g);
+}
+
+/* A name without folders: a file that the traced process maps, a program of $PATH, of the current folder, or one that runs. */
+static void find_bare(struct world *w, const char *root, const char *name, struct str_list *paths)
+{
+	size_t before = paths->list.len;
+	if (str_has_prefix(name, "lib") && !has_glob(name))
+		find_library(w, root, name, paths);
+	if (w->pid && paths->list.len == before)
+		each_mapped(w, root, is_named, name, paths);
+	if (paths->list.len == before)
+		search_path(w, root, name, paths);
+	if (paths->list.len == before && is_elf(name))
+		add_path(w, paths, name);
+	if (paths->list.len == before && !*root)
+		find_running(w, name, paths);
 }
 
 struct err *elf_resolve_path(struct world *w, const char *spec, struct str_list *paths)
@@ -169,12 +220,7 @@ struct err *elf_resolve_path(struct world *w, const char *spec, struct str_list 
 		_cleanup_free_ char *path = xasprintf("%s%s", *spec == '/' ? root : "", spec);
 		add_file(w, path, paths);
 	} else {
-		if (str_has_prefix(spec, "lib") && !has_glob(spec))
-			find_library(w, root, spec, paths);
-		if (paths->list.len == before)
-			search_path(w, root, spec, paths);
-		if (paths->list.len == before && is_elf(spec))
-			add_path(w, paths, spec); /* a file of the current folder */
+		find_bare(w, root, spec, paths);
 	}
 	if (paths->list.len > before)
 		return NULL;

@@ -180,8 +180,8 @@ static void expand_file(struct expansion *x, const char *path)
 		if (sym && !sym->is_undefined && sym->file_offset &&
 		    (sym->is_func || x->world->unsafe))
 			add_symbol(x, path, sym, elf_is_pie(f));
-		else if (!sym && !s->offset && s->kind == PK_UPROBE)
-			expand_source(x, path, f, &why); /* it may be inlined wherever it is called */
+		else if (!sym && !s->offset && (s->kind == PK_UPROBE || s->kind == PK_URETPROBE))
+			expand_source(x, path, f, &why); /* inlined wherever it is called, or its symbol has a suffix */
 	}
 }
 

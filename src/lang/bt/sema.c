@@ -145,17 +145,25 @@ static void declare_maps(struct bt_sema *s)
 	}
 }
 
-/* Maps that are used, though nothing says what they hold: numbers that start from 0. */
+static bool assume_value(struct var *v, bool agg)
+{
+	struct bt_var_info *info = bt_var_info(v);
+	if (v->value || !info->is_used || info->is_refused || info->is_agg != agg)
+		return false;
+	v->value = &type_int8;
+	return info->is_assumed = true;
+}
+
+/*
+ * Maps that are used, though nothing says what they hold: numbers that start from 0.  Those of aggregations wait, because
+ * what they are given may only become clear by that.
+ */
 static bool assume_values(struct bt_sema *s)
 {
 	bool any = false;
-	for (size_t i = 0; i < s->prog->var.len; i++) {
-		struct var *v = s->prog->var.at[i];
-		if (v->value || !bt_var_info(v)->is_used || bt_var_info(v)->is_refused)
-			continue;
-		v->value = &type_int8;
-		bt_var_info(v)->is_assumed = any = true;
-	}
+	for (int agg = 0; agg < 2 && !any; agg++)
+		for (size_t i = 0; i < s->prog->var.len; i++)
+			any |= assume_value(s->prog->var.at[i], agg);
 	return any;
 }
 
@@ -272,6 +280,8 @@ static void assign_agg(struct bt_sema *s, struct bt_stmt *st)
 	bt_sema_map(s, st->expr);
 	struct type *t = bt_call_sema(s, st->value);
 	st->value->type = t;
+	if (st->expr->var)
+		bt_var_info(st->expr->var)->is_agg = true;
 	if (t && st->expr->var)
 		bt_assign_agg(s, st->expr->var, t, st->value->loc);
 	st->expr->type = st->expr->var ? st->expr->var->value : NULL;

@@ -35,6 +35,7 @@ struct bt_var_info {
 	struct type *agg_arg; /* joined type of what is fed to sum(), min()... */
 	struct loc loc;	      /* of its first use */
 	bool is_used;	      /* in code that runs */
+	bool is_agg;	      /* it is given count() and its like */
 	bool is_refused;      /* it was given what it cannot hold */
 	bool is_assumed;      /* nothing says what it holds: an integer */
 };
