@@ -21,9 +21,39 @@ void print_error(const struct job *j, const struct err *e)
 
 /* --- the text --------------------------------------------------------------------- */
 
+/*
+ * The scripts that come with the program are known by their names: DIR/../share/spile of the program's DIR, or ../tools in a
+ * build folder.  NULL: there is none of that name.
+ */
+static const char *shipped_script(struct arena *a, const char *name)
+{
+	static const char *const folders[] = {"../share/spile", "../tools"}, *const kinds[] = {"bt", "stp"};
+	char exe[4096];
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	exe[n > 0 ? n : 0] = 0;
+	char *slash = strrchr(exe, '/');
+	if (!slash || strchr(name, '/'))
+		return NULL;
+	*slash = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
+		for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
+			const char *path = arena_printf(a, "%s/%s/%s/%s", exe, folders[i], kinds[k], name);
+			if (!access(path, R_OK))
+				return path;
+			path = arena_printf(a, "%s.%s", path, kinds[k]);
+			if (!access(path, R_OK))
+				return path;
+		}
+	return NULL;
+}
+
 static struct err *read_text(struct job *j, struct script *s)
 {
 	size_t n = 0;
+	if (!j->script && j->as == AS_SPILE && access(j->file, F_OK)) {
+		const char *shipped = shipped_script(s->arena, j->file);
+		j->file = shipped ? shipped : j->file;
+	}
 	bool is_stdin = j->script || str_eq(j->file, "-");
 	char *text =
 		j->script ? xstrdup(j->script) : read_file(is_stdin ? "/dev/stdin" : j->file, &n);
