@@ -9,6 +9,7 @@
 #include "debuginfo/internal.h"
 
 #include "debuginfo/perf_map.h"
+#include "debuginfo/usyms_maps.h"
 
 #include <elf.h>
 #include <stdio.h>
@@ -17,14 +18,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct mapping {
-	uint64_t start, end, offset;
-	const char *path; /* as the process sees it; "" for anonymous memory */
-};
-
 struct proc {
 	uint32_t pid;
-	VEC(struct mapping) map; /* sorted, without overlap */
+	struct mappings *maps;
+	bool is_known;           /* its mappings were read, or are all told since its exec */
 	const char *root;        /* "/proc/PID/root" when it sees other files than we do */
 	struct perf_map *jit;
 	unsigned misses; /* addresses without a mapping since the last reading */
@@ -36,6 +33,7 @@ struct usyms {
 	struct strtab paths; /* the one copy of each path */
 	struct numtab procs;
 	struct strtab missing; /* files that could not be opened */
+	struct strtab by_path, by_id; /* and those that could */
 	struct elf_file *vdso;
 	bool has_vdso;
 };
@@ -54,13 +52,17 @@ void usyms_destroy(struct usyms *u)
 		return;
 	vec_each(e, &u->procs.entry) {
 		struct proc *p = e->value;
+		if (!p)
+			continue;
 		perf_map_free(p->jit);
-		vec_free(&p->map);
+		mappings_unref(p->maps);
 		free(p);
 	}
 	numtab_free(&u->procs);
 	strtab_free(&u->paths);
 	strtab_free(&u->missing);
+	strtab_free(&u->by_path);
+	strtab_free(&u->by_id);
 	arena_destroy(u->arena);
 	free(u);
 }
@@ -90,72 +92,46 @@ static struct proc *get_proc(struct usyms *u, uint32_t pid)
 /* --- mappings
  * ---------------------------------------------------------------------------------------------- */
 
-/* First mapping that ends above addr. */
-static size_t lower_bound(const struct proc *p, uint64_t addr)
-{
-	size_t low = 0, high = p->map.len;
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		if (p->map.at[mid].end <= addr)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
-static void insert_at(struct proc *p, size_t i, struct mapping m)
-{
-	vec_push(&p->map, m);
-	memmove(&p->map.at[i + 1], &p->map.at[i], (p->map.len - 1 - i) * sizeof(m));
-	p->map.at[i] = m;
-}
-
-/* A new mapping replaces what lay there. */
-static void add_mapping(struct proc *p, struct mapping m)
-{
-	size_t i = lower_bound(p, m.start);
-	if (i < p->map.len && p->map.at[i].start < m.start) {
-		struct mapping left = p->map.at[i], *right = &p->map.at[i];
-		left.end = m.start;
-		right->offset += m.start - right->start;
-		right->start = m.start;
-		insert_at(p, i++, left);
-	}
-	size_t gone = i;
-	while (gone < p->map.len && p->map.at[gone].end <= m.end)
-		gone++;
-	if (gone < p->map.len && p->map.at[gone].start < m.end) {
-		struct mapping *right = &p->map.at[gone];
-		right->offset += m.end - right->start;
-		right->start = m.end;
-	}
-	if (gone > i) {
-		memmove(&p->map.at[i + 1], &p->map.at[gone], (p->map.len - gone) * sizeof(m));
-		p->map.len -= gone - i - 1;
-		p->map.at[i] = m;
-	} else {
-		insert_at(p, i, m);
-	}
-}
-
-static const struct mapping *find_mapping(const struct proc *p, uint64_t addr)
-{
-	size_t i = lower_bound(p, addr);
-	return i < p->map.len && p->map.at[i].start <= addr ? &p->map.at[i] : NULL;
-}
-
-static void find_root(struct usyms *u, struct proc *p)
+/* false: the process has gone, and what was known of it holds. */
+static bool find_root(struct usyms *u, struct proc *p)
 {
 	struct stat ours, theirs;
 	char ns[64];
 	snprintf(ns, sizeof(ns), "/proc/%u/ns/mnt", p->pid);
-	if (!stat("/proc/self/ns/mnt", &ours) && !stat(ns, &theirs) &&
-	    (ours.st_ino != theirs.st_ino || ours.st_dev != theirs.st_dev))
+	if (stat("/proc/self/ns/mnt", &ours) || stat(ns, &theirs))
+		return false;
+	p->root = "";
+	if (ours.st_ino != theirs.st_ino || ours.st_dev != theirs.st_dev)
 		p->root = arena_printf(u->arena, "/proc/%u/root", p->pid);
+	return true;
 }
 
 static struct elf_file *open_mapped(struct usyms *u, struct proc *p, const struct mapping *m);
+
+/* Memory of no file. */
+static bool is_anonymous(const char *path)
+{
+	return !*path || *path == '[' || str_has_prefix(path, "//anon");
+}
+
+/* A process that makes code: its map is opened while the folder that it is in can be reached. */
+static void keep_jit(struct proc *p)
+{
+	if (!p->jit)
+		p->jit = perf_map_open(p->pid, p->root);
+	perf_map_keep(p->jit);
+}
+
+/* What only the process can reach is opened while it lives. */
+static void keep_reachable(struct usyms *u, struct proc *p, const struct mapping *m)
+{
+	if (!*p->root || !m->is_exec)
+		return;
+	if (*m->path != '[' && is_anonymous(m->path))
+		keep_jit(p);
+	else
+		open_mapped(u, p, m);
+}
 
 static void read_maps(struct usyms *u, struct proc *p)
 {
@@ -163,6 +139,7 @@ static void read_maps(struct usyms *u, struct proc *p)
 	snprintf(path, sizeof(path), "/proc/%u/maps", p->pid);
 	_cleanup_free_ char *text = read_file(path, NULL);
 	p->misses = 0;
+	p->is_known = true;
 	if (!text || !*text)
 		return;
 	find_root(u, p);
@@ -171,39 +148,42 @@ static void read_maps(struct usyms *u, struct proc *p)
 		struct map_line l;
 		if (!parse_map_line(s, &l) || (!*l.path && !l.is_exec))
 			continue;
-		struct mapping m = {l.start, l.end, l.offset, intern(u, l.path)};
-		add_mapping(p, m);
-		if (*p->root && l.is_exec)
-			open_mapped(u, p, &m);
+		struct mapping m = {l.start, l.end, l.offset, intern(u, l.path), l.is_exec};
+		mappings_add(&p->maps, m);
+		keep_reachable(u, p, &m);
 	}
 }
 
 void usyms_pid_seen(struct usyms *u, uint32_t pid)
 {
 	struct proc *p = get_proc(u, pid);
-	if (!p->map.len)
+	if (!p->is_known)
 		read_maps(u, p);
 }
 
+/* The new mappings that code lies in are told one by one. */
 void usyms_pid_exec(struct usyms *u, uint32_t pid)
 {
 	struct proc *p = get_proc(u, pid);
-	p->map.len = 0;
-	p->root = "";
+	mappings_unref(p->maps);
+	p->maps = NULL;
+	p->is_known = true;
+	find_root(u, p);
 	perf_map_free(p->jit);
 	p->jit = NULL;
-	read_maps(u, p);
 }
 
 void usyms_mmap(struct usyms *u, uint32_t pid, uint64_t addr, uint64_t len, uint64_t pgoff,
 		const char *path)
 {
 	struct proc *p = get_proc(u, pid);
-	if (!p->map.len)
+	if (!p->is_known)
 		read_maps(u, p);
-	if (len && addr + len > addr)
-		add_mapping(p,
-			    (struct mapping){addr, addr + len, pgoff, intern(u, path ? path : "")});
+	if (!len || addr + len <= addr)
+		return;
+	struct mapping m = {addr, addr + len, pgoff, intern(u, path ? path : ""), true};
+	mappings_add(&p->maps, m);
+	keep_reachable(u, p, &m);
 }
 
 void usyms_fork(struct usyms *u, uint32_t parent, uint32_t child)
@@ -211,10 +191,30 @@ void usyms_fork(struct usyms *u, uint32_t parent, uint32_t child)
 	usyms_pid_seen(u, parent);
 	struct proc *from = get_proc(u, parent);
 	struct proc *to = get_proc(u, child);
-	to->map.len = 0;
-	vec_each(m, &from->map)
-		vec_push(&to->map, *m);
+	mappings_unref(to->maps);
+	to->maps = mappings_ref(from->maps);
+	to->is_known = from->is_known;
 	to->root = from->root;
+}
+
+void usyms_forget(struct usyms *u, uint32_t pid)
+{
+	struct proc *p = numtab_get(&u->procs, pid);
+	if (!p)
+		return;
+	numtab_set(&u->procs, pid, NULL);
+	perf_map_free(p->jit);
+	mappings_unref(p->maps);
+	free(p);
+}
+
+void usyms_keep(struct usyms *u)
+{
+	vec_each(e, &u->procs.entry) {
+		struct proc *p = e->value;
+		if (p && p->jit)
+			perf_map_keep(p->jit);
+	}
 }
 
 /* --- files
@@ -240,15 +240,34 @@ static struct elf_file *open_vdso(struct usyms *u)
 	return u->vdso;
 }
 
+/* A file that several containers see, each by a path of its own, is opened once. */
+static struct elf_file *open_once(struct usyms *u, const char *path)
+{
+	struct stat st;
+	char id[128];
+	if (stat(path, &st))
+		return NULL;
+	snprintf(id, sizeof(id), "%lx %lx %lx.%lx", (unsigned long)st.st_dev, (unsigned long)st.st_ino, (unsigned long)st.st_mtim.tv_sec,
+		 (unsigned long)st.st_mtim.tv_nsec);
+	struct elf_file *f = strtab_get(&u->by_id, id);
+	if (f)
+		return f;
+	err_free(elf_open(u->world, path, &f));
+	if (f)
+		strtab_set(&u->by_id, id, f);
+	return f;
+}
+
 static struct elf_file *try_open(struct usyms *u, const char *path)
 {
-	struct elf_file *f = NULL;
-	if (strtab_get(&u->missing, path))
-		return NULL;
-	struct err *e = elf_open(u->world, path, &f);
-	if (e)
+	struct elf_file *f = strtab_get(&u->by_path, path);
+	if (f || strtab_get(&u->missing, path))
+		return f;
+	f = open_once(u, path);
+	if (f)
+		strtab_set(&u->by_path, path, f);
+	else
 		strtab_set(&u->missing, path, u);
-	err_free(e);
 	return f;
 }
 
@@ -274,11 +293,18 @@ static struct elf_file *open_mapped(struct usyms *u, struct proc *p, const struc
  * address. */
 static const struct mapping *mapping_of(struct usyms *u, struct proc *p, uint64_t addr)
 {
-	const struct mapping *m = find_mapping(p, addr);
-	if (m || (p->map.len && p->misses++ % 64))
+	const struct mapping *m = mappings_find(p->maps, addr);
+	if (m || (p->maps && p->misses++ % 64))
 		return m;
 	read_maps(u, p);
-	return find_mapping(p, addr);
+	return mappings_find(p->maps, addr);
+}
+
+bool usyms_is_no_code(struct usyms *u, uint32_t pid, uint64_t addr)
+{
+	struct proc *p = get_proc(u, pid);
+	const struct mapping *m = mapping_of(u, p, addr);
+	return p->maps && !(m && m->is_exec);
 }
 
 bool usyms_resolve(struct usyms *u, uint32_t pid, uint64_t addr, struct usym *ret)
@@ -291,7 +317,7 @@ bool usyms_resolve(struct usyms *u, uint32_t pid, uint64_t addr, struct usym *re
 		if (m && *m->path)
 			ret->module = m->path;
 		ret->offset = ret->module_offset = m ? addr - m->start + m->offset : addr;
-		if (m && *m->path && *m->path != '[' && !str_has_prefix(m->path, "//anon"))
+		if (m && !m->is_exec && !is_anonymous(m->path)) /* code may lie in files that are no programs */
 			return false;
 		if (!p->jit)
 			p->jit = perf_map_open(pid, p->root);

@@ -209,10 +209,14 @@ struct usyms;
 struct usyms *usyms_create(struct world *w);
 void usyms_destroy(struct usyms *u);
 void usyms_pid_seen(struct usyms *u, uint32_t pid); /* read its maps now, while it lives */
-void usyms_pid_exec(struct usyms *u, uint32_t pid); /* its mappings are new */
+/* Its mappings are new, and will be told. */
+void usyms_pid_exec(struct usyms *u, uint32_t pid);
 void usyms_mmap(struct usyms *u, uint32_t pid, uint64_t addr, uint64_t len, uint64_t pgoff,
 		const char *path);
 void usyms_fork(struct usyms *u, uint32_t parent, uint32_t child);
+void usyms_forget(struct usyms *u, uint32_t pid); /* it has gone, and no address of it will be asked for */
+/* From time to time: opens what only processes that live can reach, and what they had not made before. */
+void usyms_keep(struct usyms *u);
 struct usym {
 	const char *name;   /* NULL: unknown */
 	const char *module; /* path of the mapped file, NULL: none */
@@ -220,5 +224,7 @@ struct usym {
 	uint64_t module_offset; /* virtual address within the module */
 	struct elf_file *file;  /* the module when it could be opened, NULL */
 };
+/* true: the process's mappings are known, and none that can be executed has the address. */
+bool usyms_is_no_code(struct usyms *u, uint32_t pid, uint64_t addr);
 bool usyms_resolve(struct usyms *u, uint32_t pid, uint64_t addr,
 		   struct usym *ret); /* strings borrowed */

@@ -12,7 +12,7 @@
 #include "events/run.h"
 #include "events/symbolize.h"
 
-static const uint64_t QUEUE_LIMIT = 256u << 20, TICK_NS = 100000000, MS = 1000000;
+static const uint64_t QUEUE_LIMIT = 256u << 20, TICK_NS = 100000000, CATCH_UP_NS = 500000000, MS = 1000000;
 /* After Ctrl-C what waits to be written gets so long; who reads that slowly has asked for the end. */
 static const uint64_t GRACE_NS = 3000000000;
 
@@ -243,6 +243,10 @@ static struct err *look_around(struct run *r)
 		report_lost(r);
 		repeats_report(r, now_ns());
 		r->told = now_ns();
+	}
+	if (now_ns() - r->caught_up > CATCH_UP_NS) {
+		symbolizer_catch_up(r->symbols);
+		r->caught_up = now_ns();
 	}
 	e = run_timers(r);
 	if (!e)

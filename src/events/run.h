@@ -40,6 +40,7 @@ struct run {
 	uint64_t repeats_shown_ns;
 	uint64_t broken;        /* records that do not fit their schema */
 	uint64_t give_up;       /* CLOCK_MONOTONIC: records are not shown any more; 0: they are */
+	uint64_t caught_up; /* CLOCK_MONOTONIC: when the symbolizer last heard what processes do */
 	uint64_t unshown, told; /* that many were not; when losses were reported last */
 	int epoll_fd;
 	struct err *err;

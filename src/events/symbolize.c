@@ -59,6 +59,12 @@ static struct usyms *usyms_now(struct symbolizer *y)
 	return y->usyms;
 }
 
+void symbolizer_catch_up(struct symbolizer *y)
+{
+	if (y->track)
+		usyms_keep(usyms_now(y));
+}
+
 static const char *readable(struct symbolizer *y, const char *name)
 {
 	bool wanted = !y->session || session_program(y->session)->opt.demangle;
@@ -225,6 +231,8 @@ void symbolizer_stack(struct symbolizer *y, const struct value *stack, struct fr
 			ip ^= UW_INTERRUPTED;
 			is_return = false;
 		}
+		if (is_return && ret->end == UW_NEW && usyms_is_no_code(usyms_now(y), w.pid, ip))
+			return; /* what the chain of frame pointers led to */
 		if (stack->type->stack_mode == STACK_RAW)
 			vec_push(&ret->frame, (struct frame){.ip = ip});
 		else

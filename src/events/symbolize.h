@@ -6,3 +6,5 @@
 
 /* From now on, until it is called with NULL. */
 void symbolizer_follow(struct symbolizer *y, struct track *t);
+/* What processes have done up to now is applied, so that it does not pile up and files of containers stay open. */
+void symbolizer_catch_up(struct symbolizer *y);

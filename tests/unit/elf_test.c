@@ -213,6 +213,11 @@ static void test_usyms(void)
 	CHECK(!usyms_resolve(u, 4000002, here, &s));
 	usyms_pid_exec(u, 4000001);
 	CHECK(!usyms_resolve(u, 4000001, here, &s));
+	usyms_fork(u, (uint32_t)pid, 4000001);
+	usyms_mmap(u, 4000001, here & ~4095ull, 4096, 0, "/no/file");
+	CHECK(!usyms_resolve(u, 4000001, here, &s) && usyms_resolve(u, (uint32_t)pid, here, &s));
+	usyms_forget(u, 4000001);
+	CHECK(!usyms_resolve(u, 4000001, here, &s) && !s.module);
 
 	/* mappings that come as events: the middle of one is replaced */
 	const char *self = elf_path(open_self());
@@ -237,6 +242,59 @@ static void test_perf_map(void)
 	CHECK_STR(perf_map_find(m, 0x2001, &offset), "new");
 	CHECK(!perf_map_find(m, 0x1020, &offset) && !perf_map_find(m, 0, &offset) &&
 	      !perf_map_find(m, 0x3000, &offset));
+	perf_map_free(m);
+	m = perf_map_from_text("1000 100 gone\n1040 10 piece\n1080 40 other\n");
+	CHECK_STR(perf_map_find(m, 0x1044, &offset), "piece");
+	CHECK_STR(perf_map_find(m, 0x1060, &offset), "gone");
+	CHECK(offset == 0x60);
+	perf_map_free(m);
+}
+
+static void append(FILE *f, const char *text)
+{
+	CHECK(fputs(text, f) >= 0 && !fflush(f));
+	usleep(60000); /* the map is not looked at all the time */
+}
+
+/* A file that grows, is written anew, is replaced, and is not the process's own. */
+static void test_perf_map_file(void)
+{
+	uint32_t pid = (uint32_t)getpid();
+	_cleanup_free_ char *path = xasprintf("/tmp/perf-%u.map", pid);
+	struct perf_map *m = perf_map_open(pid, "");
+	uint64_t offset;
+	FILE *f;
+
+	unlink(path);
+	CHECK(!perf_map_find(m, 0x5000, &offset));
+	f = fopen(path, "w");
+	append(f, "5000 10 one\n5010 10 half");
+	CHECK_STR(perf_map_find(m, 0x5000, &offset), "one");
+	CHECK(!perf_map_find(m, 0x5010, &offset));
+	append(f, "way\n4000 10 before\n5000 8 again\n");
+	CHECK_STR(perf_map_find(m, 0x5000, &offset), "again");
+	CHECK_STR(perf_map_find(m, 0x5009, &offset), "one");
+	CHECK_STR(perf_map_find(m, 0x5010, &offset), "halfway");
+	CHECK_STR(perf_map_find(m, 0x400f, &offset), "before");
+	f = freopen(path, "w", f);
+	append(f, "6000 10 anew\n");
+	CHECK(!perf_map_find(m, 0x5000, &offset));
+	CHECK_STR(perf_map_find(m, 0x6000, &offset), "anew");
+	fclose(f);
+	unlink(path);
+	f = fopen(path, "w");
+	append(f, "6000 10 another file\n");
+	CHECK_STR(perf_map_find(m, 0x6000, &offset), "another file");
+	fclose(f);
+	unlink(path);
+	usleep(60000);
+	CHECK_STR(perf_map_find(m, 0x6000, &offset), "another file");
+	perf_map_free(m);
+	m = perf_map_open(pid, "");
+	if (!symlink("/proc/self/maps", path)) /* another file's text is nobody's names */
+		perf_map_refresh(m);
+	CHECK(!perf_map_find(m, 0x6000, &offset));
+	unlink(path);
 	perf_map_free(m);
 }
 
@@ -266,6 +324,7 @@ int main(void)
 	test_demangle();
 	test_map_line();
 	test_perf_map();
+	test_perf_map_file();
 	test_usyms();
 	world_close(w);
 	arena_destroy(arena);
