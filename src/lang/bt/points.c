@@ -15,6 +15,7 @@ struct reader {
 	struct bt_point *pt;
 	struct probe_spec *spec;
 	const char *provider;
+	unsigned not_given; /* the first of the script's parameters that is used and absent; 0: none */
 	bool lenient;  /* made from a wildcard over providers: what does not fit is left out */
 	bool has_iter; /* in this probe */
 	VEC(const char *) part;
@@ -33,8 +34,11 @@ static bool wrong(struct reader *r, const char *fmt, ...)
 {
 	va_list ap;
 	va_start(ap, fmt);
-	if (!r->lenient)
-		diag_error(r->in->diags, r->pt->loc, "%s", arena_vprintf(r->in->arena, fmt, ap));
+	if (!r->lenient) {
+		struct diag *d = diag_error(r->in->diags, r->pt->loc, "%s", arena_vprintf(r->in->arena, fmt, ap));
+		if (r->not_given)
+			diag_hint(r->in->diags, d, "the script was run without its parameter $%u", r->not_given);
+	}
 	va_end(ap);
 	return false;
 }
@@ -463,6 +467,8 @@ static bool substitute(struct reader *r, char **raw, size_t at)
 		bt_number(r->in->arena, arena_strndup(r->in->arena, digits, n), 10, &index);
 	if (why)
 		return wrong(r, "positional parameter is not valid: %s", why);
+	if (index > r->in->nparams && !r->not_given)
+		r->not_given = (unsigned)index;
 	const char *value = index <= r->in->nparams ? r->in->params[index - 1] : "";
 	*raw = arena_printf(r->in->arena, "%.*s%s%s", (int)at, *raw, value, digits + n);
 	return true;

@@ -1,6 +1,7 @@
 /* list.c - stap -l and -L, --dump-functions, --dump-probe-types, --dump-probe-aliases. */
 #include <stdlib.h>
 
+#include "debuginfo/dwarf.h"
 #include "lang/stp/native.h"
 
 static int by_text(const void *a, const void *b)
@@ -35,6 +36,28 @@ static void look_for_event(void *arg, const char *category, const char *name)
 		s->found = arena_printf(s->a, "%s:%s", category, name);
 }
 
+/* The point with its function as debug information knows it: what is probed by its symbol is found by its address. */
+static struct attach_point known_point(struct stp_comp *c, const struct attach_point *p)
+{
+	struct attach_point at = *p;
+	struct dwarf_func f;
+	struct dwarf *d = at.func_id || !at.entry ? NULL : probe_dwarf(c->world, p, NULL);
+	if (d && dwarf_function_at(d, at.entry, true, c->a, &f))
+		at.func_id = f.id;
+	probe_declaration(c->world, &at, c->a);
+	return at;
+}
+
+/* process("/bin/x").function("f@x.c:42"), without the source when there is no debug information. */
+static const char *source_name(struct stp_comp *c, const struct stp_dprobe *dp, const struct attach_point *p)
+{
+	struct attach_point at = known_point(c, p);
+	const char *source = at.file ? arena_printf(c->a, "@%s:%u", at.file, at.line) : "";
+	const char *kind = dp->spec.statement ? "statement" : "function";
+	return arena_printf(c->a, "process(\"%s\").%s(\"%s%s\")%s", p->target, kind, p->func, source,
+			    dp->is_return ? ".return" : p->is_inlined && !dp->spec.statement ? ".inline" : "");
+}
+
 /* A point as SystemTap names it: aliases by their own names, wildcards replaced by what they found. */
 static const char *point_name(struct stp_comp *c, const struct stp_dprobe *dp, const struct attach_point *p)
 {
@@ -48,30 +71,52 @@ static const char *point_name(struct stp_comp *c, const struct stp_dprobe *dp, c
 	case PK_KPROBE:
 	case PK_KRETPROBE: return arena_printf(c->a, "kernel.function(\"%s\")%s", p->func, dp->is_return ? ".return" : "");
 	case PK_UPROBE:
-	case PK_URETPROBE:
-		return p->func ? arena_printf(c->a, "process(\"%s\").function(\"%s\")%s", p->target, p->func, dp->is_return ? ".return" : "") : dp->name;
+	case PK_URETPROBE: return p->func ? source_name(c, dp, p) : dp->name;
 	case PK_USDT:
 		return arena_printf(c->a, "process(\"%s\").provider(\"%s\").mark(\"%s\")", p->target, p->provider, p->func);
 	default: return dp->name;
 	}
 }
 
+/* "const char* s" and "s" give " $s:const char*". */
+static void write_variable(const char *name, const char *decl, const char *shown, struct buf *out)
+{
+	size_t n = decl && str_has_suffix(decl, name) ? strlen(decl) - strlen(name) : decl ? strlen(decl) : 0;
+	while (n && decl[n - 1] == ' ')
+		n--;
+	buf_printf(out, " $%s:%.*s", shown, n ? (int)n : 4, n ? decl : "long");
+}
+
+static void write_fields(const struct probe_args *a, struct buf *out)
+{
+	for (uint32_t i = 0; a && a->record && i < a->record->nfield; i++) {
+		const char *name = a->record->field[i].name;
+		if (name)
+			write_variable(name, a->decl ? a->decl[i] : NULL, name, out);
+	}
+}
+
+/* Parameters and variables of a place in a program; of a return what the function gives back and its parameters. */
+static void write_program_variables(struct stp_comp *c, const struct attach_point *p, struct buf *out)
+{
+	struct attach_point at = known_point(c, p);
+	const struct probe_args *back = p->kind == PK_URETPROBE ? probe_arguments(c->world, &at, c->a) : NULL;
+	if (back && back->ret_var)
+		write_variable(back->ret_var->name, back->ret_var->decl, "return", out);
+	at.kind = PK_UPROBE;
+	write_fields(back ? probe_arguments(c->world, &at, c->a) : probe_locals(c->world, &at, c->a), out);
+}
+
 /* " name:string fd:long $fd:int": what the bodies of aliases set, then the variables of the point. */
-static void write_variables(const struct stp_dprobe *dp, struct buf *out)
+static void write_variables(struct stp_comp *c, const struct stp_dprobe *dp, const struct attach_point *p, struct buf *out)
 {
 	for (const struct stp_local *l = dp->scope.local; l; l = l->next)
 		if (l->name[0] != '_' && l->cell.type != ST_UNKNOWN)
 			buf_printf(out, " %s:%s", l->name, stp_type_name(l->cell.type));
-	const struct probe_args *a = dp->args;
-	for (uint32_t i = 0; a && a->record && i < a->record->nfield; i++) {
-		const char *name = a->record->field[i].name, *decl = a->decl ? a->decl[i] : NULL;
-		if (!name)
-			continue;
-		size_t n = decl && str_has_suffix(decl, name) ? strlen(decl) - strlen(name) : decl ? strlen(decl) : 0;
-		while (n && decl[n - 1] == ' ')
-			n--;
-		buf_printf(out, " $%s:%.*s", name, n ? (int)n : 4, n ? decl : "long");
-	}
+	if ((p->kind == PK_UPROBE || p->kind == PK_URETPROBE) && !dp->alias_name)
+		write_program_variables(c, p, out);
+	else
+		write_fields(dp->args, out);
 }
 
 static void list_probe(struct stp_comp *c, const struct stp_dprobe *dp, bool with_variables, struct str_list *lines)
@@ -80,7 +125,7 @@ static void list_probe(struct stp_comp *c, const struct stp_dprobe *dp, bool wit
 		struct buf b = {0};
 		buf_puts(&b, point_name(c, dp, dp->points.list.at[i]));
 		if (with_variables)
-			write_variables(dp, &b);
+			write_variables(c, dp, dp->points.list.at[i], &b);
 		vec_push(&lines->list, arena_strdup(c->a, buf_str(&b)));
 		buf_free(&b);
 		if (dp->alias_name)
