@@ -199,6 +199,7 @@ struct params {
 	struct arena *a;
 	unsigned want, at;   /* index of the parameter */
 	unsigned ints, sses; /* registers given out */
+	bool is_fortran;
 	int64_t stack;	     /* offset from rsp at the entry of the next one on the stack */
 	const struct dwarf_loc *found;
 	const char *why;
@@ -235,6 +236,20 @@ static const struct dwarf_loc *take(struct params *p, const struct classes *c, u
 	return c->by_reference ? in_memory(reg[0], 0, p->a) : in_registers(reg, ints, c->size, p->a);
 }
 
+/*
+ * Fortran passes addresses; what it passes by value (VALUE, and lengths of text) has its own place in the frame, where others have
+ * their address there, which the location then follows.
+ */
+static bool by_address(Dwarf_Die *param)
+{
+	Dwarf_Attribute attr;
+	Dwarf_Op *op;
+	size_t n;
+	if (!die_attr(param, DW_AT_location, &attr) || dwarf_getlocation(&attr, &op, &n) || !n)
+		return !die_flag(param, DW_AT_artificial);
+	return op[n - 1].atom == DW_OP_deref;
+}
+
 static bool next_param(void *arg, Dwarf_Die *child)
 {
 	struct params *p = arg;
@@ -245,7 +260,8 @@ static bool next_param(void *arg, Dwarf_Die *child)
 		p->why = "has no type";
 		return false;
 	}
-	struct classes c = classify(type);
+	struct classes c = p->is_fortran && by_address(child) ? (struct classes){.word = {INTEGER}, .n = 1, .size = 8, .by_reference = true}
+							      : classify(type);
 	uint64_t encoding = 0;
 	Dwarf_Die base = dwarf_strip(type);
 	die_uint(&base, DW_AT_encoding, &encoding);
@@ -253,7 +269,7 @@ static bool next_param(void *arg, Dwarf_Die *child)
 		p->why = "is passed in a way that is not known";
 		return false;
 	}
-	bool wide = c.word[0] == X87 || (!is_aggregate(&base) && c.size == 16 && encoding);
+	bool wide = !c.by_reference && (c.word[0] == X87 || (!is_aggregate(&base) && c.size == 16 && encoding));
 	p->why = NULL;
 	const struct dwarf_loc *loc = c.size || c.by_reference ? take(p, &c, wide ? 16 : 8) : NULL;
 	if (p->at++ < p->want)
@@ -267,9 +283,7 @@ static bool next_param(void *arg, Dwarf_Die *child)
 /* Rust and Go pass what is not a number or a pointer by rules of their own. */
 static const char *foreign_abi(Dwarf_Die *func)
 {
-	Dwarf_Die cu;
-	int lang = dwarf_diecu(func, &cu, NULL, NULL) ? dwarf_srclang(&cu) : -1;
-	if (lang == DW_LANG_Go)
+	if (die_language(func) == DW_LANG_Go)
 		return "is placed by Go's own calling convention, which the debug information does not tell at the function's entry";
 	return NULL;
 }
@@ -291,7 +305,7 @@ static bool is_changed_clone(struct dwarf *d, Dwarf_Die *func)
 const struct dwarf_loc *dwarf_abi_param(struct dwarf *d, Dwarf_Die *func, unsigned index, struct arena *a,
 					const char **why)
 {
-	struct params p = {.d = d, .a = a, .want = index, .stack = 8};
+	struct params p = {.d = d, .a = a, .want = index, .stack = 8, .is_fortran = die_is_fortran(func)};
 	Dwarf_Die type;
 	*why = foreign_abi(func);
 	if (!*why && is_changed_clone(d, func))

@@ -124,7 +124,7 @@ static bool push_frame_base(struct build *b)
 	Dwarf_Attribute attr;
 	Dwarf_Op *op;
 	size_t n;
-	if (!func.addr || !dwarf_attr_integrate(&func, DW_AT_frame_base, &attr) ||
+	if (!func.addr || !die_attr(&func, DW_AT_frame_base, &attr) ||
 	    dwarf_getlocation_addr(&attr, b->frame->pc, &op, &n, 1) != 1)
 		return fail(b, "needs a frame base, which the debug information does not tell");
 	return run_inner(b, &attr, op, n);
@@ -597,5 +597,36 @@ const struct dwarf_loc *dwarf_constant(const void *bytes, uint32_t n, struct are
 	loc->npiece = 1;
 	loc->piece = arena_new(a, struct dwarf_piece);
 	*loc->piece = (struct dwarf_piece){.kind = DWP_BYTES, .nbytes = n, .bytes = arena_memdup(a, bytes, n)};
+	return loc;
+}
+
+static void append_code(struct dwarf_loc *to, const struct dwarf_loc *from)
+{
+	memcpy(to->insn + to->ninsn, from->insn, from->ninsn * sizeof(*from->insn));
+	to->ninsn += from->ninsn;
+	to->needs_load_address |= from->needs_load_address;
+	if (from->needs_entry) {
+		to->needs_entry = true;
+		to->entry = from->entry;
+		to->cfa = from->cfa;
+	}
+}
+
+const struct dwarf_loc *dwarf_text_loc(const struct dwarf_loc *text, const struct dwarf_loc *len, struct arena *a)
+{
+	bool simple = text->npiece == 1 && text->piece[0].kind == DWP_MEMORY && len->npiece == 1 &&
+		      (len->piece[0].kind == DWP_MEMORY || len->piece[0].kind == DWP_VALUE);
+	if (!simple)
+		return NULL;
+	struct dwarf_loc *loc = arena_new(a, struct dwarf_loc);
+	loc->insn = arena_array(a, struct dwarf_insn, text->ninsn + len->ninsn + 1);
+	loc->piece = arena_array(a, struct dwarf_piece, 2);
+	append_code(loc, text);
+	loc->piece[0] = (struct dwarf_piece){.kind = DWP_VALUE, .size = 8, .count = loc->ninsn};
+	append_code(loc, len);
+	if (len->piece[0].kind == DWP_MEMORY)
+		loc->insn[loc->ninsn++] = (struct dwarf_insn){.op = DWOP_LOAD, .width = 8};
+	loc->piece[1] = (struct dwarf_piece){.kind = DWP_VALUE, .size = 8, .first = text->ninsn, .count = loc->ninsn - text->ninsn};
+	loc->npiece = 2;
 	return loc;
 }

@@ -53,7 +53,6 @@ struct dwarf {
 void dwarf_close(struct dwarf *d); /* NULL is legal */
 /* Bytes of a debug section, decompressed; NULL when there is none. */
 const uint8_t *dwarf_section(struct dwarf *d, const char *name, size_t *n);
-const uint8_t *elf_section_bytes(Elf *elf, const char *name, size_t *n);
 /* dwarf_dwp.c: split units out of FILE.dwp.  The unit's entries, false when it is not there. */
 bool dwp_find_unit(struct dwarf *d, Dwarf_Die *skeleton, Dwarf_Die *ret);
 void dwp_close(struct dwp *p);
@@ -63,6 +62,8 @@ const struct dwarf_unit *dwarf_units(struct dwarf *d, size_t *n);
 const struct dwarf_unit *dwarf_unit_at(struct dwarf *d, uint64_t pc);
 bool die_attr(Dwarf_Die *die, unsigned attr, Dwarf_Attribute *ret); /* also of its origin or specification */
 bool die_has(Dwarf_Die *die, unsigned attr);
+int die_language(const Dwarf_Die *die); /* DW_LANG_ of its unit, -1: not told */
+bool die_is_fortran(const Dwarf_Die *die);
 bool die_flag(Dwarf_Die *die, unsigned attr);
 const char *die_name(Dwarf_Die *die); /* NULL: none */
 bool die_ref(Dwarf_Die *die, unsigned attr, Dwarf_Die *ret);
@@ -123,6 +124,13 @@ struct type *dwarf_make_type(struct dwarf *d, Dwarf_Die *die, unsigned depth);
 bool die_type(Dwarf_Die *die, Dwarf_Die *ret);
 Dwarf_Die dwarf_strip(Dwarf_Die type); /* through typedefs and qualifiers */
 uint64_t dwarf_size_of(Dwarf_Die type, unsigned depth);
+/* dwarf_fortran.c: t filled in for a string, for an array that is elsewhere (of no size when its descriptor is not known) */
+struct type *dwarf_string_type(struct dwarf *d, Dwarf_Die *die, struct type *t);
+struct type *dwarf_descriptor_type(struct dwarf *d, Dwarf_Die *die, struct type *t, struct type *elem, unsigned rank);
+/* What text of Fortran with a length of its own is for a script. */
+struct fortran_text {
+	uint64_t data_ptr, length;
+};
 /* dwarf_spell.c */
 void dwarf_spell(Dwarf_Die *type, const char *name, struct buf *out); /* type NULL: void */
 
@@ -136,6 +144,8 @@ struct dwarf_frame {
 /* Compiles a location; NULL and *why when it cannot be read. */
 const struct dwarf_loc *dwarf_compile(const struct dwarf_frame *f, Dwarf_Attribute *attr, const Dwarf_Op *op, size_t n,
 				      struct arena *a, const char **why);
+/* Where `text` is and the number at (or in) `len`, as struct fortran_text. */
+const struct dwarf_loc *dwarf_text_loc(const struct dwarf_loc *text, const struct dwarf_loc *len, struct arena *a);
 /* Constant bytes as a location. */
 const struct dwarf_loc *dwarf_constant(const void *bytes, uint32_t n, struct arena *a);
 

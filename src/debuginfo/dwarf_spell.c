@@ -88,6 +88,7 @@ static void prefix(Dwarf_Die *type, struct buf *out, unsigned depth)
 	case DW_TAG_class_type: tagged(type, "class", out); return;
 	case DW_TAG_union_type: tagged(type, "union", out); return;
 	case DW_TAG_enumeration_type: tagged(type, "enum", out); return;
+	case DW_TAG_string_type: buf_puts(out, "character"); return;
 	case DW_TAG_subroutine_type: function(type, out, depth); return;
 	default: {
 		const char *name = die_name(type);
@@ -98,11 +99,12 @@ static void prefix(Dwarf_Die *type, struct buf *out, unsigned depth)
 
 static bool add_bound(void *arg, Dwarf_Die *child)
 {
-	uint64_t count = 0, upper;
+	uint64_t count = 0, upper, lower = die_is_fortran(child);
 	if (dwarf_tag(child) != DW_TAG_subrange_type)
 		return true;
+	die_uint(child, DW_AT_lower_bound, &lower);
 	if (!die_uint(child, DW_AT_count, &count) && die_uint(child, DW_AT_upper_bound, &upper))
-		count = upper + 1;
+		count = upper - lower + 1;
 	if (count)
 		buf_printf(arg, "[%llu]", (unsigned long long)count);
 	else

@@ -38,7 +38,7 @@ struct dimensions {
 static bool add_dimension(void *arg, Dwarf_Die *child)
 {
 	struct dimensions *dim = arg;
-	uint64_t count = 0, upper, lower = 0;
+	uint64_t count = 0, upper, lower = die_is_fortran(child); /* where arrays begin that do not say it: DWARF 5, table 7.17 */
 	int tag = dwarf_tag(child);
 	if ((tag != DW_TAG_subrange_type && tag != DW_TAG_enumeration_type) || dim->n >= MAX_DIMENSIONS)
 		return true;
@@ -169,6 +169,8 @@ static struct type *make_array(struct dwarf *d, Dwarf_Die *die, struct type *t, 
 	Dwarf_Die of;
 	struct dimensions dim = dimensions_of(die);
 	struct type *elem = die_type(die, &of) ? dwarf_make_type(d, &of, depth + 1) : &type_none;
+	if (die_has(die, DW_AT_data_location)) /* not in place */
+		return dwarf_descriptor_type(d, die, t, elem, dim.n);
 	/* int a[2][3] is two arrays of three */
 	for (unsigned i = dim.n; i-- > 0;) {
 		struct type *array = i ? arena_new(d->arena, struct type) : t;
@@ -318,8 +320,8 @@ static struct type *make_kind(struct dwarf *d, Dwarf_Die *die, struct type *t, u
 	case DW_TAG_pointer_type:
 	case DW_TAG_reference_type:
 	case DW_TAG_rvalue_reference_type: return make_pointer(d, die, t, depth);
-	case DW_TAG_array_type:
-	case DW_TAG_string_type: return make_array(d, die, t, depth);
+	case DW_TAG_array_type: return make_array(d, die, t, depth);
+	case DW_TAG_string_type: return dwarf_string_type(d, die, t);
 	case DW_TAG_ptr_to_member_type: return as_bytes(d, t, t->size ? t->size : 8);
 	case DW_TAG_subrange_type: {
 		Dwarf_Die of;

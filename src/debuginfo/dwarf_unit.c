@@ -60,9 +60,37 @@ const struct dwarf_unit *dwarf_unit_at(struct dwarf *d, uint64_t pc)
 
 /* --- attributes ------------------------------------------------------------------------------------------- */
 
+/*
+ * Go writes its expressions as blocks in DWARF 4, too, where libdw only takes the form for expressions.  A short block has the
+ * same bytes as one.
+ */
+static void as_expression(Dwarf_Attribute *a)
+{
+	bool is_place = a->code == DW_AT_location || a->code == DW_AT_frame_base || a->code == DW_AT_data_location;
+	Dwarf_Block block;
+	if (is_place && a->form == DW_FORM_block1 && dwarf_formblock(a, &block) == 0 && block.length < 0x80)
+		a->form = DW_FORM_exprloc;
+}
+
 bool die_attr(Dwarf_Die *die, unsigned attr, Dwarf_Attribute *ret)
 {
-	return die->addr && dwarf_attr_integrate(die, attr, ret) != NULL;
+	if (!die->addr || !dwarf_attr_integrate(die, attr, ret))
+		return false;
+	as_expression(ret);
+	return true;
+}
+
+int die_language(const Dwarf_Die *die)
+{
+	Dwarf_Die cu, of = *die;
+	return of.addr && dwarf_diecu(&of, &cu, NULL, NULL) ? dwarf_srclang(&cu) : -1;
+}
+
+bool die_is_fortran(const Dwarf_Die *die)
+{
+	int lang = die_language(die);
+	return lang == DW_LANG_Fortran77 || lang == DW_LANG_Fortran90 || lang == DW_LANG_Fortran95 || lang == DW_LANG_Fortran03 ||
+	       lang == DW_LANG_Fortran08;
 }
 
 bool die_has(Dwarf_Die *die, unsigned attr)

@@ -107,6 +107,21 @@ static const struct dwarf_loc *locate(const struct dwarf_frame *f, Dwarf_Die *di
 	return loc;
 }
 
+/* Text of Fortran: its address and its length, which is a variable of its own, as struct fortran_text. */
+static const struct dwarf_loc *locate_text(const struct dwarf_frame *f, Dwarf_Die *type, const struct dwarf_loc *text, struct arena *a)
+{
+	Dwarf_Die length;
+	Dwarf_Attribute attr;
+	Dwarf_Op *op;
+	size_t n;
+	const char *why = NULL;
+	const struct dwarf_loc *len = NULL;
+	if (die_ref(type, DW_AT_string_length, &length) && die_attr(&length, DW_AT_location, &attr) &&
+	    dwarf_getlocation_addr(&attr, f->pc, &op, &n, 1) == 1)
+		len = dwarf_compile(f, &attr, op, n, a, &why);
+	return len && text ? dwarf_text_loc(text, len, a) : NULL;
+}
+
 static struct dwarf_var *make_var(const struct dwarf_frame *f, Dwarf_Die *die, int param, struct arena *a)
 {
 	struct dwarf_var *v = arena_new(a, struct dwarf_var);
@@ -119,6 +134,11 @@ static struct dwarf_var *make_var(const struct dwarf_frame *f, Dwarf_Die *die, i
 	v->is_artificial = die_flag(die, DW_AT_artificial);
 	v->type = typed ? dwarf_make_type(f->d, &type, 0) : &type_none;
 	v->loc = locate(f, die, v, param, a);
+	Dwarf_Die plain = typed ? dwarf_strip(type) : type;
+	if (v->loc && typed && dwarf_tag(&plain) == DW_TAG_string_type && v->type->kind == TYPE_STRUCT) {
+		v->loc = locate_text(f, &plain, v->loc, a);
+		v->missing = v->loc ? NULL : "is text whose length is not known here";
+	}
 	dwarf_spell(typed ? &type : NULL, v->name, &text);
 	v->decl = arena_strdup(a, buf_str(&text));
 	buf_free(&text);
@@ -131,6 +151,7 @@ struct collector {
 	const struct dwarf_frame *frame;
 	struct arena *a;
 	struct dwarf_vars *ret;
+	bool in_common; /* a common block of Fortran, in the function that names it */
 	bool params_only, abi; /* abi: the entries are of the function itself, not of an inlined copy */
 	int param;
 };
@@ -148,8 +169,17 @@ static bool collect(void *arg, Dwarf_Die *child)
 	enum { MAX_VARIABLES = 4096 };
 	struct collector *c = arg;
 	int tag = dwarf_tag(child);
-	bool is_param = tag == DW_TAG_formal_parameter;
+	if (tag == DW_TAG_common_block && !c->params_only && !c->in_common) {
+		c->in_common = true;
+		die_each_child(child, collect, c);
+		c->in_common = false;
+		return true;
+	}
+	/* what a Go function gives back has a name like a parameter */
+	bool is_result = tag == DW_TAG_formal_parameter && die_flag(child, DW_AT_variable_parameter);
+	bool is_param = tag == DW_TAG_formal_parameter && !is_result;
 	int param = is_param ? c->param++ : -1;
+	tag = is_result ? DW_TAG_variable : tag;
 	if ((!is_param && (c->params_only || tag != DW_TAG_variable)) || c->ret->list.len > MAX_VARIABLES)
 		return true;
 	const char *name = die_name(child);
@@ -158,7 +188,10 @@ static bool collect(void *arg, Dwarf_Die *child)
 	/* extern int x; in a block: defined elsewhere */
 	if (!is_param && die_flag(child, DW_AT_declaration))
 		return true;
+	if (is_result && name && *name == '~') /* one without a name of its own */
+		return true;
 	struct dwarf_var *v = make_var(c->frame, child, c->abi ? param : -1, c->a);
+	v->is_param = is_param;
 	v->order = (unsigned)c->ret->list.len;
 	vec_push(&c->ret->list, v);
 	return true;
@@ -238,7 +271,7 @@ void dwarf_variables(struct dwarf *d, uint64_t pc, uint32_t func, enum dwarf_at 
 
 struct global_search {
 	const char *name; /* without its namespace */
-	bool is_qualified;
+	bool is_qualified, is_go;
 	const char *full;
 	unsigned depth;
 	Dwarf_Die found;
@@ -249,12 +282,19 @@ static bool is_defined(Dwarf_Die *die)
 	return die_has(die, DW_AT_location) || die_has(die, DW_AT_const_value);
 }
 
+/* Go names its variables with their package: main.Counter is found as that and as Counter. */
+static bool is_name(const struct global_search *s, const char *name)
+{
+	size_t n = strlen(name), m = strlen(s->name);
+	return !strcmp(name, s->name) || (s->is_go && n > m && name[n - m - 1] == '.' && !strcmp(name + n - m, s->name));
+}
+
 static bool find_global(void *arg, Dwarf_Die *child)
 {
 	struct global_search *s = arg;
 	int tag = dwarf_tag(child);
 	const char *name = tag == DW_TAG_variable || tag == DW_TAG_member ? die_name(child) : NULL;
-	if (name && !strcmp(name, s->name) && is_defined(child)) {
+	if (name && is_name(s, name) && is_defined(child)) {
 		s->found = *child;
 		return false;
 	}
@@ -290,6 +330,7 @@ static void search_global(struct dwarf *d, struct global_search *s, const char *
 		if (file && !unit_is_file(u, file))
 			continue;
 		Dwarf_Die die = u->die;
+		s->is_go = die_language(&die) == DW_LANG_Go;
 		die_each_child(&die, find_global, s);
 		if (s->found.addr)
 			dwarf_search_hit(&search);
@@ -307,6 +348,7 @@ const struct dwarf_var *dwarf_global(struct dwarf *d, const char *name, const ch
 	Dwarf_Die die;
 	if (here && (!file || unit_is_file(here, file))) {
 		die = here->die;
+		s.is_go = die_language(&die) == DW_LANG_Go;
 		die_each_child(&die, find_global, &s);
 	}
 	if (!s.found.addr)

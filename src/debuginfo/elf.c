@@ -156,6 +156,12 @@ const uint8_t *elf_build_id(struct elf_file *f, size_t *len)
 	return n > 0 ? id : NULL;
 }
 
+bool elf_is_go(struct elf_file *f)
+{
+	size_t n;
+	return elf_section_bytes(f->elf, ".gopclntab", &n) || elf_section_bytes(f->elf, ".go.buildinfo", &n);
+}
+
 bool elf_offset_of(struct elf_file *f, uint64_t vaddr, uint64_t *offset_ret)
 {
 	vec_each(s, &f->segment) {

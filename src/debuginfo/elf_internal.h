@@ -46,6 +46,8 @@ struct elf_tls {
 	uint64_t image, image_size; /* initial values: an address as linked, bytes */
 };
 void elf_tls(struct elf_file *f, struct elf_tls *ret);
+/* dwarf_open.c: bytes of a section; NULL when there is none */
+const uint8_t *elf_section_bytes(Elf *elf, const char *name, size_t *n);
 /* Opens without the cache. */
 struct err *elf_open_file(struct world *w, const char *path, struct elf_file **ret);
 /* debuginfod.c: a debug file from a server (heap); NULL when $DEBUGINFOD_URLS is not set or none has it. */

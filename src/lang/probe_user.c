@@ -163,6 +163,12 @@ static void expand_file(struct expansion *x, const char *path)
 		err_free(e);
 		return;
 	}
+	/* the kernel puts its own return address on the stack, which Go copies elsewhere when it needs a larger one */
+	if (s->kind == PK_URETPROBE && elf_is_go(f) && !x->world->unsafe) {
+		expansion_error(x, "return probes crash Go programs, whose stacks move: probe the function's entry or its lines instead; "
+				   "--unsafe (stap: -g) insists");
+		return;
+	}
 	const char *why = NULL;
 	bool by_source = s->file || s->statement || s->label || s->instances;
 	if (s->plt) {

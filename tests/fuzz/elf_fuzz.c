@@ -1,5 +1,5 @@
 /* elf_fuzz.c - any bytes as an ELF file (and as a loader's cache): symbols, notes, addresses. */
-#include "debuginfo/internal.h"
+#include "debuginfo/elf_internal.h"
 
 #include <stdint.h>
 #include <stdlib.h>

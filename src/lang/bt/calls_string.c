@@ -49,6 +49,8 @@ static struct type *sema_str(struct bt_sema *s, struct bt_expr *e)
 	if (text && e->nkid == 1)
 		return bt_fold_str(s, e, text);
 	struct type *t = bt_arg(s, e, 0);
+	if (bt_foreign_text(s, e))
+		t = bt_arg(s, e, 0);
 	if (e->nkid > 1)
 		bt_want_int(s, e, 1);
 	if (t && t->kind != TYPE_STR && !bt_is_int(t) && t->kind != TYPE_PTR &&

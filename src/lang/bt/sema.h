@@ -131,6 +131,8 @@ struct type *bt_sema_user_args(struct bt_sema *s, struct bt_expr *e);
 /* Says why a variable that exists cannot be read; false: there is none of that name. */
 bool bt_explain_missing(struct bt_sema *s, struct bt_expr *e);
 bool bt_is_local(const struct bt_expr *e); /* the word local */
+/* foreign.c: str(x) of a struct that is text in Go, Rust, C++ or Fortran becomes str(its address, its length). */
+bool bt_foreign_text(struct bt_sema *s, struct bt_expr *e);
 /* gone.c: args.x or local.x that is not here, but at another place of the probe: its type; NULL: it is no such. */
 struct type *bt_sema_gone(struct bt_sema *s, struct bt_expr *e);
 /* The words local and global, when a name means nothing else. */
