@@ -197,9 +197,10 @@ void kallsyms_each(struct kallsyms *k, const char *kinds,
 }
 
 /* Addresses are zero when kptr_restrict hides them. */
-const struct ksym *kallsyms_by_addr(struct kallsyms *k, uint64_t addr)
+/* Index of the first symbol above addr; the number of symbols when there is none. */
+static size_t first_above(const struct kallsyms *k, uint64_t addr)
 {
-	size_t low = 0, high = k->line.len; /* first symbol above addr */
+	size_t low = 0, high = k->line.len;
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 		if (addr_at(k, mid) <= addr)
@@ -207,6 +208,18 @@ const struct ksym *kallsyms_by_addr(struct kallsyms *k, uint64_t addr)
 		else
 			high = mid;
 	}
+	return low;
+}
+
+uint64_t kallsyms_size(struct kallsyms *k, const struct ksym *sym)
+{
+	size_t next = first_above(k, sym->addr);
+	return next < k->line.len ? addr_at(k, next) - sym->addr : 0;
+}
+
+const struct ksym *kallsyms_by_addr(struct kallsyms *k, uint64_t addr)
+{
+	size_t low = first_above(k, addr);
 	uint64_t found = low ? addr_at(k, low - 1) : 0;
 	if (!found)
 		return NULL;

@@ -163,6 +163,8 @@ struct ksym {
 };
 struct kallsyms *world_kallsyms(struct world *w); /* never NULL; may be empty */
 const struct ksym *kallsyms_by_addr(struct kallsyms *k, uint64_t addr); /* nearest at or below */
+/* Bytes up to the next symbol, which is what the kernel's own %pS says; 0: it is the last. */
+uint64_t kallsyms_size(struct kallsyms *k, const struct ksym *sym);
 const struct ksym *kallsyms_by_name(struct kallsyms *k, const char *name);
 /* Every symbol whose kind is in `kinds` ("tT"), by address; the strings last for the call. */
 void kallsyms_each(struct kallsyms *k, const char *kinds,

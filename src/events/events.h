@@ -17,6 +17,7 @@ struct frame {
 	uint64_t ip;
 	const char *symbol; /* NULL: unknown */
 	uint64_t offset;
+	uint64_t size; /* of the symbol, 0: not known */
 	const char *module;
 	const char *file; /* source, NULL */
 	unsigned line;

@@ -91,6 +91,7 @@ bool symbolizer_kernel(struct symbolizer *y, uint64_t addr, struct frame *ret)
 		return false;
 	ret->symbol = k->name;
 	ret->offset = addr - k->addr;
+	ret->size = kallsyms_size(world_kallsyms(y->world), k);
 	ret->module = k->module;
 	return true;
 }

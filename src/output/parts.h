@@ -142,4 +142,4 @@ void exporter_written(struct exporter *x, size_t start);
 void stp_text(struct exporter *x, const char *s, size_t n, struct buf *out);
 /* Addresses between blanks, one line each. */
 void stp_symbols_text(struct exporter *x, const struct value *v, uint32_t pid, bool user, struct buf *out);
-void stp_stack_text(struct exporter *x, const struct value *v, int64_t what, struct buf *out);
+void stp_stack_text(struct exporter *x, const struct value *v, int64_t what, uint64_t from, struct buf *out);

@@ -3,7 +3,7 @@
  *
  * \001 letter fields \002, fields in hexadecimal; lang/stp/tapset_symbol.c writes them:
  *   n d m l  addr16 pid8		name, name+offset, module, file:line of a user address
- *   K U      id16 pid8 frames4		a stack as sprint_backtrace() and sprint_ubacktrace() show it
+ *   K E U    id16 pid8 frames4		a stack as sprint_backtrace() and sprint_ubacktrace() show it; E: taken at its first function's entry
  */
 #include <stdlib.h>
 
@@ -24,13 +24,21 @@ static uint64_t hex(const char *s, size_t n)
 
 /* --- frames -------------------------------------------------------------------------------------------------- */
 
-/* " 0xffffffff81234567 : name+0x1f [kernel]", or with the offset in its file when it has no name */
+/* "name+0x1f/0x120"; without the size where that is not known */
+static void frame_place(const struct frame *f, struct buf *out)
+{
+	buf_printf(out, "%s+0x%llx", f->symbol, (unsigned long long)f->offset);
+	if (f->size)
+		buf_printf(out, "/0x%llx", (unsigned long long)f->size);
+}
+
+/* " 0xffffffff81234567 : name+0x1f/0x120 [kernel]", or with the offset in its file when it has no name */
 static void frame_long(const struct frame *f, bool user, struct buf *out)
 {
 	buf_printf(out, " 0x%llx", (unsigned long long)f->ip);
 	const char *module = f->module ? f->module : user ? NULL : "kernel";
 	if (f->symbol)
-		buf_printf(out, " : %s+0x%llx [%s]", f->symbol, (unsigned long long)f->offset, module ? module : "?");
+		buf_puts(out, " : "), frame_place(f, out), buf_printf(out, " [%s]", module ? module : "?");
 	else if (module && user)
 		buf_printf(out, " [%s+0x%llx]", module, (unsigned long long)f->module_offset);
 	buf_putc(out, '\n');
@@ -40,7 +48,7 @@ static void frame_long(const struct frame *f, bool user, struct buf *out)
 static void frame_short(const struct frame *f, bool user, bool brief, struct buf *out)
 {
 	if (f->symbol)
-		buf_printf(out, "%s+0x%llx", f->symbol, (unsigned long long)f->offset);
+		frame_place(f, out);
 	else
 		buf_printf(out, "0x%llx", (unsigned long long)f->ip);
 	if (!brief)
@@ -60,9 +68,41 @@ static bool is_tracing(const struct frame *f)
 	return false;
 }
 
-void stp_stack_text(struct exporter *x, const struct value *v, int64_t what, struct buf *out)
+static bool find(struct exporter *x, bool user, uint64_t addr, uint32_t pid, struct frame *f)
 {
-	bool user = v->type->kind == TYPE_USTACK;
+	*f = (struct frame){.ip = addr};
+	return x->env.symbols && (user ? symbolizer_user(x->env.symbols, pid, addr, f) : symbolizer_kernel(x->env.symbols, addr, f));
+}
+
+static void returning_from(struct exporter *x, uint64_t func, struct buf *out)
+{
+	struct frame f;
+	buf_puts(out, "Returning from: ");
+	find(x, false, func, 0, &f);
+	frame_long(&f, false, out);
+}
+
+/* A breakpoint leaves the instruction pointer behind it: the first frame is where the probe is. */
+static void start_at(struct frame *f, uint64_t at)
+{
+	f->offset -= f->ip - at;
+	f->ip = at;
+}
+
+/* The first frame; from: the probe's address, 0: not known. */
+static void begin(struct frame *f, int64_t what, uint64_t from, struct buf *out)
+{
+	if (what == 'e' && f->symbol)
+		start_at(f, f->ip - f->offset);
+	if (what == 'k' && from && f->symbol && f->ip - f->offset <= from && from <= f->ip)
+		start_at(f, from);
+	if (what == 'r')
+		buf_puts(out, "Returning to  : ");
+}
+
+void stp_stack_text(struct exporter *x, const struct value *v, int64_t what, uint64_t from, struct buf *out)
+{
+	bool user = v->type->kind == TYPE_USTACK, is_long = what == 'k' || what == 'u' || what == 'r';
 	struct frames frames = {0};
 	if (x->env.symbols)
 		symbolizer_stack(x->env.symbols, v, &frames);
@@ -71,9 +111,13 @@ void stp_stack_text(struct exporter *x, const struct value *v, int64_t what, str
 	size_t first = 0;
 	while (!user && first < frames.frame.len && is_tracing(&frames.frame.at[first]))
 		first++;
+	if (what == 'r')
+		returning_from(x, from, out);
 	for (size_t i = first; i < frames.frame.len; i++) {
-		const struct frame *f = &frames.frame.at[i];
-		if (what == 'k' || what == 'u')
+		struct frame *f = &frames.frame.at[i];
+		if (i == first)
+			begin(f, what, from, out);
+		if (is_long)
 			frame_long(f, user, out);
 		else
 			frame_short(f, user, what == 'b', out);
@@ -83,12 +127,6 @@ void stp_stack_text(struct exporter *x, const struct value *v, int64_t what, str
 }
 
 /* --- notes ------------------------------------------------------------------------------------------------------ */
-
-static bool find(struct exporter *x, bool user, uint64_t addr, uint32_t pid, struct frame *f)
-{
-	*f = (struct frame){.ip = addr};
-	return x->env.symbols && (user ? symbolizer_user(x->env.symbols, pid, addr, f) : symbolizer_kernel(x->env.symbols, addr, f));
-}
 
 static void note_symbol(struct exporter *x, char what, const char *s, struct buf *out)
 {
@@ -107,13 +145,14 @@ static void note_symbol(struct exporter *x, char what, const char *s, struct buf
 		buf_puts(out, f.symbol);
 }
 
-static void note_stack(struct exporter *x, bool user, const char *s, struct buf *out)
+static void note_stack(struct exporter *x, char what, const char *s, struct buf *out)
 {
+	bool user = what == 'U';
 	struct stack_value_wire w = {.id = hex(s, 16), .pid = (uint32_t)hex(s + 16, 8), .nframes = (uint16_t)hex(s + 24, 4)};
 	struct type t = {.kind = user ? TYPE_USTACK : TYPE_KSTACK, .size = sizeof(w), .stack_mode = STACK_BPFTRACE, .count = w.nframes};
 	struct value v = {.type = &t, .data = (uint8_t *)&w, .size = sizeof(w)};
 	if (w.id)
-		stp_stack_text(x, &v, 's', out);
+		stp_stack_text(x, &v, what == 'E' ? 'e' : 's', 0, out);
 }
 
 void stp_symbols_text(struct exporter *x, const struct value *v, uint32_t pid, bool user, struct buf *out)
@@ -138,8 +177,8 @@ static void note(struct exporter *x, const char *s, size_t n, struct buf *out)
 	n -= n != 0;
 	if (what && strchr("ndml", what) && n == 24)
 		note_symbol(x, what, s, out);
-	else if ((what == 'K' || what == 'U') && n == 28)
-		note_stack(x, what == 'U', s, out);
+	else if ((what == 'K' || what == 'E' || what == 'U') && n == 28)
+		note_stack(x, what, s, out);
 }
 
 void stp_text(struct exporter *x, const char *s, size_t n, struct buf *out)

@@ -171,3 +171,6 @@ struct stp_dfa {
 	uint32_t at_end; /* first state that accepts at the string's end */
 };
 bool stp_regex_compile(struct stp_comp *c, const char *pattern, struct loc loc, struct stp_dfa *ret);
+/* tapset_context.c: is the handler at an instruction of the kernel that a kprobe names, and its address */
+bool stp_at_entry(const struct stp_lower *l);
+ir_ref stp_entry_address(struct stp_lower *l);

@@ -277,10 +277,22 @@ static struct stp_value lower_randint(struct stp_lower *l, const struct stp_expr
 	return stp_long(ir_bin(LB(l), IR_UMOD, ir_bini(LB(l), IR_AND, r, 0xffffffff), arg[0].v));
 }
 
+/* A breakpoint in the kernel leaves the instruction pointer behind it, so that it says nothing exact. */
+bool stp_at_entry(const struct stp_lower *l)
+{
+	return !l->user && l->dp->points.list.len && l->dp->points.list.at[0]->kind == PK_KPROBE;
+}
+
+ir_ref stp_entry_address(struct stp_lower *l)
+{
+	const struct attach_point *p = l->dp->points.list.at[0];
+	return p->func && !p->offset ? kit_func_ip(K(l)) : p->func ? kit_reg(K(l), "ip") : stp_c(l, (int64_t)p->address);
+}
+
 static struct stp_value lower_ip(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
 {
 	bool has_regs = stp_has_registers(l);
-	return stp_long(has_regs ? kit_reg(K(l), "ip") : stp_c(l, 0));
+	return stp_long(stp_at_entry(l) ? stp_entry_address(l) : has_regs ? kit_reg(K(l), "ip") : stp_c(l, 0));
 }
 
 const struct stp_native stp_tapset_context[] = {

@@ -57,16 +57,19 @@ static ir_ref take_stack(struct stp_lower *l, bool user, struct type **t_ret, st
 	return dst;
 }
 
-/* number: 'k' or 'u', 'b' for the brief form of a user stack */
+/* number: 'k' or 'u', 'b' for the brief form of a user stack; with 'k' goes the address of the probe, which is exact, 0: not known */
 static struct stp_value lower_print_stack(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
 {
 	struct type *t;
 	int64_t what = e->func->native->number;
 	ir_ref at = take_stack(l, what != 'k', &t, e->loc);
 	struct action *act = program_action(l->c->prog, ACT_STP_BACKTRACE, e->loc);
-	act->number = what;
+	bool returns = l->dp->spec.kind == PK_KRETPROBE;
+	act->number = what == 'k' && returns ? 'r' : what;
 	act->extra = l->dp->name;
-	kit_send(K(l), act, &(struct kit_value){.type = t, .v = at, .is_addr = true}, 1);
+	ir_ref from = l->user || what != 'k' ? 0 : returns ? kit_func_ip(K(l)) : stp_at_entry(l) ? stp_entry_address(l) : 0;
+	struct kit_value v[] = {{.type = t, .v = at, .is_addr = true}, {.type = &type_int64, .v = from ? from : stp_c(l, 0)}};
+	kit_send(K(l), act, v, 2);
 	return stp_none();
 }
 
@@ -75,7 +78,7 @@ static struct stp_value lower_sprint_stack(struct stp_lower *l, const struct stp
 	struct type *t;
 	bool user = e->func->native->number != 'k';
 	ir_ref at = take_stack(l, user, &t, e->loc);
-	struct stp_value v[] = {stp_long(stp_c(l, user ? 'U' : 'K')),
+	struct stp_value v[] = {stp_long(stp_c(l, user ? 'U' : stp_at_entry(l) ? 'E' : 'K')),
 				stp_long(ir_load(LB(l), at, offsetof(struct stack_value_wire, id), 8, false)),
 				stp_long(ir_load(LB(l), at, offsetof(struct stack_value_wire, pid), 4, false)),
 				stp_long(ir_load(LB(l), at, offsetof(struct stack_value_wire, nframes), 2, false))};
@@ -100,6 +103,8 @@ static uint32_t with_frames(struct stp_lower *l, bool user, ir_ref *frames, ir_r
 	*frames = kit_mem_zero(K(l), MAX_BACKTRACE * 8);
 	ir_ref got = ir_helper(LB(l), BPF_FUNC_get_stack, kit_ctx(K(l)), *frames, stp_c(l, MAX_BACKTRACE * 8), stp_c(l, 0));
 	*n = ir_bini(LB(l), IR_LSHR, got, 3);
+	if (stp_at_entry(l))
+		ir_store(LB(l), *frames, 0, 8, stp_entry_address(l));
 	return stp_if(l, ir_bin(LB(l), IR_SLT, stp_c(l, 0), got));
 }
 
