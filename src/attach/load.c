@@ -288,6 +288,12 @@ static struct err *open_target(const struct attach_point *t, int *fd)
 	return err_errno("opening %s, which %s is in", t->target, t->name);
 }
 
+/* Of so few letters as the kernel keeps, those of the function or event say more than those of the family. */
+static const char *name_of(const struct probe *p)
+{
+	return p->npoints && p->points[0]->func ? p->points[0]->func : p->name;
+}
+
 static struct err *load_one(struct session *s, struct running *r)
 {
 	struct loaded *l = r->prog;
@@ -299,7 +305,7 @@ static struct err *load_one(struct session *s, struct running *r)
 			     .attach_btf_id = l->btf_id,
 			     .flags = l->sleepable ? BPF_F_SLEEPABLE : 0,
 			     .ninsn = c->image->ninsn,
-			     .name = r->probe->name,
+			     .name = name_of(r->probe),
 			     .license = s->prog->opt.license ? s->prog->opt.license : "GPL",
 			     .btf_fd = c->btf_fd,
 			     .func_info = c->btf.func_info,

@@ -249,7 +249,7 @@ static void member(struct creader *r, struct layout *l)
 			d = declarator(r, base, &own);
 		if (!cdef_take(r, ":")) {
 			add_field(l, d.name, d.type, align_of(r, d.type, &own));
-		} else if (!constant(r, ",;", &width) || width < 0 || width > 64 ||
+		} else if (!constant(r, ",;}", &width) || width < 0 || width > 64 ||
 			   !type_is_integral(d.type) || width > d.type->size * 8) {
 			cdef_fail(r, "invalid width of a bit-field");
 		} else {
