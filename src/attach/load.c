@@ -63,13 +63,22 @@ bool image_has_globals(const struct bpf_image *img)
 	return false;
 }
 
+static bool is_run_by_hand(const struct probe *p)
+{
+	enum probe_kind k = p->npoints ? p->points[0]->kind : PK_NEVER;
+
+	return k == PK_BEGIN || k == PK_END || k == PK_SELF || k == PK_TEST || k == PK_BENCH;
+}
+
 /*
  * The kernel takes the address of a function, and judges one by its prototype, only in programs that describe their
- * functions.
+ * functions.  Others gain by it too: bpftool and perf show whole names and the script's lines, and fentry:bpf finds them.
  */
-static struct err *code_btf(struct session *s, struct compiled *c)
+static struct err *code_btf(struct session *s, const struct probe *p, struct compiled *c)
 {
-	if (c->btf_fd >= 0 || !(image_has_callbacks(c->image) || image_has_globals(c->image)))
+	bool is_needed = image_has_callbacks(c->image) || image_has_globals(c->image);
+
+	if (c->btf_fd >= 0 || (!is_needed && is_run_by_hand(p)))
 		return NULL;
 	bpf_btf_build(c->image, "script", &c->btf);
 	c->btf_fd = sys_btf_load(c->btf.data, c->btf.len);
@@ -299,7 +308,7 @@ static struct err *load_one(struct session *s, struct running *r)
 	struct loaded *l = r->prog;
 	struct compiled *c = l->code;
 	struct bpf_insn *insn = NULL;
-	struct err *e = code_btf(s, c);
+	struct err *e = code_btf(s, r->probe, c);
 	struct sys_prog p = {.type = prog_kinds[l->kind].type,
 			     .attach_type = prog_kinds[l->kind].attach_type,
 			     .attach_btf_id = l->btf_id,

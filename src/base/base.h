@@ -165,7 +165,10 @@ struct err {
 	char *hint; /* what to do about it, may be NULL */
 	char *log;  /* long text for -v: a verifier's log, may be NULL */
 	struct loc loc; /* in the script, where the kernel's complaint has a place there */
+	bool is_notice; /* nothing is wrong, there is only nothing to do: shown without "ERROR:" */
 };
+/* "No probes to attach", as bpftrace says it. */
+struct err *err_no_probes(void) MUST_CHECK;
 struct err *err_new(int code, const char *fmt, ...) PRINTF_LIKE(2, 3) MUST_CHECK;
 struct err *err_errno(const char *fmt, ...) PRINTF_LIKE(1, 2) MUST_CHECK; /* appends strerror(errno) */
 struct err *err_note(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3) MUST_CHECK;

@@ -49,6 +49,14 @@ struct err *err_note(struct err *e, const char *fmt, ...)
 	return e;
 }
 
+struct err *err_no_probes(void)
+{
+	struct err *e = err_new(ENOENT, "No probes to attach");
+
+	e->is_notice = true;
+	return e;
+}
+
 struct err *err_hint(struct err *e, const char *fmt, ...)
 {
 	if (!e)

@@ -36,7 +36,7 @@ struct err *filter_probes(struct program *prog, const char *regex)
 	}
 	prog->probe.len = n;
 	regfree(&re);
-	return n ? NULL : err_new(0, "No probes to attach");
+	return n ? NULL : err_no_probes();
 }
 
 struct err *filter_mode(struct program *prog, enum run_mode mode)

@@ -12,7 +12,7 @@ void print_error(const struct job *j, const struct err *e)
 {
 	const char *red = j->colour ? "\033[31m" : "", *reset = j->colour ? "\033[0m" : "";
 	fflush(stdout);
-	fprintf(stderr, "%sERROR: %s%s\n", red, e->msg, reset);
+	fprintf(stderr, "%s%s%s%s\n", red, e->is_notice ? "" : "ERROR: ", e->msg, reset);
 	if (e->hint)
 		fprintf(stderr, "HINT: %s\n", e->hint);
 	if (e->log && (j->verbose || dump_wanted(j, "verifier")))

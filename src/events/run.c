@@ -406,7 +406,7 @@ static struct err *start(struct run *r)
 	}
 	e = session_attach(s);
 	if (!e && !session_nattached(s))
-		e = err_new(ENOENT, "no probes to attach");
+		e = err_no_probes();
 	if (e)
 		return e;
 	announce(r);

@@ -132,7 +132,7 @@ static void lower_body(struct bt_lower *l)
 
 char *bt_fn_name(struct bt_lower *l, const struct attach_point *p)
 {
-	char *name = arena_printf(l->in->arena, "%s_%zu", p->name, l->kit.prog->fn.len);
+	char *name = arena_printf(l->in->arena, "%s_%zu", p->name, l->kit.prog->probe.len + 1);
 	for (char *c = name; *c; c++)
 		if (!strchr("_.", *c) && !(*c >= 'a' && *c <= 'z') && !(*c >= 'A' && *c <= 'Z') &&
 		    !(*c >= '0' && *c <= '9'))

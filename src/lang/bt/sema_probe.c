@@ -143,7 +143,8 @@ static size_t programs_of(struct bt_sema *s, struct bt_probe *p)
 	bool user = kind == PK_UPROBE || kind == PK_URETPROBE,
 	     kernel = kind == PK_KPROBE || kind == PK_KRETPROBE;
 	bool multi = (user && f->uprobe_multi) || (kernel && f->kprobe_multi);
-	bool shared = multi && (f->attach_cookie || !uses_name(p, probe_name));
+	/* names go by cookie, but so many functions of the kernel as to pass bpftrace's limit are an accident */
+	bool shared = multi && (!uses_name(p, probe_name) || (f->attach_cookie && user));
 	return shared ? MIN(n, (size_t)p->npoint) : n;
 }
 
