@@ -478,6 +478,15 @@ static __attribute__((always_inline)) void uw_find_returns(struct uw *u, const v
 		UW_READ(&u->trampoline, area, xol_area__vaddr);
 }
 
+/* Whose names will be asked for. */
+static __attribute__((always_inline)) void uw_meet(u32 tgid)
+{
+	u64 *word = (u64 *)(V_uw_rules + UW_MET_AT) + (tgid / 64 & (UW_MET_WORDS - 1)), bit = 1ull << (tgid & 63);
+
+	if (!(*word & bit))
+		__sync_fetch_and_or(word, bit);
+}
+
 /* The state for walking from the registers in it; 0, or how it ended already. */
 RT_GLOBAL(u) u64 uw_begin(struct uw *u)
 {
@@ -488,11 +497,14 @@ RT_GLOBAL(u) u64 uw_begin(struct uw *u)
 	if (!u || !mm || !u->ip)
 		return UW_NO_STACK;
 	struct uw_proc *p = bpf_map_lookup_elem((void *)M_uw_procs, &tgid);
-	u64 bottom = UW_FIELD(mm, mm_struct__start_stack), id = bottom + UW_FIELD(mm, mm_struct__end_code);
-	if (!p || !p->is_ready || (p->mm && p->mm != id)) {
+	u64 bottom = UW_FIELD(mm, mm_struct__start_stack), code = UW_FIELD(mm, mm_struct__end_code);
+	uw_meet(tgid);
+	if (!p || !p->is_ready || (p->end_code && p->end_code != code) || (p->start_stack && p->start_stack != bottom)) {
 		uw_ask(tgid, 0);
 		return UW_NEW;
 	}
+	if (!p->start_stack)
+		p->start_stack = bottom;
 	u->bottom = bottom;
 	u->maps_seg = p->seg;
 	u->maps_first = p->first;

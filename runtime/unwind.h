@@ -20,6 +20,7 @@ enum {
 	UW_WINDOW = 256, /* bytes of a stack that are read at once */
 	UW_BUCKET = 256, /* bytes of code */
 	UW_MAPS_MAX = 4096, /* mappings of one process */
+	UW_MET_WORDS = 1024, /* u64 of a bitmap of processes, by the low bits of their numbers */
 };
 
 /* How the canonical frame address (CFA: what the stack pointer was before the call) is found. */
@@ -69,6 +70,9 @@ struct uw_rule {
 	u16 is_plain; /* the return address is right below the CFA, fp is saved relative to it or not at all */
 };
 
+/* The value of `uw_rules`: behind the rules a bit for each process whose stack was taken; several share one. */
+enum { UW_MET_AT = UW_RULES * sizeof(struct uw_rule) };
+
 enum uw_map_kind {
 	UW_MAP_TABLE, /* has rows */
 	UW_MAP_FP,    /* code without tables: by frame pointer */
@@ -82,7 +86,7 @@ struct uw_map { /* ascending by start, without overlap */
 };
 
 struct uw_proc {
-	u64 mm;		/* start_stack + end_code of its memory, what exec changes; 0: not known */
+	u64 end_code, start_stack; /* of its memory, what exec changes; 0: not known (start_stack: the first stack says it) */
 	u64 asked;	/* when the BPF side last asked for something that was missing, ns */
 	u32 seg, first; /* of the list of struct uw_map: segment, word */
 	u32 nmaps;

@@ -33,6 +33,7 @@ struct usyms {
 	struct strtab paths; /* the one copy of each path */
 	struct numtab procs;
 	struct strtab missing; /* files that could not be opened */
+	struct stat ns; /* our own mount namespace, once it was looked at */
 	struct strtab by_path, by_id; /* and those that could */
 	struct elf_file *vdso;
 	bool has_vdso;
@@ -95,13 +96,15 @@ static struct proc *get_proc(struct usyms *u, uint32_t pid)
 /* false: the process has gone, and what was known of it holds. */
 static bool find_root(struct usyms *u, struct proc *p)
 {
-	struct stat ours, theirs;
+	struct stat theirs;
 	char ns[64];
 	snprintf(ns, sizeof(ns), "/proc/%u/ns/mnt", p->pid);
-	if (stat("/proc/self/ns/mnt", &ours) || stat(ns, &theirs))
+	if (!u->ns.st_ino && stat("/proc/self/ns/mnt", &u->ns))
+		return false;
+	if (stat(ns, &theirs))
 		return false;
 	p->root = "";
-	if (ours.st_ino != theirs.st_ino || ours.st_dev != theirs.st_dev)
+	if (u->ns.st_ino != theirs.st_ino || u->ns.st_dev != theirs.st_dev)
 		p->root = arena_printf(u->arena, "/proc/%u/root", p->pid);
 	return true;
 }

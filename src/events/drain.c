@@ -113,7 +113,7 @@ static void watch(struct drain *d, int fd)
 static void *drain_thread(void *arg)
 {
 	struct drain *d = arg;
-	bool more = d->track != NULL; /* to be looked at without waiting, between looks at signals */
+	bool reads = d->track && !d->track->is_polled, more = reads; /* to be looked at without waiting, between looks at signals */
 
 	for (;;) {
 		bool full = !queue_has_room(d->queue);
@@ -130,7 +130,7 @@ static void *drain_thread(void *arg)
 		more = !full && take_batch(d);
 		if (d->fds.at[FD_STOP].revents)
 			return NULL;
-		if (d->track)
+		if (reads)
 			more |= track_step(d->track);
 	}
 }
@@ -142,8 +142,9 @@ static void watch_all(struct drain *d)
 	watch(d, d->ring.fd); /* -1 is left out by poll */
 	if (!d->track)
 		return;
-	vec_each(c, &d->track->cpus)
-		watch(d, c->fd);
+	if (!d->track->is_polled)
+		vec_each(c, &d->track->cpus)
+			watch(d, c->fd);
 	d->pids = xcalloc(d->prog->action.len + 1, sizeof(*d->pids));
 	for (size_t i = 0; i < d->prog->action.len; i++)
 		record_pids(d->prog->action.at[i], &d->pids[i]);

@@ -16,7 +16,7 @@ enum entry_kind {
 	ENTRY_MMAP,   /* struct mmap_entry, path, NUL */
 	ENTRY_FORK,   /* u32 parent, u32 child */
 	ENTRY_EXEC,   /* u32 pid */
-	ENTRY_EXIT,   /* u32 pid; for listeners only */
+	ENTRY_EXIT,   /* u32 pid */
 };
 struct entry {
 	uint32_t size; /* of data */
@@ -25,7 +25,9 @@ struct entry {
 };
 struct mmap_entry {
 	uint64_t addr, len, pgoff;
-	uint32_t pid, pad;
+	uint32_t pid;
+	uint8_t build_id_len; /* 0: not told */
+	uint8_t build_id[20];
 	char path[];
 };
 struct chunk {

@@ -343,7 +343,7 @@ static struct err *open_run(struct run *r)
 	if (!e)
 		e = watch_fd(r, session_target_pidfd(s));
 	if (!e && (track_is_wanted(r->prog) || session_map_fd(s, r->prog->unwind.procs) >= 0)) {
-		e = track_open(&r->track);
+		e = track_open(&r->track, session_map_fd(s, r->prog->unwind.procs) >= 0);
 		symbolizer_follow(r->symbols, &r->track);
 	}
 	if (!e)

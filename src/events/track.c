@@ -9,6 +9,11 @@
 #include <unistd.h>
 
 #include "attach/sys.h"
+#include "runtime/unwind_types.h"
+
+#ifndef PERF_RECORD_MISC_MMAP_BUILD_ID
+#define PERF_RECORD_MISC_MMAP_BUILD_ID (1 << 14)
+#endif
 
 enum {
 	RING_PAGES = 16,
@@ -16,30 +21,50 @@ enum {
 	MAX_DEPTH = 16
 };
 
-static bool names_process(const struct type *t, unsigned depth)
+static bool holds(const struct type *t, bool (*is_it)(const struct type *t), unsigned depth)
 {
-	if (!t)
+	if (!t || depth > MAX_DEPTH)
 		return false;
+	if (is_it(t))
+		return true;
+	if (t->kind == TYPE_TUPLE || t->kind == TYPE_RECORD)
+		for (uint32_t i = 0; i < t->nfield; i++)
+			if (holds(t->field[i].type, is_it, depth + 1))
+				return true;
+	return t->kind == TYPE_ARRAY && holds(t->elem, is_it, depth + 1);
+}
+
+static bool any_value(const struct program *p, bool (*is_it)(const struct type *t))
+{
+	vec_each(a, &p->action)
+		if (holds((*a)->args, is_it, 0))
+			return true;
+	vec_each(v, &p->var)
+		if (holds((*v)->key, is_it, 0) || holds((*v)->value, is_it, 0))
+			return true;
+	return false;
+}
+
+static bool names_process(const struct type *t)
+{
 	if (t->kind == TYPE_USTACK)
 		return t->stack_mode != STACK_RAW && t->stack_mode != STACK_BUILD_ID;
-	if (t->kind == TYPE_USYM)
-		return true;
-	if (depth < MAX_DEPTH && (t->kind == TYPE_TUPLE || t->kind == TYPE_RECORD))
-		for (uint32_t i = 0; i < t->nfield; i++)
-			if (names_process(t->field[i].type, depth + 1))
-				return true;
-	return t->kind == TYPE_ARRAY && depth < MAX_DEPTH && names_process(t->elem, depth + 1);
+	return t->kind == TYPE_USYM;
+}
+
+static bool is_address(const struct type *t)
+{
+	return t->kind == TYPE_USYM;
 }
 
 bool track_is_wanted(const struct program *p)
 {
-	vec_each(a, &p->action)
-		if (names_process((*a)->args, 0))
-			return true;
-	vec_each(v, &p->var)
-		if (names_process((*v)->key, 0) || names_process((*v)->value, 0))
-			return true;
-	return false;
+	return any_value(p, names_process);
+}
+
+bool track_names_alone(const struct program *p)
+{
+	return any_value(p, is_address);
 }
 
 /* --- /proc
@@ -146,6 +171,22 @@ static void put_task(struct track *t, enum entry_kind kind, const uint32_t *pid,
 		queue_put(t->listener, kind, pid, n, NULL, 0);
 }
 
+/* Some process that shares its bit may have been met: this one is kept then, too. */
+static bool may_be_met(const struct track *t, uint32_t pid)
+{
+	return !t->met || t->met[pid / 64 & (UW_MET_WORDS - 1)] >> (pid & 63) & 1;
+}
+
+/* Nothing will be asked about a process that no program has met. */
+static void put_exit(struct track *t, uint32_t pid)
+{
+	if (!may_be_met(t, pid))
+		queue_put(&t->queue, ENTRY_EXIT, &pid, sizeof(pid), NULL, 0);
+	if (t->listener)
+		queue_put(t->listener, ENTRY_EXIT, &pid, sizeof(pid), NULL, 0);
+	numtab_set(&t->seen, pid, NULL);
+}
+
 /* The exit of a process's first thread: pid, parent, tid. */
 static bool is_whole_exit(const uint8_t *p, size_t n)
 {
@@ -157,19 +198,28 @@ static bool is_whole_exit(const uint8_t *p, size_t n)
 	return id[0] == id[2];
 }
 
+/* n > sizeof(struct mmap2_record) */
+static void put_mmap2(struct track *t, const uint8_t *p, size_t n)
+{
+	const char *path = (const char *)p + sizeof(struct mmap2_record);
+	struct mmap2_record m;
+
+	memcpy(&m, p, sizeof(m));
+	struct mmap_entry e = {.addr = m.addr, .len = m.len, .pgoff = m.pgoff, .pid = m.pid};
+	if (m.head.misc & PERF_RECORD_MISC_MMAP_BUILD_ID && m.file[0] <= sizeof(e.build_id)) {
+		e.build_id_len = m.file[0];
+		memcpy(e.build_id, m.file + 4, sizeof(e.build_id));
+	}
+	put_mmap(t, &e, path, strnlen(path, n - sizeof(m)), true);
+}
+
 static void put_record(struct track *t, const uint8_t *p, size_t n)
 {
 	const struct perf_event_header *head = (const struct perf_event_header *)p;
-	struct mmap2_record m;
 	struct task_record task;
 
-	if (head->type == PERF_RECORD_MMAP2 && n > sizeof(m)) {
-		memcpy(&m, p, sizeof(m));
-		put_mmap(t,
-			 &(struct mmap_entry){
-				 .addr = m.addr, .len = m.len, .pgoff = m.pgoff, .pid = m.pid},
-			 (const char *)p + sizeof(m),
-			 strnlen((const char *)p + sizeof(m), n - sizeof(m)), true);
+	if (head->type == PERF_RECORD_MMAP2 && n > sizeof(struct mmap2_record)) {
+		put_mmap2(t, p, n);
 		return;
 	}
 	if (n < sizeof(task))
@@ -183,8 +233,8 @@ static void put_record(struct track *t, const uint8_t *p, size_t n)
 	} else if (head->type == PERF_RECORD_COMM && (head->misc & PERF_RECORD_MISC_COMM_EXEC)) {
 		put_task(t, ENTRY_EXEC, &task.pid, sizeof(task.pid));
 		numtab_set(&t->seen, task.pid, t);
-	} else if (head->type == PERF_RECORD_EXIT && t->listener && is_whole_exit(p, n)) {
-		queue_put(t->listener, ENTRY_EXIT, &task.pid, sizeof(task.pid), NULL, 0);
+	} else if (head->type == PERF_RECORD_EXIT && is_whole_exit(p, n)) {
+		put_exit(t, task.pid);
 	}
 }
 
@@ -278,10 +328,12 @@ void track_poll(struct track *t)
 	pthread_mutex_unlock(&t->lock);
 }
 
-void track_listen(struct track *t, struct queue *q)
+void track_listen(struct track *t, struct queue *q, const uint64_t *met)
 {
 	pthread_mutex_lock(&t->lock);
 	t->listener = q;
+	t->met = met;
+	t->is_polled = q != NULL;
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -289,21 +341,34 @@ void track_listen(struct track *t, struct queue *q)
  * -----------------------------------------------------------------------------------------------
  */
 
-static bool open_cpu(struct track *t, int cpu)
+/* With the build-ids of files where the kernel tells them (5.12). */
+static int open_event(struct perf_event_attr *attr, int cpu)
+{
+	int fd;
+
+	attr->build_id = 1;
+	fd = sys_perf_open(attr, -1, cpu, -1, 0);
+	if (fd >= 0)
+		return fd;
+	attr->build_id = 0;
+	return sys_perf_open(attr, -1, cpu, -1, 0);
+}
+
+static bool open_cpu(struct track *t, int cpu, bool is_mmap, uint32_t watermark)
 {
 	struct perf_event_attr attr = {.type = PERF_TYPE_SOFTWARE,
 				       .config = PERF_COUNT_SW_DUMMY,
 				       .sample_period = 1,
 				       .sample_type = PERF_SAMPLE_TIME,
 				       .sample_id_all = 1,
-				       .mmap = 1,
-				       .mmap2 = 1,
-				       .task = 1,
-				       .comm = 1,
-				       .comm_exec = 1,
+				       .mmap = is_mmap,
+				       .mmap2 = is_mmap,
+				       .task = !is_mmap,
+				       .comm = !is_mmap,
+				       .comm_exec = !is_mmap,
 				       .watermark = 1,
-				       .wakeup_watermark = (uint32_t)(RING_PAGES * t->page / 2)};
-	struct track_cpu c = {.fd = sys_perf_open(&attr, -1, cpu, -1, 0)};
+				       .wakeup_watermark = watermark};
+	struct track_cpu c = {.fd = open_event(&attr, cpu)};
 
 	if (c.fd < 0)
 		return false;
@@ -316,9 +381,32 @@ static bool open_cpu(struct track *t, int cpu)
 	return true;
 }
 
-struct err *track_open(struct track *t)
+/*
+ * Rings of their own for mappings: they may be worth waking up for one by one; forks and exits are not.  Some processors
+ * may be off-line: their events cannot be opened.
+ */
+static void open_cpus(struct track *t, bool is_listened)
 {
 	long ncpus = sysconf(_SC_NPROCESSORS_CONF);
+	uint32_t half = (uint32_t)(RING_PAGES * t->page / 2);
+
+	for (int cpu = 0; cpu < ncpus; cpu++) {
+		(void)open_cpu(t, cpu, true, is_listened ? 1 : half);
+		(void)open_cpu(t, cpu, false, half);
+	}
+}
+
+static void close_cpus(struct track *t)
+{
+	vec_each(c, &t->cpus) {
+		munmap(c->mem, (RING_PAGES + 1) * t->page);
+		close(c->fd);
+	}
+	t->cpus.len = 0;
+}
+
+struct err *track_open(struct track *t, bool is_listened)
+{
 	struct err *e;
 
 	*t = (struct track){.page = (size_t)sysconf(_SC_PAGESIZE)};
@@ -327,9 +415,7 @@ struct err *track_open(struct track *t)
 	t->has_lock = true;
 	if (e)
 		return e;
-	for (int cpu = 0; cpu < ncpus;
-	     cpu++) /* some may be off-line: their events cannot be opened */
-		(void)open_cpu(t, cpu);
+	open_cpus(t, is_listened);
 	list_processes(t);
 	return NULL;
 }
@@ -338,10 +424,7 @@ void track_close(struct track *t)
 {
 	if (!t->has_lock)
 		return;
-	vec_each(c, &t->cpus) {
-		munmap(c->mem, (RING_PAGES + 1) * t->page);
-		close(c->fd);
-	}
+	close_cpus(t);
 	vec_free(&t->cpus);
 	vec_free(&t->todo);
 	numtab_free(&t->seen);
@@ -366,7 +449,7 @@ static void apply(struct usyms *u, const struct entry *e)
 		break;
 	case ENTRY_FORK: usyms_fork(u, pid[0], pid[1]); break;
 	case ENTRY_EXEC: usyms_pid_exec(u, pid[0]); break;
-	case ENTRY_EXIT:
+	case ENTRY_EXIT: usyms_forget(u, pid[0]); break;
 	case ENTRY_RECORD: break;
 	}
 }

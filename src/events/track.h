@@ -12,7 +12,7 @@
 #include "events/events.h"
 #include "events/queue.h"
 
-struct track_cpu {
+struct track_cpu { /* a ring: two a processor */
 	int fd;
 	uint8_t *mem; /* one page of positions, then the data */
 };
@@ -26,18 +26,26 @@ struct track {
 	bool has_lock;
 	uint64_t lost; /* records that the kernel dropped */
 	struct queue *listener; /* gets all that processes do from now on, NULL: nobody */
+	const uint64_t *met;	/* bitmap of runtime/unwind.h: whose names may be asked for; NULL: of all */
+	bool is_polled;		/* by the listener's thread, and not by the one that drains */
 };
 /* Does the program send or keep anything whose names depend on a process? */
 bool track_is_wanted(const struct program *p);
-struct err *track_open(struct track *t);
+/* ... that is no stack: an address with its process. */
+bool track_names_alone(const struct program *p);
+/* is_listened: track_listen() will be called; every mapping is worth waking up for. */
+struct err *track_open(struct track *t, bool is_listened);
 void track_close(struct track *t);
 /* Copies what the kernel has told; reads at most one of the processes that were there before. true:
  * more to read. */
 bool track_step(struct track *t);
 /* Only copies what the kernel has told. */
 void track_poll(struct track *t);
-/* Sends a copy of what processes do to a queue as well; NULL ends that. */
-void track_listen(struct track *t, struct queue *q);
+/*
+ * Sends a copy of what processes do to a queue as well; NULL ends that.  The caller's thread is told of every mapping by the
+ * file descriptors of t->cpus, and is to call track_step().  met (NULL: not known): see struct track.
+ */
+void track_listen(struct track *t, struct queue *q, const uint64_t *met);
 /* A process that a record names: its mappings are read when it is new. */
 void track_pid(struct track *t, uint32_t pid);
 /* Everything that is known so far goes to the symbolizer's mappings. */

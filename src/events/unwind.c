@@ -7,10 +7,17 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "events/ring.h"
 #include "events/unwind_proc.h"
+
+enum {
+	GATHER_US = 400,
+	NICE = -10
+};
 
 struct unwinder {
 	struct session *session;
@@ -59,8 +66,7 @@ static void follow(struct unwinder *u, const struct entry *e)
 	switch ((enum entry_kind)e->kind) {
 	case ENTRY_MMAP:
 		memcpy(&m, e->data, sizeof(m));
-		uw_process_mmap(p, m.pid, m.addr, m.len, m.pgoff,
-				(const char *)e->data + sizeof(m));
+		uw_process_mmap(p, &m, (const char *)e->data + sizeof(m));
 		break;
 	case ENTRY_FORK: uw_process_fork(p, pid[0], pid[1]); break;
 	case ENTRY_EXEC: uw_process_exec(p, pid[0]); break;
@@ -159,19 +165,45 @@ static void at_entry(void *arg, int pid)
 /* --- the thread
  * -------------------------------------------------------------------------------------------- */
 
+static void sleep_us(long us)
+{
+	nanosleep(&(struct timespec){.tv_nsec = us * 1000}, NULL);
+}
+
+/* What to wait for: the end, what programs miss, then what processes do. */
+static void watch_all(const struct unwinder *u, struct pollfd **fds, nfds_t *n)
+{
+	VEC(struct pollfd) list = {0};
+
+	vec_push(&list, ((struct pollfd){.fd = u->stop_fd, .events = POLLIN}));
+	vec_push(&list, ((struct pollfd){.fd = u->miss.fd, .events = POLLIN}));
+	vec_push(&list, ((struct pollfd){.fd = u->queue.wake_fd, .events = POLLIN}));
+	vec_each(c, &u->track->cpus)
+		vec_push(&list, ((struct pollfd){.fd = c->fd, .events = POLLIN}));
+	*fds = list.at;
+	*n = list.len;
+}
+
 static void *unwinder_thread(void *arg)
 {
 	struct unwinder *u = arg;
-	struct pollfd fds[] = {{.fd = u->stop_fd, .events = POLLIN},
-			       {.fd = u->miss.fd, .events = POLLIN},
-			       {.fd = u->queue.wake_fd, .events = POLLIN}};
+	bool more = true; /* processes that were there before, for their names */
+	struct pollfd *fds;
+	nfds_t n;
 
+	/* it has little to do, but for programs that start it must be done at once; without the right to, it goes as it is */
+	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
+	watch_all(u, &fds, &n);
 	preload(u);
 	while (!fds[0].revents) {
+		more = track_step(u->track);
 		work(u);
-		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR)
+		if (poll(fds, n, more ? 0 : -1) < 0 && errno != EINTR)
 			break;
+		if (!more && !fds[0].revents && !fds[1].revents)
+			sleep_us(GATHER_US); /* a program that starts maps several files */
 	}
+	free(fds);
 	return NULL;
 }
 
@@ -193,6 +225,7 @@ static struct err *open_all(struct unwinder *u)
 	uw_files_init(&u->files, &u->space, session_map_mem(s, p->unwind.rules));
 	u->processes = (struct uw_processes){.files = &u->files,
 					     .space = &u->space,
+					     .is_eager = !session_world(s)->pid,
 					     .map_fd = session_map_fd(s, p->unwind.procs)};
 	return NULL;
 }
@@ -209,6 +242,15 @@ static int start_thread(struct unwinder *u)
 	code = pthread_create(&u->thread, NULL, unwinder_thread, u);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return code;
+}
+
+/* Which processes' stacks were taken; NULL when other values name processes, too. */
+static const uint64_t *met_bitmap(const struct unwinder *u)
+{
+	const struct program *p = session_program(u->session);
+	const uint8_t *rules = session_map_mem(u->session, p->unwind.rules);
+
+	return rules && !track_names_alone(p) ? (const uint64_t *)(rules + UW_MET_AT) : NULL;
 }
 
 struct err *unwinder_start(struct session *s, struct track *t, struct unwinder **ret)
@@ -228,7 +270,7 @@ struct err *unwinder_start(struct session *s, struct track *t, struct unwinder *
 	pthread_mutex_init(&u->lock, NULL);
 	pthread_cond_init(&u->settled, NULL);
 	e = open_all(u);
-	track_listen(t, &u->queue);
+	track_listen(t, &u->queue, e ? NULL : met_bitmap(u));
 	code = e ? 0 : start_thread(u);
 	if (code) {
 		errno = code;
@@ -253,7 +295,7 @@ void unwinder_stop(struct unwinder *u)
 			BUG("stopping the unwinder's thread");
 		pthread_join(u->thread, NULL);
 	}
-	track_listen(u->track, NULL);
+	track_listen(u->track, NULL, NULL);
 	session_on_entry(u->session, NULL, NULL);
 	uw_processes_destroy(&u->processes);
 	uw_files_destroy(&u->files);

@@ -35,6 +35,7 @@ void uw_files_destroy(struct uw_files *f)
 		free_file(f, *file);
 	vec_free(&f->all);
 	strtab_free(&f->by_id);
+	strtab_free(&f->by_build_id);
 	cfi_rules_free(&f->rules);
 }
 
@@ -69,19 +70,15 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static struct uw_file *same_build_id(const struct uw_files *f, const struct cfi_file *c)
+static struct uw_file *same_build_id(const struct uw_files *f, const uint8_t *id, size_t n)
 {
-	vec_each(it, &f->all)
-		if (c->build_id_len && (*it)->build_id_len == c->build_id_len &&
-		    !memcmp((*it)->build_id, c->build_id, c->build_id_len))
-			return *it;
-	return NULL;
+	return n ? strtab_getn(&f->by_build_id, (const char *)id, n) : NULL;
 }
 
 /* Takes what is read over. */
 static struct uw_file *make_file(struct uw_files *f, struct cfi_file *c)
 {
-	struct uw_file *file = same_build_id(f, c);
+	struct uw_file *file = same_build_id(f, c->build_id, c->build_id_len);
 
 	if (!file) {
 		file = xcalloc(1, sizeof(*file));
@@ -95,6 +92,8 @@ static struct uw_file *make_file(struct uw_files *f, struct cfi_file *c)
 			add_piece(f, file, &c->table, from, to);
 		}
 		vec_push(&f->all, file);
+		if (file->build_id_len)
+			strtab_setn(&f->by_build_id, (const char *)file->build_id, file->build_id_len, file);
 		f->idle_words += file->words;
 		f->nbuilt++;
 	}
@@ -131,6 +130,11 @@ struct uw_file *uw_files_open(struct uw_files *f, int fd)
 		f->build_ns += now_ns() - begin;
 	}
 	return ref(f, file);
+}
+
+struct uw_file *uw_files_known(struct uw_files *f, const uint8_t *build_id, size_t n)
+{
+	return ref(f, same_build_id(f, build_id, n));
 }
 
 struct uw_file *uw_files_vdso(struct uw_files *f)
@@ -170,6 +174,8 @@ static void forget(struct uw_files *f, size_t i)
 	vec_each(e, &f->by_id.entry)
 		if (e->value == file)
 			e->value = NULL;
+	if (file->build_id_len)
+		strtab_setn(&f->by_build_id, (const char *)file->build_id, file->build_id_len, NULL);
 	f->idle_words -= file->words;
 	free_file(f, file);
 	f->all.at[i] = vec_last(&f->all);

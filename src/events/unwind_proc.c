@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "attach/sys.h"
+#include "events/queue.h"
 
 /* --- files behind mappings
  * --------------------------------------------------------------------------------- */
@@ -106,13 +107,19 @@ static void mark(struct uw_processes *p, struct uw_process *q)
 	q->is_changed = true;
 }
 
+/* Takes the reference to r's file. */
+static void put_region(struct uw_processes *p, struct uw_process *q, struct uw_region r)
+{
+	unmap(p, q, r.start, r.end);
+	insert_region(q, lower_bound(q, r.start), r);
+	mark(p, q);
+}
+
 static void add_region(struct uw_processes *p, struct uw_process *q, struct uw_region r,
 		       const char *path)
 {
 	r.file = open_mapped(p, q->tgid, &r, path);
-	unmap(p, q, r.start, r.end);
-	insert_region(q, lower_bound(q, r.start), r);
-	mark(p, q);
+	put_region(p, q, r);
 }
 
 static void drop_regions(struct uw_processes *p, struct uw_process *q)
@@ -198,7 +205,7 @@ static struct uw_list *make_list(struct uw_processes *p, const struct uw_process
 
 static void tell(const struct uw_processes *p, const struct uw_process *q)
 {
-	struct uw_proc v = {.mm = q->mm};
+	struct uw_proc v = {.end_code = q->end_code, .start_stack = q->start_stack};
 
 	if (q->list) {
 		v.seg = q->list->range.seg;
@@ -281,21 +288,28 @@ void uw_processes_destroy(struct uw_processes *p)
 
 /* What execve() changes: fields 28 (start_stack) and 27 (end_code) of /proc/PID/stat, see proc(5);
  * 0: not to be had. */
-static uint64_t read_mm(uint32_t tgid)
+static void read_mm(uint32_t tgid, uint64_t *end_code, uint64_t *start_stack)
 {
 	char path[64];
-	uint64_t start_stack = 0, end_code = 0;
 
+	*end_code = *start_stack = 0;
 	snprintf(path, sizeof(path), "/proc/%u/stat", tgid);
 	_cleanup_free_ char *text = read_file(path, NULL);
 	const char *at = text ? strrchr(text, ')') : NULL;
-	if (at &&
+	if (!at ||
 	    sscanf(at,
 		   ") %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
 		   "%*s %*s %" SCNu64 " %" SCNu64,
-		   &end_code, &start_stack) == 2)
-		return start_stack ? start_stack + end_code : 0;
-	return 0;
+		   end_code, start_stack) != 2)
+		*end_code = *start_stack = 0;
+}
+
+static bool has_same_mm(const struct uw_process *q)
+{
+	uint64_t code, stack;
+
+	read_mm(q->tgid, &code, &stack);
+	return q->start_stack && code == q->end_code && stack == q->start_stack;
 }
 
 static bool read_maps(struct uw_processes *p, struct uw_process *q)
@@ -328,10 +342,12 @@ void uw_process_read(struct uw_processes *p, uint32_t tgid)
 	struct uw_process *q = get(p, tgid);
 	bool is_there = false;
 
+	q->is_told = false;
+
 	for (int tries = 0; tries < 3; tries++) { /* it may call execve() meanwhile */
-		q->mm = read_mm(tgid);
+		read_mm(tgid, &q->end_code, &q->start_stack);
 		is_there = read_maps(p, q);
-		if (!is_there || q->mm == read_mm(tgid))
+		if (!is_there || has_same_mm(q))
 			break;
 	}
 	if (is_there)
@@ -344,24 +360,61 @@ void uw_process_exec(struct uw_processes *p, uint32_t tgid)
 {
 	struct uw_process *q = uw_process_find(p, tgid);
 
-	if (q && (!q->mm || q->mm != read_mm(tgid)))
-		uw_process_forget(p, tgid);
+	if (q && !q->is_told && has_same_mm(q))
+		return;
+	uw_process_forget(p, tgid);
+	if (p->is_eager)
+		get(p, tgid)->is_told = true;
 }
 
-void uw_process_mmap(struct uw_processes *p, uint32_t tgid, uint64_t start, uint64_t len,
-		     uint64_t offset, const char *path)
+/* What the kernel will call the end of the code, of the program that this is the first mapping of. */
+static uint64_t end_of_code(const struct uw_region *r)
 {
-	struct uw_process *q = uw_process_find(p, tgid);
-	struct uw_region r = {.start = start, .end = start + len, .offset = offset};
+	uint64_t end = 0, bias = 0;
+
+	if (!r->file)
+		return 0;
+	vec_each(s, &r->file->segment) {
+		end = MAX(end, s->vaddr + s->size);
+		if (r->offset <= s->offset && s->offset - r->offset < r->end - r->start)
+			bias = r->start - r->offset + s->offset - s->vaddr; /* modulo 2^64 */
+	}
+	return end ? bias + end : 0;
+}
+
+/* A mapping of a process that is followed since its exec.  false: a file that is not known. */
+static bool add_told(struct uw_processes *p, struct uw_process *q, struct uw_region r, const struct mmap_entry *m,
+		     const char *path)
+{
+	if (!strcmp(path, "[vdso]"))
+		r.file = uw_files_vdso(p->files);
+	else if (*path == '/' && strncmp(path, "//", 2) != 0) {
+		r.file = uw_files_known(p->files, m->build_id, m->build_id_len);
+		if (!r.file)
+			return false;
+	}
+	if (!q->region.len)
+		q->end_code = end_of_code(&r);
+	put_region(p, q, r);
+	return q->end_code != 0;
+}
+
+void uw_process_mmap(struct uw_processes *p, const struct mmap_entry *m, const char *path)
+{
+	struct uw_process *q = uw_process_find(p, m->pid);
+	struct uw_region r = {.start = m->addr, .end = m->addr + m->len, .offset = m->pgoff};
 
 	if (!q || r.start >= r.end)
 		return;
-	size_t i = lower_bound(q, start);
+	size_t i = lower_bound(q, r.start);
 	/* known already from /proc: records of that time are still to come */
-	if (i < q->region.len && q->region.at[i].start == start && q->region.at[i].end == r.end &&
-	    q->region.at[i].offset == offset && q->region.at[i].file)
+	if (i < q->region.len && q->region.at[i].start == r.start && q->region.at[i].end == r.end &&
+	    q->region.at[i].offset == r.offset && q->region.at[i].file)
 		return;
-	add_region(p, q, r, path);
+	if (!q->is_told)
+		add_region(p, q, r, path);
+	else if (!add_told(p, q, r, m, path))
+		uw_process_forget(p, m->pid); /* read when it is met */
 }
 
 void uw_process_fork(struct uw_processes *p, uint32_t parent, uint32_t child)
@@ -375,7 +428,9 @@ void uw_process_fork(struct uw_processes *p, uint32_t parent, uint32_t child)
 	if (uw_process_find(p, child)) /* read since: it knows more */
 		return;
 	to = get(p, child);
-	to->mm = from->mm;
+	to->end_code = from->end_code;
+	to->start_stack = from->start_stack;
+	to->is_told = true; /* what it does later than this is news */
 	vec_each(r, &from->region) {
 		if (r->file)
 			r->file->refs++;

@@ -18,7 +18,8 @@ struct uw_region {
 };
 struct uw_process {
 	uint32_t tgid;
-	uint64_t mm;                  /* see struct uw_proc */
+	uint64_t end_code, start_stack; /* see struct uw_proc */
+	bool is_told;                 /* known from what the kernel has told since its exec, not from /proc */
 	VEC(struct uw_region) region; /* ascending, without overlap */
 	struct uw_list *list;
 	bool is_changed; /* since it was published */
@@ -27,6 +28,7 @@ struct uw_processes {
 	struct uw_files *files;
 	struct uw_space *space;
 	int map_fd; /* .uw_procs */
+	bool is_eager; /* processes that start are followed before they are met, if all their files are known */
 	struct numtab by_tgid;
 	VEC(uint32_t) changed;
 };
@@ -36,10 +38,10 @@ struct uw_process *uw_process_find(struct uw_processes *p,
 /* Reads /proc/TGID/maps anew; a process that has gone is forgotten. */
 void uw_process_read(struct uw_processes *p, uint32_t tgid);
 /* Of processes that are known; all others are left alone. */
-void uw_process_mmap(struct uw_processes *p, uint32_t tgid, uint64_t start, uint64_t len,
-		     uint64_t offset, const char *path);
+struct mmap_entry; /* events/queue.h */
+void uw_process_mmap(struct uw_processes *p, const struct mmap_entry *m, const char *path);
 void uw_process_fork(struct uw_processes *p, uint32_t parent, uint32_t child);
-/* Its mappings are others now: read again when it is met again, unless that was done since. */
+/* Its mappings are others now, unless they were read since: they will be told, or are read when it is met. */
 void uw_process_exec(struct uw_processes *p, uint32_t tgid);
 void uw_process_forget(struct uw_processes *p, uint32_t tgid);
 /* Tells programs of all that has changed. */

@@ -165,7 +165,7 @@ void program_unwind(struct program *p)
 	p->unwind.procs = program_map(p, ".uw_procs", MAP_HASH, 4, sizeof(struct uw_proc), UW_PROCS);
 	p->unwind.procs->no_prealloc = true;
 	p->unwind.segs = program_map(p, ".uw_segs", MAP_SEGMENTS, 4, UW_SEG_WORDS * 4, UW_SEGS);
-	p->unwind.rules = program_map(p, ".uw_rules", MAP_DATA, 4, UW_RULES * sizeof(struct uw_rule), 1);
+	p->unwind.rules = program_map(p, ".uw_rules", MAP_DATA, 4, UW_MET_AT + 8 * UW_MET_WORDS, 1);
 	p->unwind.miss = program_map(p, ".uw_miss", MAP_RINGBUF, 0, 0, UW_MISS_BYTES);
 	p->unwind.ends_offset = program_data(p, 8 * UW_ENDS, 8);
 }
