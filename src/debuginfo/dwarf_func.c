@@ -152,6 +152,12 @@ uint64_t dwarf_body(struct dwarf *d, uint32_t id)
 	return dwarf_tag(&die) == DW_TAG_subprogram && has_prologue(&die) ? body_of(d, &die, entry) : entry;
 }
 
+uint64_t dwarf_body_of(struct dwarf *d, Dwarf_Die *func)
+{
+	uint64_t entry = 0;
+	return entry_of(func, &entry) ? body_of(d, func, entry) : 0;
+}
+
 /* --- by name ------------------------------------------------------------------------------------------------------- */
 
 struct func_walk {

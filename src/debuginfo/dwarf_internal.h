@@ -134,6 +134,9 @@ struct fortran_text {
 /* dwarf_spell.c */
 void dwarf_spell(Dwarf_Die *type, const char *name, struct buf *out); /* type NULL: void */
 
+/* dwarf_func.c: the first address after the prologue of a real function; 0: not known */
+uint64_t dwarf_body_of(struct dwarf *d, Dwarf_Die *func);
+
 /* dwarf_expr.c */
 struct dwarf_frame {
 	struct dwarf *d;

@@ -19,23 +19,40 @@ static const struct dwarf_loc *constant_of(Dwarf_Attribute *attr, struct type *t
 	return dwarf_formudata(attr, &u) == 0 ? dwarf_constant(&u, 8, a) : NULL;
 }
 
-/* Nearest address at which a location list has an entry; false: none at all. */
-static bool nearest_place(Dwarf_Attribute *attr, uint64_t pc, uint64_t *ret)
+/* Can a script read what the location says of that address? */
+static bool reads_at(const struct dwarf_frame *f, Dwarf_Attribute *attr, uint64_t pc, const Dwarf_Op *op, size_t n, struct arena *a)
 {
+	struct dwarf_frame there = *f;
+	const char *why;
+	there.pc = pc;
+	there.is_entry = false;
+	return dwarf_compile(&there, attr, op, n, a, &why) != NULL;
+}
+
+/* Nearest address at which a location list has a place that can be read; false: none at all. */
+static bool nearest_place(const struct dwarf_frame *f, Dwarf_Attribute *attr, uint64_t *ret)
+{
+	enum { MAX_RANGES = 4096, MAX_TRIES = 64 };
 	Dwarf_Addr base, start, end;
 	Dwarf_Op *op;
 	size_t n;
-	uint64_t best = UINT64_MAX;
+	uint64_t best = UINT64_MAX, pc = f->pc;
 	ptrdiff_t at = 0;
-	for (unsigned i = 0; i < 4096 && (at = dwarf_getlocations(attr, at, &base, &start, &end, &op, &n)) > 0; i++) {
-		if (!n || start >= end)
+	struct arena *work = arena_create();
+	unsigned tries = 0;
+	for (unsigned i = 0; i < MAX_RANGES && (at = dwarf_getlocations(attr, at, &base, &start, &end, &op, &n)) > 0; i++) {
+		if (!n || start >= end || tries > MAX_TRIES)
 			continue;
-		uint64_t far = pc < start ? start - pc : pc >= end ? pc - (end - 1) : 0;
-		if (far < best) {
+		uint64_t far = pc < start ? start - pc : pc >= end ? pc - (end - 1) : 0, there = pc < start ? start : end - 1;
+		if (far >= best || (pc >= start && pc < end))
+			continue;
+		tries++;
+		if (reads_at(f, attr, there, op, n, work)) {
 			best = far;
-			*ret = pc < start ? start : end - 1;
+			*ret = there;
 		}
 	}
+	arena_destroy(work);
 	return best != UINT64_MAX;
 }
 
@@ -48,27 +65,39 @@ static const char *where(struct dwarf *d, uint64_t pc, struct arena *a)
 	return arena_printf(a, "%s:%u", slash ? slash + 1 : l.file, l.line);
 }
 
-/* "is optimised out at f.c:12; the nearest statement where it exists is f.c:14" */
-static const char *explain(const struct dwarf_frame *f, Dwarf_Attribute *attr, const char *why, struct arena *a)
-{
-	uint64_t pc;
-	const char *here = where(f->d, f->pc, a);
-	bool is_gone = !strcmp(why, "is optimised out");
-	if (!is_gone)
-		return why;
-	if (!attr || !nearest_place(attr, f->pc, &pc))
-		return arena_printf(a, "%s at %s (and everywhere in this function)", why, here);
-	const char *there = where(f->d, pc, a);
-	if (!strcmp(here, there))
-		return arena_printf(a, "%s at %s; the nearest place where it exists is address 0x%llx", why, here,
-				    (unsigned long long)pc);
-	return arena_printf(a, "%s at %s; the nearest statement where it exists is %s", why, here, there);
-}
-
 static bool is_list(Dwarf_Attribute *attr)
 {
 	unsigned form = dwarf_whatform(attr);
 	return form == DW_FORM_sec_offset || form == DW_FORM_loclistx || form == DW_FORM_data4 || form == DW_FORM_data8;
+}
+
+/* Where a parameter is that unoptimised code copies into its frame first. */
+static bool after_prologue(const struct dwarf_frame *f, Dwarf_Attribute *attr, uint64_t *ret)
+{
+	Dwarf_Die func = f->func;
+	*ret = f->is_entry && func.addr && attr && !is_list(attr) ? dwarf_body_of(f->d, &func) : 0;
+	return *ret > f->pc;
+}
+
+/*
+ * "is optimised out at f.c:12; the nearest statement where it exists is f.c:14", "is in register xmm0, which BPF programs cannot
+ * read; the nearest ..."
+ */
+static const char *explain(const struct dwarf_frame *f, Dwarf_Attribute *attr, const char *why, struct arena *a)
+{
+	uint64_t pc;
+	const char *here = where(f->d, f->pc, a);
+	bool is_gone = !strcmp(why, "is optimised out"), in_reg = str_has_prefix(why, "is in register");
+	if (!is_gone && !in_reg)
+		return why;
+	const char *said = is_gone ? arena_printf(a, "%s at %s", why, here) : why;
+	if (!attr || (!after_prologue(f, attr, &pc) && (!is_list(attr) || !nearest_place(f, attr, &pc))))
+		return is_gone ? arena_printf(a, "%s (and everywhere in this function)", said) : why;
+	const char *there = where(f->d, pc, a);
+	if (!strcmp(here, there))
+		return arena_printf(a, "%s; the nearest place where it %s is address 0x%llx", said, is_gone ? "exists" : "can be read",
+				    (unsigned long long)pc);
+	return arena_printf(a, "%s; the nearest statement where it %s is %s", said, is_gone ? "exists" : "can be read", there);
 }
 
 /*

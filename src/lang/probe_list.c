@@ -82,18 +82,71 @@ static void kprobe_lines(struct listing *l, const struct attach_point *p, struct
 	vec_free(&params.list);
 }
 
-static void typed_lines(struct listing *l, const struct attach_point *p, struct lines *out)
+static struct probe_args *visible(struct listing *l, const struct attach_point *p)
 {
 	/* in the middle of a function the locals are there too */
 	bool is_line = p->kind == PK_UPROBE && p->func_id && !p->is_entry;
-	struct probe_args *args = is_line ? probe_locals(l->world, p, l->arena) : probe_arguments(l->world, p, l->arena);
+	return is_line ? probe_locals(l->world, p, l->arena) : probe_arguments(l->world, p, l->arena);
+}
+
+/* --- one name for several places: what all of them see, what some, what none */
+
+struct seen {
+	const char *decl, *why; /* why: it cannot be read at one of them */
+	unsigned readable;
+};
+struct all_seen {
+	VEC(struct seen) list;
+};
+
+static void see(struct all_seen *all, const char *decl, const char *why)
+{
+	struct seen *at = NULL;
+	vec_each(s, &all->list)
+		if (str_eq(s->decl, decl))
+			at = s;
+	if (!at) {
+		vec_push(&all->list, ((struct seen){.decl = decl}));
+		at = &all->list.at[all->list.len - 1];
+	}
+	at->readable += !why;
+	at->why = why ? why : at->why;
+}
+
+static void shared_lines(struct listing *l, struct attach_point *const *p, unsigned n, struct lines *out)
+{
+	struct all_seen all = {0};
+	for (unsigned i = 0; i < n; i++) {
+		struct probe_args *args = visible(l, p[i]);
+		for (uint32_t k = 0; args && args->record && args->var && k < args->record->nfield; k++)
+			see(&all, args->decl[k], NULL);
+		for (uint32_t k = 0; args && k < args->nmissing; k++)
+			see(&all, args->missing[k]->decl, args->missing[k]->missing);
+	}
+	vec_each(s, &all.list)
+		if (s->readable == n)
+			indent(l, out, s->decl);
+	vec_each(s, &all.list)
+		if (s->readable && s->readable < n)
+			indent(l, out, arena_printf(l->arena, "%s (at %u of %u places)", s->decl, s->readable, n));
+	vec_each(s, &all.list)
+		if (!s->readable)
+			indent(l, out, arena_printf(l->arena, "%s (%s)", s->decl, s->why));
+	vec_free(&all.list);
+}
+
+static void typed_lines(struct listing *l, const struct attach_point *p, struct lines *out)
+{
+	struct probe_args *args = visible(l, p);
 	/* the first argument of an iterator is its own state */
 	for (uint32_t i = p->kind == PK_ITER; args && args->record && i < args->record->nfield; i++)
 		indent(l, out, args->decl[i]);
 	for (uint32_t i = 0; args && i < args->nmissing; i++)
 		indent(l, out, arena_printf(l->arena, "%s (%s)", args->missing[i]->decl, args->missing[i]->missing));
-	if (args && args->ret_var)
+	if (args && args->ret_var && args->ret_var->loc)
 		indent(l, out, args->ret_var->decl);
+	else if (args && args->ret_var)
+		indent(l, out, arena_printf(l->arena, "%s (%s)", args->ret_var->decl, args->ret_var->missing));
 	struct btf *b = p->kind == PK_FEXIT ? world_module_btf(l->world, p->target) : NULL;
 	struct btf_params params = {0};
 	uint32_t ret = 0;
@@ -106,10 +159,14 @@ static void typed_lines(struct listing *l, const struct attach_point *p, struct 
 	vec_free(&params.list);
 }
 
-static void emit(struct listing *l, const struct attach_point *p)
+/* n places of one name */
+static void emit(struct listing *l, struct attach_point *const *points, unsigned n)
 {
+	const struct attach_point *p = points[0];
 	struct lines lines = {0};
-	if (l->with_args && (p->kind == PK_KPROBE || p->kind == PK_KRETPROBE))
+	if (l->with_args && n > 1 && p->kind == PK_UPROBE)
+		shared_lines(l, points, n, &lines);
+	else if (l->with_args && (p->kind == PK_KPROBE || p->kind == PK_KRETPROBE))
 		kprobe_lines(l, p, &lines);
 	else if (l->with_args)
 		typed_lines(l, p, &lines);
@@ -130,9 +187,11 @@ static void emit_all(struct listing *l, struct attach_points *points)
 {
 	if (points->list.len)
 		qsort(points->list.at, points->list.len, sizeof(*points->list.at), by_name);
-	for (size_t i = 0; i < points->list.len; i++)
-		if (!i || strcmp(points->list.at[i]->name, points->list.at[i - 1]->name) != 0)
-			emit(l, points->list.at[i]);
+	for (size_t i = 0, end; i < points->list.len; i = end) {
+		for (end = i + 1; end < points->list.len && str_eq(points->list.at[i]->name, points->list.at[end]->name);)
+			end++;
+		emit(l, points->list.at + i, (unsigned)(end - i));
+	}
 }
 
 static void plain_name(void *arg, const char *name)
