@@ -449,7 +449,7 @@ RT long stp_decode_step(u32 i, struct stp_decode *q)
 
 /*
  * Names of the bits of v in dst (cap zeroed bytes), joined by |, what has no name as a number.  Packed: names
- * in the table, the base of that number << 16, cap << 32.
+ * in the table, the base of that number << 16 (0: it is left out), cap << 32.
  */
 RT u64 rt_stp_decode(u8 *dst, const struct stp_name *names, u64 packed, u64 v, volatile struct stp_decoding *d)
 {
@@ -459,12 +459,46 @@ RT u64 rt_stp_decode(u8 *dst, const struct stp_name *names, u64 packed, u64 v, v
 	bpf_loop((u32)q.n, stp_decode_step, &q, 0);
 	u64 at = d->len;
 	KEEP(at);
-	if (!d->left && at)
+	if ((!d->left && at) || !(packed >> 16 & 0xffff))
 		return 0;
 	if (at && at < q.cap - 1)
 		dst[at++] = '|';
 	d->len = at;
 	stp_number(dst, q.cap, (packed >> 16) & 0xffff, d);
+	return 0;
+}
+
+struct stp_naming {
+	const struct stp_name *names;
+	u64 n;
+	const u8 *text;
+	u64 *cell;
+};
+
+RT long stp_number_step(u32 i, struct stp_naming *q)
+{
+	if (i >= q->n)
+		return 1;
+	const struct stp_name *name = &q->names[i];
+#pragma unroll
+	for (u32 j = 0; j < sizeof(name->name); j++) {
+		u32 c = q->text[j];
+		if (c != (u8)name->name[j])
+			return 0;
+		KEEP(c); /* one byte after the other: all at once would need the stack */
+		if (!c)
+			break;
+	}
+	*q->cell = name->value;
+	return 1;
+}
+
+/* The value of the name that text (64 bytes, padded with zeroes) is, in *cell; -1: it is none of the n. */
+RT u64 rt_stp_number_of(const struct stp_name *names, u64 n, const u8 *text, u64 *cell)
+{
+	struct stp_naming q = {names, n, text, cell};
+	*cell = -1ull;
+	bpf_loop((u32)n, stp_number_step, &q, 0);
 	return 0;
 }
 

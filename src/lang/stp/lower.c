@@ -27,7 +27,10 @@ struct kit_local *stp_number(struct stp_lower *l)
 
 struct kit_local *stp_variable(struct stp_lower *l, const struct stp_cell *c)
 {
-	return c->type == ST_STRING ? kit_local(&l->kit, c->cap) : stp_number(l);
+	if (c->type != ST_STRING)
+		return stp_number(l);
+	l->numbers += c->cap / 8;
+	return l->numbers < NEAR_NUMBERS ? kit_local(&l->kit, c->cap) : kit_local_far(&l->kit, c->cap);
 }
 
 struct stp_value stp_literal(struct stp_lower *l, const char *s)

@@ -21,12 +21,12 @@ struct stp_code {
 struct stp_decoder {
 	const char *name;
 	bool is_enum; /* one name of many; else names joined by | */
-	uint8_t base; /* of what has no name: 16, 10, 8 */
+	uint8_t base; /* of what has no name: 16, 10, 8; 0: it is left out */
 	const struct stp_code *code;
 	unsigned ncodes;
 };
 /* The tables of decode_*.c, ended by a row without a name. */
-extern const struct stp_decoder stp_decode_file[], stp_decode_task[], stp_decode_net[];
+extern const struct stp_decoder stp_decode_file[], stp_decode_task[], stp_decode_net[], stp_decode_sock[];
 const struct stp_decoder *stp_decoder_find(const char *name); /* NULL: none */
 
 #define C(x)		{#x, ~0ull, (uint64_t)(x)}	      /* the whole number */

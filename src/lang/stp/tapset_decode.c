@@ -2,7 +2,7 @@
 #include "lang/stp/lower.h"
 #include "lang/stp/syscalls.h"
 
-enum { FLAGS_CAP = STP_MAXSTRING, ENUM_CAP = 64, NAME_MAX_LEN = 60, NAMES_MAX = 128 };
+enum { FLAGS_CAP = STP_MAXSTRING, ENUM_CAP = 64, NAME_MAX_LEN = 60, NAMES_MAX = 160 };
 
 /* As the runtime reads it: struct stp_name of runtime/stp.h. */
 struct name_row {
@@ -13,7 +13,7 @@ struct name_row {
 
 const struct stp_decoder *stp_decoder_find(const char *name)
 {
-	static const struct stp_decoder *const tables[] = {stp_decode_file, stp_decode_task, stp_decode_net};
+	static const struct stp_decoder *const tables[] = {stp_decode_file, stp_decode_task, stp_decode_net, stp_decode_sock};
 	for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
 		for (const struct stp_decoder *d = tables[i]; d->name; d++)
 			if (str_eq(d->name, name))
@@ -48,6 +48,20 @@ static struct stp_value lower_decode(struct stp_lower *l, const struct stp_expr 
 	return stp_string(dst, (uint32_t)cap);
 }
 
+/* __number("table", name): the number of that name, or -1. */
+static struct stp_value lower_number(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
+{
+	const struct stp_decoder *d = arg[0].lit ? stp_decoder_find(arg[0].lit) : NULL;
+	if (!d || d->ncodes > NAMES_MAX) {
+		stp_error(l->c, e->loc, "no table of names '%s'", arg[0].lit ? arg[0].lit : "?");
+		return stp_long(stp_c(l, -1));
+	}
+	ir_ref name = kit_mem(&l->kit, NAME_MAX_LEN + 12), cell = stp_cell(l);
+	kit_str_copy(&l->kit, name, NAME_MAX_LEN + 4, arg[1].v, arg[1].cap);
+	ir_rt(LB(l), "rt_stp_number_of", names_of(l, d), stp_c(l, d->ncodes), name, cell);
+	return stp_long(ir_load(LB(l), cell, 0, 8, false));
+}
+
 static struct stp_value lower_octal(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
 {
 	ir_ref dst = kit_mem_zero(&l->kit, 32);
@@ -58,6 +72,7 @@ static struct stp_value lower_octal(struct stp_lower *l, const struct stp_expr *
 const struct stp_native stp_tapset_decode[] = {
 	{"__flags", "s:sl", NF_PURE, FLAGS_CAP, lower_decode, FLAGS_CAP},
 	{"__enum", "s:sl", NF_PURE, ENUM_CAP, lower_decode, ENUM_CAP},
+	{"__number", "l:ss", NF_PURE, 0, lower_number},
 	{"__octal", "s:l", NF_PURE, 32, lower_octal},
 	{0},
 };
