@@ -89,24 +89,19 @@ RT long stp_utf_step(u32 i, struct stp_utf *u)
 		q->state = UTF_INVALID;
 		return 1;
 	}
-	KEEP(at);
+	q->addr = addr + size;
+	q->len = at + n;
 	if (at + n > STP_STR - 1)
 		return 1;
-	if (n == 4 && at <= STP_STR - 5)
-		stp_utf_put(u->dst + at, c, 4);
-	else if (n == 3 && at <= STP_STR - 4)
-		stp_utf_put(u->dst + at, c, 3);
-	else if (n == 2 && at <= STP_STR - 3)
-		stp_utf_put(u->dst + at, c, 2);
-	else if (n == 1 && at <= STP_STR - 2)
-		stp_utf_put(u->dst + at, c, 1);
-	q->len = at + n;
-	q->addr = addr + size;
+	KEEP(at);
+	if (at > STP_STR - 1)
+		return 1;
+	stp_utf_put(u->dst + at, c, n);
 	return 0;
 }
 
 /*
- * The string at addr, its characters of 16 or 32 bits (how, | UTF_FROM_USER), in dst (STP_STR zeroed bytes), cut before the character
+ * The string at addr, its characters of 16 or 32 bits (how, | UTF_FROM_USER), in dst (STP_STR + 8 zeroed bytes), cut before the character
  * that has no room.  The cell says whether a character could not be read or is none, and which.
  */
 RT u64 rt_stp_utf(u8 *dst, u64 addr, u64 how, volatile struct stp_utf_cell *q)

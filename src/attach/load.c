@@ -206,6 +206,9 @@ static struct err *helper_error(const struct running *r, const struct bpf_image 
 		return NULL;
 	e = forbidden ? err_new(code, "helper bpf_%s not allowed in probe", name)
 		      : err_new(code, "this kernel has no bpf_%s for %s", name, r->probe->name);
+	/* security/security.c: LOCKDOWN_BPF_WRITE_USER */
+	if (unknown && call->imm == BPF_FUNC_probe_write_user)
+		e = err_note(e, "a kernel that is locked down lets no program write memory of processes, see kernel_lockdown(7)");
 	e->loc = image_loc(img, insn);
 	return e;
 }

@@ -204,6 +204,27 @@ static void act_packet(struct run *r)
 			   rec->args.at[2].data, rec->args.at[2].size, (uint32_t)arg_number(rec, 1)));
 }
 
+/* A line of the kernel's log; levels beyond 7 are the kernel's default. */
+static void act_printk(struct run *r)
+{
+	const struct record *rec = &r->record;
+	uint64_t level = arg_number(rec, 0);
+	struct buf text = {0};
+	int fd;
+
+	if (rec->args.len < 2 || !r->session || !session_world(r->session)->unsafe)
+		return;
+	buf_printf(&text, "<%u>", level < 8 ? (unsigned)level : 4);
+	format_stp(r->out, "%s", &rec->args.at[1], 1, &text);
+	buf_putc(&text, '\n');
+	fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, text.data, text.len) < 0)
+		fail(r, err_errno("writing to /dev/kmsg"));
+	if (fd >= 0)
+		close(fd);
+	buf_free(&text);
+}
+
 static void act_speculate(struct run *r)
 {
 	const struct record *rec = &r->record;
@@ -247,7 +268,7 @@ static void (*const actions[])(struct run *r) = {
 	[ACT_RUNTIME_ERROR] = act_warning,  [ACT_SKB] = act_packet,
 	[ACT_STP_PRINT] = act_show,      [ACT_STP_LOG] = act_show,
 	[ACT_STP_WARN] = act_show,       [ACT_STP_ERROR] = act_stp_error,
-	[ACT_STP_SYSTEM] = act_system,   [ACT_STP_PRINTK] = act_show,
+	[ACT_STP_SYSTEM] = act_system,   [ACT_STP_PRINTK] = act_printk,
 	[ACT_STP_SPECULATE] = act_speculate, [ACT_STP_COMMIT] = act_decide,
 	[ACT_STP_DISCARD] = act_decide,
 	[ACT_STP_HIST] = act_show,       [ACT_STP_BACKTRACE] = act_show,

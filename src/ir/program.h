@@ -158,7 +158,7 @@ enum action_kind {
 	ACT_STP_WARN,	/* WARNING: text, to stderr */
 	ACT_STP_ERROR,	/* ERROR: text; counts against MAXERRORS */
 	ACT_STP_SYSTEM,
-	ACT_STP_PRINTK,
+	ACT_STP_PRINTK,	/* args (s64 level, string): to the kernel's log */
 	ACT_STP_HIST,	/* print(@hist_log(x)): args (stat_wire with buckets) */
 	ACT_STP_BACKTRACE,/* args (stack): print_backtrace and relatives; `number` selects the format */
 };

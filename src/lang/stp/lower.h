@@ -154,6 +154,8 @@ uint32_t stp_if(struct stp_lower *l, ir_ref cond);
 void stp_endif(struct stp_lower *l, uint32_t end);
 /* lower_target.c */
 struct stp_value stp_lower_target(struct stp_lower *l, struct stp_expr *e);
+/* tapset_guru.c: n bytes at `from` (BPF memory) to an address of the current process; 0 or -errno */
+ir_ref stp_write_user(struct stp_lower *l, ir_ref addr, ir_ref from, ir_ref n);
 /* tapset_probe.c: whether the context has registers */
 bool stp_has_registers(const struct stp_lower *l);
 struct stp_value stp_lower_enumname(struct stp_lower *l, struct stp_expr *e); /* enums.c */

@@ -203,6 +203,6 @@ void stp_store_target(struct stp_lower *l, struct stp_expr *e, ir_ref v)
 		v = put_bits(l, &w, v, width, e->loc);
 	ir_ref tmp = kit_mem(&l->kit, 8);
 	ir_store(LB(l), tmp, 0, 8, v);
-	ir_ref ret = ir_helper(LB(l), BPF_FUNC_probe_write_user, ir_bini(LB(l), IR_ADD, w.v, w.offset), tmp, stp_c(l, width));
+	ir_ref ret = stp_write_user(l, ir_bini(LB(l), IR_ADD, w.v, w.offset), tmp, stp_c(l, width));
 	stp_raise_if(l, ir_bin(LB(l), IR_SLT, ret, stp_c(l, 0)), e->loc, "write fault [man error::fault]");
 }

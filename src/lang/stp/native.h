@@ -27,5 +27,7 @@ struct stp_native {
 extern const struct stp_native *const stp_natives[];
 /* The row of that name and number of arguments, NULL. */
 const struct stp_native *stp_native_find(const char *name, unsigned nargs);
+/* missing.c: why stap's function of that name cannot be had; NULL: it is none of those. */
+const char *stp_missing_reason(const char *name);
 unsigned stp_native_nargs(const struct stp_native *n);
 enum stp_type stp_native_type(char c);

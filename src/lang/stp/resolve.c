@@ -173,6 +173,11 @@ static void unknown_function(struct stp_comp *c, const struct stp_expr *e)
 			d->from = other->loc;
 		return;
 	}
+	const char *why = stp_missing_reason(e->text);
+	if (why) {
+		stp_error(c, e->loc, "function '%s' cannot be had here: %s", e->text, why);
+		return;
+	}
 	struct str_list names = {0};
 	stp_load_tapset(c);
 	for (const struct stp_native *const *t = stp_natives; *t; t++)

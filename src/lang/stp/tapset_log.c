@@ -50,29 +50,6 @@ static struct stp_value lower_assert(struct stp_lower *l, const struct stp_expr 
 	return stp_none();
 }
 
-static bool guru(struct stp_lower *l, const struct stp_expr *e)
-{
-	if (!l->c->in->guru)
-		stp_error(l->c, e->loc, "%s() changes the machine: it needs stap -g", e->func->name);
-	return l->c->in->guru;
-}
-
-/* system(command): user space runs it, some time later; what it prints goes to the output. */
-static struct stp_value lower_system(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
-{
-	if (guru(l, e))
-		stp_send_text(l, ACT_STP_SYSTEM, "%s", arg, 1, e->loc);
-	return stp_none();
-}
-
-/* raise(signal): to the current thread's process, from the kernel. */
-static struct stp_value lower_signal(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
-{
-	if (guru(l, e) && !l->user)
-		ir_helper(LB(l), BPF_FUNC_send_signal, arg[0].v);
-	return stp_none();
-}
-
 const struct stp_native stp_tapset_log[] = {
 	{"log", "v:s", 0, 0, lower_message, ACT_STP_LOG},
 	{"warn", "v:s", 0, 0, lower_message, ACT_STP_WARN},
@@ -81,8 +58,6 @@ const struct stp_native stp_tapset_log[] = {
 	{"discard", "v:l", 0, 0, lower_speculation, ACT_STP_DISCARD},
 	{"error", "v:s", 0, 0, lower_error},
 	{"exit", "v:", 0, 0, lower_exit},
-	{"system", "v:s", 0, 0, lower_system},
-	{"raise", "v:l", 0, 0, lower_signal},
 	{"abort", "v:", 0, 0, lower_abort},
 	{"assert", "v:l", 0, 0, lower_assert},
 	{"assert", "v:ls", 0, 0, lower_assert},

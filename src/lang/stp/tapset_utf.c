@@ -11,7 +11,7 @@ static struct stp_value lower_utf(struct stp_lower *l, const struct stp_expr *e,
 {
 	int64_t how = e->func->native->number;
 	bool user = how & FROM_USER;
-	ir_ref dst = kit_mem_zero(K(l), STP_MAXSTRING), cell = stp_cell(l);
+	ir_ref dst = kit_mem_zero(K(l), STP_MAXSTRING + 8), cell = stp_cell(l);
 	ir_rt(LB(l), "rt_stp_utf", dst, arg[0].v, stp_c(l, how), cell);
 	ir_ref state = ir_load(LB(l), cell, 0, 8, false);
 	struct stp_value v[2] = {stp_long(ir_load(LB(l), cell, 24, 8, false)), stp_long(ir_load(LB(l), cell, 16, 8, false))};

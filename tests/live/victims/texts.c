@@ -1,9 +1,10 @@
 /*
  * texts.c - calls wide16(), wide32() and number() with addresses of what it prints: strings of 16- and 32-bit characters, numbers of several
- * sizes.  broken16() gets one with half a character, nothing() an address where there is nothing.
+ * sizes.  broken16() gets one with half a character, nothing() an address where there is nothing.  At the end it says what is there "now".
  */
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <uchar.h>
 
 __attribute__((noinline)) void wide16(const char16_t *s) { __asm__ volatile("" : : "r"(s) : "memory"); }
@@ -17,6 +18,7 @@ static const char *const utf8[] = {u8"plain", u8"Grüße, Ünïcödé", u8"漢�
 static const char16_t *const utf16[] = {u"plain", u"Grüße, Ünïcödé", u"漢字 かな", u"\U0001F600 and \U0010FFFF", u""};
 static const char32_t *const utf32[] = {U"plain", U"Grüße, Ünïcödé", U"漢字 かな", U"\U0001F600 and \U0010FFFF", U""};
 static const char16_t half[] = {'a', 0xd83d, 'b', 0};
+static char said[32] = "a \"quoted\"\ttext\0behind it";
 static int64_t n = -0x1122334455667788;
 
 int main(void)
@@ -34,7 +36,7 @@ int main(void)
 	printf("number %d %d %u %d %u %lld\n", (int8_t)n, (int16_t)n, (uint16_t)n, (int32_t)n, (uint32_t)n, (long long)n);
 	number(&n);
 	nothing((void *)8);
-	text("a \"quoted\"\ttext");
-	printf("now %lld %d\n", (long long)n, (int)sizeof(n));
+	text(said);
+	printf("now %llx [%s] [%s]\n", (long long)n, said, said + strlen(said) + 1);
 	return 0;
 }
