@@ -22,27 +22,6 @@ static const struct stp_code ip_protocol[] = {
 	C(IPPROTO_DCCP), C(IPPROTO_IPV6), C(IPPROTO_RSVP), C(IPPROTO_GRE), C(IPPROTO_ESP), C(IPPROTO_AH), C(IPPROTO_MTP), C(IPPROTO_ENCAP), C(IPPROTO_PIM), C(IPPROTO_COMP),
 	C(IPPROTO_SCTP), C(IPPROTO_UDPLITE), C(IPPROTO_RAW), C(IPPROTO_ICMPV6), V("IPPROTO_MPTCP", 262),
 };
-/* Of /etc/protocols; the mark in front tells a name from a number. */
-static const struct stp_code protocol[] = {
-	V("=IP", 0), V("=ICMP", 1), V("=IGMP", 2), V("=GGP", 3), V("=IPENCAP", 4), V("=ST", 5), V("=TCP", 6), V("=EGP", 8), V("=IGP", 9), V("=PUP", 12),
-	V("=UDP", 17), V("=HMP", 20), V("=XNS-IDP", 22), V("=RDP", 27), V("=ISO-TP4", 29), V("=XTP", 36), V("=DDP", 37), V("=IPV6", 41),
-	V("=IPV6-ROUTE", 43), V("=IPV6-FRAG", 44), V("=IDRP", 45), V("=RSVP", 46), V("=GRE", 47), V("=IPV6-CRYPT", 50), V("=IPV6-AUTH", 51),
-	V("=IPV6-ICMP", 58), V("=IPV6-NONXT", 59), V("=IPV6-OPTS", 60), V("=VMTP", 81), V("=EIGRP", 88), V("=OSPF", 89), V("=AX.25", 93), V("=IPIP", 94),
-	V("=ETHERIP", 97), V("=ENCAP", 98), V("=PIM", 103), V("=IPCOMP", 108), V("=VRRP", 112), V("=L2TP", 115), V("=ISIS", 124), V("=SCTP", 132), V("=FC", 133),
-	V("=UDPLite", 136), V("=MPLS-IN-IP", 137),
-};
-static const struct stp_code sock_state[] = {
-	V("SS_FREE", 0), V("SS_UNCONNECTED", 1), V("SS_CONNECTING", 2), V("SS_CONNECTED", 3), V("SS_DISCONNECTING", 4),
-};
-static const struct stp_code tcp_option[] = {
-	C(TCP_NODELAY), C(TCP_MAXSEG), C(TCP_CORK), C(TCP_KEEPIDLE), C(TCP_KEEPINTVL), C(TCP_KEEPCNT), C(TCP_SYNCNT), C(TCP_LINGER2), C(TCP_DEFER_ACCEPT),
-	C(TCP_WINDOW_CLAMP), C(TCP_INFO), C(TCP_QUICKACK), C(TCP_CONGESTION), C(TCP_MD5SIG), C(TCP_USER_TIMEOUT), C(TCP_FASTOPEN), C(TCP_TIMESTAMP),
-};
-static const struct stp_code ipv6_option[] = {
-	C(IPV6_ADDRFORM), C(IPV6_2292PKTINFO), C(IPV6_2292HOPOPTS), C(IPV6_2292DSTOPTS), C(IPV6_2292RTHDR), C(IPV6_CHECKSUM), C(IPV6_2292HOPLIMIT), C(IPV6_NEXTHOP),
-	C(IPV6_UNICAST_HOPS), C(IPV6_MULTICAST_IF), C(IPV6_MULTICAST_HOPS), C(IPV6_MULTICAST_LOOP), C(IPV6_JOIN_GROUP), C(IPV6_LEAVE_GROUP), C(IPV6_MTU_DISCOVER),
-	C(IPV6_MTU), C(IPV6_RECVERR), C(IPV6_V6ONLY), C(IPV6_RECVPKTINFO), C(IPV6_PKTINFO), C(IPV6_RECVHOPLIMIT), C(IPV6_HOPLIMIT), C(IPV6_RTHDR), C(IPV6_RECVTCLASS), C(IPV6_TCLASS),
-};
 static const struct stp_code netlink_protocol[] = {
 	V("NETLINK_ROUTE", 0), V("NETLINK_USERSOCK", 2), V("NETLINK_FIREWALL", 3), V("NETLINK_SOCK_DIAG", 4), V("NETLINK_NFLOG", 5), V("NETLINK_XFRM", 6),
 	V("NETLINK_SELINUX", 7), V("NETLINK_ISCSI", 8), V("NETLINK_AUDIT", 9), V("NETLINK_FIB_LOOKUP", 10), V("NETLINK_CONNECTOR", 11), V("NETLINK_NETFILTER", 12),
@@ -70,7 +49,6 @@ static const struct stp_code shutdown_how[] = {C(SHUT_RD), C(SHUT_WR), C(SHUT_RD
 
 const struct stp_decoder stp_decode_net[] = {
 	ENUM("family", family), FLAGS("sock_type", sock_type), FLAGS("sock_flags", sock_flags), ENUM("ip_protocol", ip_protocol), ENUM("netlink_protocol", netlink_protocol),
-	ENUM("protocol", protocol), ENUM("sock_state", sock_state), ENUM("tcp_option", tcp_option), ENUM("ipv6_option", ipv6_option),
 	ENUM("sol", level), ENUM("sockopt", option), FLAGS("msg", msg), ENUM("shutdown", shutdown_how),
 	{0},
 };

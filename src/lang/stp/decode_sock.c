@@ -9,7 +9,8 @@ static const struct stp_code family[] = {
 	V("UNSPEC", 0), V("LOCAL", 1), V("INET", 2), V("AX25", 3), V("IPX", 4), V("APPLETALK", 5), V("NETROM", 6), V("BRIDGE", 7), V("ATMPVC", 8),
 	V("X25", 9), V("INET6", 10), V("ROSE", 11), V("DECNET", 12), V("NETBEUI", 13), V("SECURITY", 14), V("KEY", 15), V("NETLINK", 16), V("PACKET", 17),
 	V("ASH", 18), V("ECONET", 19), V("ATMSVC", 20), V("SNA", 22), V("IRDA", 23), V("PPPOX", 24), V("WANPIPE", 25), V("LLC", 26), V("TIPC", 30),
-	V("BLUETOOTH", 31), V("IUCV", 32), V("RXRPC", 33),
+	V("BLUETOOTH", 31), V("IUCV", 32), V("RXRPC", 33), V("RDS", 21), V("IB", 27), V("MPLS", 28), V("CAN", 29), V("ISDN", 34),
+	V("PHONET", 35), V("IEEE802154", 36), V("CAIF", 37), V("ALG", 38), V("NFC", 39), V("VSOCK", 40), V("KCM", 41), V("QIPCRTR", 42), V("SMC", 43), V("XDP", 44), V("MCTP", 45),
 };
 /* Protocol numbers of IP, as /etc/protocols has them. */
 static const struct stp_code protocol[] = {
