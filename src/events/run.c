@@ -79,8 +79,10 @@ static void report_unshown(struct run *r)
 static void report_missed(struct run *r)
 {
 	for (unsigned i = 0; i < r->prog->probe.len && r->out->ops->lost; i++) {
+		const struct probe *p = r->prog->probe.at[i];
 		uint64_t n = session_missed(r->session, i);
-		_cleanup_free_ char *what = n ? xasprintf("the kernel missed hits of %s", r->prog->probe.at[i]->name) : NULL;
+		_cleanup_free_ char *others = p->npoints > 1 ? xasprintf(" and %u other places of its probe", p->npoints - 1) : xstrdup("");
+		_cleanup_free_ char *what = xasprintf("the kernel missed hits of %s%s", p->name, others);
 
 		if (n)
 			r->out->ops->lost(r->out, n, what);
