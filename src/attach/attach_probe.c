@@ -63,6 +63,8 @@ static struct err *point_error(const struct attach_point *p, int code)
 {
 	bool is_kernel = p->kind == PK_KPROBE || p->kind == PK_KRETPROBE;
 
+	if (probe_is_kernel_place(p) && (code == EINVAL || code == EILSEQ || code == EADDRNOTAVAIL))
+		return err_new(code, "the kernel lets nobody probe there (%s)", strerror(code));
 	/* by name, alone or among others: kernel/trace/bpf_trace.c, kernel/kprobes.c */
 	if (is_kernel && p->func && !p->offset && (code == ENOENT || code == ESRCH || code == EINVAL || code == EADDRNOTAVAIL))
 		return err_new(code, "the kernel has no such function, or none that can be probed (inlined, notrace, or several of that name)");
@@ -243,8 +245,8 @@ static struct err *attach_pmu(struct place *pl, const struct attach_point *p, co
 		attr.uprobe_path = (uint64_t)(uintptr_t)p->target;
 		attr.probe_offset = p->offset;
 	} else {
-		attr.kprobe_func = (uint64_t)(uintptr_t)p->func;
-		attr.probe_offset = p->func ? p->offset : p->address;
+		attr.kprobe_func = p->address ? 0 : (uint64_t)(uintptr_t)p->func;
+		attr.probe_offset = p->address ? p->address : p->offset;
 		pid = -1;
 	}
 	fd = sys_perf_open(&attr, pid, pid > 0 ? -1 : 0, -1, 0);

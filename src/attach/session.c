@@ -221,8 +221,8 @@ static void attach_user(struct session *s, struct running *r)
 
 /*
  * What to do about places that could not be attached: with some of a wildcard's places attached
- * they are worth a warning; a probe without any place is an error unless missing_probes says
- * otherwise.
+ * they are worth a warning, as for one of many probes that one pattern gave; a probe without any
+ * place is an error unless missing_probes says otherwise.
  */
 static struct err *judge_missing(struct place *pl, struct err *e)
 {
@@ -234,7 +234,7 @@ static struct err *judge_missing(struct place *pl, struct err *e)
 		err_free(why);
 		return e;
 	}
-	if (policy == 0 && !pl->r->nattached)
+	if (policy == 0 && !pl->r->nattached && !pl->r->probe->is_one_of_many)
 		return why;
 	if (policy != 2 && o->warn) {
 		_cleanup_free_ char *msg =

@@ -41,19 +41,17 @@ static bool load(struct api *api)
 	return api->begin && api->find && api->progress && api->end;
 }
 
-char *debuginfod_path(struct elf_file *f)
+static char *find_by(struct world *w, const uint8_t *id, size_t n)
 {
 	const char *urls = getenv("DEBUGINFOD_URLS");
 	struct api api;
-	size_t n;
-	const uint8_t *id = elf_build_id(f, &n);
 	char *path = NULL;
-	if (!urls || !*urls || !id || *f->world->root || !load(&api))
+	if (!urls || !*urls || !id || *w->root || !load(&api))
 		return NULL;
 	client *c = api.begin();
 	if (!c)
 		return NULL;
-	asking = f->world;
+	asking = w;
 	api.progress(c, on_progress);
 	int fd = api.find(c, id, (int)n, &path);
 	asking = NULL;
@@ -61,4 +59,17 @@ char *debuginfod_path(struct elf_file *f)
 	if (fd >= 0)
 		close(fd);
 	return fd >= 0 ? path : NULL;
+}
+
+char *debuginfod_path(struct elf_file *f)
+{
+	size_t n;
+	const uint8_t *id = elf_build_id(f, &n);
+	return find_by(f->world, id, n);
+}
+
+/* With length 0 the library takes a string of hexadecimal digits. */
+char *debuginfod_path_of(struct world *w, const char *hex)
+{
+	return find_by(w, (const uint8_t *)hex, 0);
 }

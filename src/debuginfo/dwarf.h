@@ -18,6 +18,14 @@ struct dwarf;
 struct dwarf *elf_dwarf(struct elf_file *f, const char **why);
 /* The same without asking a server: for names in stacks, which nobody waits for. */
 struct dwarf *elf_dwarf_here(struct elf_file *f);
+/*
+ * The same of the running kernel (module NULL or "vmlinux") or of a loaded module: a debug file with its build-id.  Addresses are those of the
+ * file; kernel_bias() says how far from there the kernel is, false when that cannot be known.
+ */
+struct dwarf *kernel_dwarf(struct world *w, const char *module, const char **why);
+/* Its file; remote: servers may be asked. */
+struct elf_file *kernel_debug_file(struct world *w, const char *module, bool remote, const char **why);
+bool kernel_bias(struct world *w, const char *module, uint64_t *ret);
 
 /* --- where a value is ------------------------------------------------------------------------------------ */
 
@@ -98,6 +106,7 @@ struct dwarf_func {
 	uint64_t entry;        /* first instruction, address as linked */
 	bool is_inlined, is_external;
 	uint32_t id;           /* of this instance, for dwarf_variables() */
+	uint64_t return_pc;    /* dwarf_callees(): where the call goes back to; 0: inlined, or a jump */
 };
 
 enum dwarf_at {
@@ -136,6 +145,9 @@ void dwarf_functions(struct dwarf *d, const char *pattern, unsigned what, struct
 		     void (*fn)(void *arg, const struct dwarf_func *f), void *arg);
 /* The function around an address: the innermost inlined instance or, when `concrete`, the real one.  false: none. */
 bool dwarf_function_at(struct dwarf *d, uint64_t pc, bool concrete, struct arena *a, struct dwarf_func *ret);
+struct dwarf_line;
+/* The function whose source the line is: where a call on it was inlined, the caller.  false: none. */
+bool dwarf_function_of_line(struct dwarf *d, const struct dwarf_line *l, struct arena *a, struct dwarf_func *ret);
 /* Source file (may be NULL) and line of its declaration. */
 void dwarf_declaration(struct dwarf *d, uint32_t id, struct arena *a, const char **file, uint32_t *line);
 /* First instruction after the prologue; the entry when the code needs none. */
@@ -143,7 +155,7 @@ uint64_t dwarf_body(struct dwarf *d, uint32_t id);
 /* Labels of the function instance `id`. */
 void dwarf_labels(struct dwarf *d, uint32_t id, struct arena *a,
 		  void (*fn)(void *arg, const char *name, const char *file, uint32_t line, uint64_t pc), void *arg);
-/* Functions called (also inlined into) the instance; pcs of inlined ones are their entries. */
+/* Functions that the instance calls, once for each call, and those inlined into it; entry 0: it is in another unit or file. */
 void dwarf_callees(struct dwarf *d, uint32_t id, struct arena *a,
 		   void (*fn)(void *arg, const struct dwarf_func *f), void *arg);
 

@@ -71,14 +71,14 @@ static uint64_t body_of(struct dwarf *d, Dwarf_Die *die, uint64_t entry)
 	return second ? second : entry;
 }
 
-/* By hand: dwarf_decl_file() asserts that a split unit has a line table of its own. */
-static const char *decl_file(struct dwarf *d, Dwarf_Die *die, struct arena *a)
+/* By hand: dwarf_decl_file() asserts that a split unit has a line table of its own.  `attr` is of `die`, or of its origin. */
+static const char *named_file(struct dwarf *d, Dwarf_Die *die, unsigned attr, struct arena *a)
 {
-	Dwarf_Die cu, origin = die_origin(die);
+	Dwarf_Die cu, origin = attr == DW_AT_decl_file ? die_origin(die) : *die;
 	Dwarf_Files *files;
 	uint64_t index;
 	size_t n;
-	if (!die_uint(die, DW_AT_decl_file, &index) || !dwarf_diecu(&origin, &cu, NULL, NULL))
+	if (!die_uint(die, attr, &index) || !dwarf_diecu(&origin, &cu, NULL, NULL))
 		return NULL;
 	uintptr_t unit = (uintptr_t)numtab_get(&d->unit_by_die, (uint64_t)(uintptr_t)cu.addr);
 	if (unit)
@@ -87,6 +87,11 @@ static const char *decl_file(struct dwarf *d, Dwarf_Die *die, struct arena *a)
 		return NULL;
 	const char *file = dwarf_filesrc(files, index, NULL, NULL);
 	return file ? arena_strdup(a, file) : NULL;
+}
+
+static const char *decl_file(struct dwarf *d, Dwarf_Die *die, struct arena *a)
+{
+	return named_file(d, die, DW_AT_decl_file, a);
 }
 
 static bool entry_of(Dwarf_Die *die, uint64_t *ret)
@@ -260,6 +265,31 @@ bool dwarf_function_at(struct dwarf *d, uint64_t pc, bool concrete, struct arena
 	return false;
 }
 
+/* Was this copy put in by a call that stands on the line? */
+static bool is_called_at(struct dwarf *d, Dwarf_Die *copy, const struct dwarf_line *l, struct arena *a)
+{
+	uint64_t line;
+	if (dwarf_tag(copy) != DW_TAG_inlined_subroutine || !die_uint(copy, DW_AT_call_line, &line) || line != l->line)
+		return false;
+	const char *file = named_file(d, copy, DW_AT_call_file, a);
+	return file && !strcmp(file, l->file);
+}
+
+bool dwarf_function_of_line(struct dwarf *d, const struct dwarf_line *l, struct arena *a, struct dwarf_func *ret)
+{
+	struct dwarf_chain chain;
+	dwarf_chain_at(d, l->pc, &chain);
+	int found = -1;
+	for (unsigned i = 0; i < chain.n; i++) {
+		int tag = dwarf_tag(&chain.at[i]);
+		if (found >= 0 && is_called_at(d, &chain.at[i], l, a))
+			break;
+		if (tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine)
+			found = (int)i;
+	}
+	return found >= 0 && describe(d, &chain.at[found], a, ret);
+}
+
 /* --- inside of a function -------------------------------------------------------------------------------------------- */
 
 struct inside {
@@ -271,6 +301,18 @@ struct inside {
 	unsigned depth;
 };
 
+/* DWARF 5 names the address; older gcc's entries have it as theirs. */
+static uint64_t return_pc(Dwarf_Die *site)
+{
+	Dwarf_Attribute attr;
+	Dwarf_Addr pc = 0;
+	if (die_flag(site, DW_AT_call_tail_call) || die_flag(site, DW_AT_GNU_tail_call))
+		return 0;
+	if (!dwarf_attr(site, DW_AT_call_return_pc, &attr) || dwarf_formaddr(&attr, &pc))
+		dwarf_lowpc(site, &pc);
+	return pc;
+}
+
 static void found_call(struct inside *s, Dwarf_Die *site)
 {
 	Dwarf_Die to;
@@ -279,12 +321,13 @@ static void found_call(struct inside *s, Dwarf_Die *site)
 	const char *name = known ? die_name(&to) : NULL;
 	if (!name)
 		return;
-	if (describe(s->d, &to, s->a, &f)) {
-		s->callee(s->arg, &f);
-		return;
+	if (!describe(s->d, &to, s->a, &f)) {
+		/* a declaration: the function is in another unit or file */
+		Dwarf_Attribute attr;
+		const char *linkage = die_attr(&to, DW_AT_linkage_name, &attr) ? dwarf_formstring(&attr) : NULL;
+		f = (struct dwarf_func){.name = arena_strdup(s->a, name), .linkage = arena_strdup(s->a, linkage ? linkage : name)};
 	}
-	/* a declaration: the function is in another unit or file */
-	f = (struct dwarf_func){.name = arena_strdup(s->a, name), .linkage = arena_strdup(s->a, name)};
+	f.return_pc = return_pc(site);
 	s->callee(s->arg, &f);
 }
 

@@ -69,6 +69,14 @@ static void find_alt(struct dwarf *d)
 		dwarf_setalt(d->dw, alt);
 }
 
+/* The supplementary file's name when it is needed and not there; NULL otherwise. */
+static const char *missing_alt(struct dwarf *d)
+{
+	const void *id;
+	const char *name;
+	return !dwarf_getalt(d->dw) && dwelf_dwarf_gnu_debugaltlink(d->dw, &name, &id) > 0 ? name : NULL;
+}
+
 static struct dwarf *open_dwarf(struct elf_file *f, struct elf_file *from)
 {
 	struct dwarf *d = xcalloc(1, sizeof(*d));
@@ -76,7 +84,7 @@ static struct dwarf *open_dwarf(struct elf_file *f, struct elf_file *from)
 	d->world = f->world;
 	d->file = f;
 	d->path = from->path;
-	d->as = AS_USER;
+	d->as = f->is_kernel ? AS_KERNEL : AS_USER;
 	d->arena = arena_create();
 	if (from->in_memory) {
 		d->dw = dwarf_begin_elf(from->elf, DWARF_C_READ, NULL);
@@ -90,6 +98,13 @@ static struct dwarf *open_dwarf(struct elf_file *f, struct elf_file *from)
 		return NULL;
 	}
 	find_alt(d);
+	const char *missing = missing_alt(d);
+	if (missing) {
+		f->refused = arena_printf(f->world->arena, "the debug information of %s is not whole: %s, which dwz has moved a part of it to, "
+					  "is not there", f->path, missing);
+		dwarf_close(d);
+		return NULL;
+	}
 	return d;
 }
 

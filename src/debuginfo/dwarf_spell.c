@@ -27,7 +27,8 @@ static bool is_c(Dwarf_Die *die)
 {
 	Dwarf_Die cu;
 	int lang = dwarf_diecu(die, &cu, NULL, NULL) ? dwarf_srclang(&cu) : -1;
-	return lang == DW_LANG_C || lang == DW_LANG_C89 || lang == DW_LANG_C99 || lang == DW_LANG_C11;
+	/* dwz's partial units may not say */
+	return lang < 0 || lang == DW_LANG_C || lang == DW_LANG_C89 || lang == DW_LANG_C99 || lang == DW_LANG_C11;
 }
 
 static void tagged(Dwarf_Die *type, const char *word, struct buf *out)

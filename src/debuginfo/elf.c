@@ -71,7 +71,7 @@ static struct err *open_member(struct world *w, const char *path, struct elf_fil
 	return NULL;
 }
 
-struct err *elf_open_file(struct world *w, const char *path, struct elf_file **ret)
+static struct err *open_as(struct world *w, const char *path, Elf_Cmd how, struct elf_file **ret)
 {
 	*ret = NULL;
 	if (zip_container(path)) {
@@ -85,13 +85,26 @@ struct err *elf_open_file(struct world *w, const char *path, struct elf_file **r
 		return err_errno("cannot open %s", path);
 	if (!S_ISREG(st.st_mode))
 		return err_new(ENOEXEC, "%s is not an ELF file", path);
-	Elf *elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+	Elf *elf = elf_begin(fd, how, NULL);
 	/* the mapping (or, where mapping fails, a copy) outlives the descriptor */
 	if (elf && elf_cntl(elf, ELF_C_FDREAD)) {
 		elf_end(elf);
 		elf = NULL;
 	}
 	return from_elf(w, path, elf, 0, ret);
+}
+
+struct err *elf_open_file(struct world *w, const char *path, struct elf_file **ret)
+{
+	return open_as(w, path, ELF_C_READ_MMAP, ret);
+}
+
+struct err *elf_open_private(struct world *w, const char *path, struct elf_file **ret)
+{
+	struct err *e = open_as(w, path, ELF_C_READ_MMAP_PRIVATE, ret);
+	if (!e)
+		(*ret)->in_memory = true;
+	return e;
 }
 
 struct err *elf_open(struct world *w, const char *path, struct elf_file **ret)
@@ -131,6 +144,8 @@ void elf_close(struct elf_file *f)
 	vec_free(&f->symbol);
 	vec_free(&f->usdt);
 	vec_free(&f->segment);
+	elf_end(f->mini);
+	free(f->mini_bytes);
 	elf_end(f->elf);
 	if (f->archive)
 		munmap(f->archive, f->archive_size);

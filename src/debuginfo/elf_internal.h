@@ -20,7 +20,8 @@ struct elf_file {
 	uint64_t base;	/* where it begins in its file: not 0 for members of archives */
 	void *archive;	/* mapping that the image lies in, NULL */
 	size_t archive_size;
-	bool in_memory; /* the vdso: no path to look for debug files by */
+	bool in_memory; /* the vdso, modules of the kernel: no path to look for debug files by */
+	bool is_kernel; /* its pointers are the kernel's */
 	/* read on first use */
 	unsigned nscans; /* names looked for before the symbols were read */
 	bool has_symbols, has_usdt, has_debug;
@@ -30,6 +31,9 @@ struct elf_file {
 	struct elf_file *debug; /* separate debug file, owned */
 	const char *refused; /* a debug file that was found and is not its own: a sentence */
 	bool has_dwarf, has_dwarf_here; /* it was looked for, on servers too; on this machine */
+	bool has_mini;
+	Elf *mini; /* out of .gnu_debugdata, NULL: none */
+	uint8_t *mini_bytes;
 	struct dwarf *dwarf; /* owned; see dwarf.h */
 };
 
@@ -50,8 +54,21 @@ void elf_tls(struct elf_file *f, struct elf_tls *ret);
 const uint8_t *elf_section_bytes(Elf *elf, const char *name, size_t *n);
 /* Opens without the cache. */
 struct err *elf_open_file(struct world *w, const char *path, struct elf_file **ret);
+/* Opens a mapping that may be written, which does not change the file. */
+struct err *elf_open_private(struct world *w, const char *path, struct elf_file **ret);
+/*
+ * elf_relocate.c: puts addresses into the debug sections of a relocatable file that was opened privately; address_of: where a section is,
+ * 0 when nowhere.  false: it is no such file.
+ */
+bool elf_relocate(Elf *elf, uint64_t (*address_of)(void *arg, const char *section), void *arg);
+/* kernel_debug.c: the build-id in bytes of notes, as /sys/kernel/notes has them; borrowed, NULL when there is none. */
+const uint8_t *note_build_id(const uint8_t *data, size_t n, size_t *len);
+void kernel_files_close(struct world *w);
 /* debuginfod.c: a debug file from a server (heap); NULL when $DEBUGINFOD_URLS is not set or none has it. */
 char *debuginfod_path(struct elf_file *f);
+char *debuginfod_path_of(struct world *w, const char *hex); /* by a build-id in hexadecimal digits */
+/* elf_debugdata.c: the ELF file in .gnu_debugdata, which has symbols of the same addresses; NULL when there is none. */
+Elf *elf_mini(struct elf_file *f);
 /* The file with the stripped symbols and DWARF, NULL when there is none. */
 struct elf_file *elf_debug_file(struct elf_file *f);
 /* The same from a debuginfod server; takes the place of what elf_debug_file() found. */

@@ -94,6 +94,8 @@ const struct elf_symbol *elf_symbols(struct elf_file *f, size_t *n)
 		struct elf_file *debug = elf_debug_file(f);
 		if (debug)
 			read_tables(f, debug->elf, false);
+		else if (elf_mini(f))
+			read_tables(f, elf_mini(f), false);
 		if (f->symbol.len)
 			qsort(f->symbol.at, f->symbol.len, sizeof(*f->symbol.at), by_value);
 		drop_doubles(f);
@@ -141,6 +143,8 @@ static const struct elf_symbol *scan(struct elf_file *f, const char *name)
 	struct elf_file *debug = elf_debug_file(f);
 	if (debug)
 		scan_tables(f, debug->elf, false, name, &best);
+	else if (!best.name && elf_mini(f))
+		scan_tables(f, elf_mini(f), false, name, &best);
 	return best.name ? arena_memdup(f->world->arena, &best, sizeof(best)) : NULL;
 }
 

@@ -1,7 +1,7 @@
 /* world.c - opening the machine, or a folder that plays it. */
 #include "debuginfo/world.h"
 
-#include "debuginfo/internal.h"
+#include "debuginfo/elf_internal.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -119,6 +119,7 @@ void world_close(struct world *w)
 	w->btf = NULL;
 	kallsyms_close(w->kallsyms);
 	w->kallsyms = NULL;
+	kernel_files_close(w);
 	vec_each(e, &w->elf_cache.entry)
 		elf_close(e->value);
 	strtab_free(&w->elf_cache);

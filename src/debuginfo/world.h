@@ -52,6 +52,7 @@ struct world {
 	struct strtab module_btf; /* struct btf by module */
 	struct strtab tp_cache;   /* tracepoint formats by "cat:name" */
 	struct strtab elf_cache;  /* opened ELF files by path */
+	struct strtab kernel_files; /* debug files of the kernel by module: kernel_debug.c */
 };
 /*
  * root: NULL or "" for the running machine, else a folder with sys/kernel/btf/vmlinux,

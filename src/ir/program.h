@@ -218,6 +218,7 @@ struct probe {
 	uint32_t npoints;
 	struct loc loc;
 	bool is_hidden; /* made by the compiler: not counted, not listed */
+	bool is_one_of_many; /* of probes that one pattern gave: if it cannot be attached, that is a warning */
 	int return_value_default; /* documented in probe.h */
 };
 

@@ -103,6 +103,8 @@ struct ir_fn *kit_begin(struct kit *k, const char *name, enum prog_kind kind, st
 	f->scratch_block = k->b.block;
 	f->after_scratch = ir_block_new(B(k), "start");
 	ir_at(B(k), f->after_scratch);
+	if (k->point && k->point->nreturn_to)
+		kit_check_caller(k, loc);
 	return f->fn;
 }
 

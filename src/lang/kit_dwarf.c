@@ -13,10 +13,12 @@ struct machine {
 	struct loc loc;
 };
 
-/* How far from its link-time addresses the file is loaded in this process. */
-static ir_ref load_bias(struct kit *k)
+ir_ref kit_load_bias(struct kit *k)
 {
 	const struct attach_point *p = k->point;
+	uint64_t bias;
+	if (p->kind == PK_KPROBE || p->kind == PK_KRETPROBE)
+		return C(k, kernel_bias(k->world, p->target, &bias) ? (int64_t)bias : 0);
 	if (!p->is_pie)
 		return C(k, 0);
 	return ir_bini(B(k), IR_SUB, kit_func_ip(k), (int64_t)p->entry);
@@ -73,7 +75,7 @@ static void step(struct machine *m, const struct dwarf_insn *i)
 	ir_ref a, b, c;
 	switch ((enum dwarf_op)i->op) {
 	case DWOP_CONST: push(m, C(k, i->arg)); break;
-	case DWOP_ADDR: push(m, ir_bini(B(k), IR_ADD, load_bias(k), i->arg)); break;
+	case DWOP_ADDR: push(m, ir_bini(B(k), IR_ADD, kit_load_bias(k), i->arg)); break;
 	case DWOP_REG: push(m, reg(k, i->arg)); break;
 	case DWOP_ENTRY_REG: push(m, kit_entry_reg(k, m->whole, (unsigned)i->arg, m->loc)); break;
 	case DWOP_TLS: push(m, ir_bin(B(k), IR_ADD, thread_pointer(k), pop(m))); break;

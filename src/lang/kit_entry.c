@@ -70,6 +70,29 @@ ir_ref kit_entry_reg(struct kit *k, const struct dwarf_loc *l, unsigned reg, str
 	return ir_load(B(k), value, slot * 8, 8, false);
 }
 
+/* Where the call goes back to: at the entry of a function on top of the stack, at its return where it is. */
+static ir_ref return_address(struct kit *k, struct loc loc)
+{
+	enum probe_kind kind = k->point->kind;
+	if (kind == PK_URETPROBE || kind == PK_KRETPROBE)
+		return kit_reg(k, arch_ip_reg());
+	return kit_read_scalar(k, kit_reg(k, arch_sp_reg()), 0, 8, false, AS_NONE, loc);
+}
+
+void kit_check_caller(struct kit *k, struct loc loc)
+{
+	const struct attach_point *p = k->point;
+	ir_ref linked = ir_bin(B(k), IR_SUB, return_address(k, loc), kit_load_bias(k));
+	uint32_t go = ir_block_new(B(k), "called_by");
+	for (uint32_t i = 0; i < p->nreturn_to; i++) {
+		uint32_t next = ir_block_new(B(k), "other");
+		ir_br(B(k), ir_bini(B(k), IR_EQ, linked, (int64_t)p->return_to[i]), go, next);
+		ir_at(B(k), next);
+	}
+	kit_return(k, 0);
+	ir_at(B(k), go);
+}
+
 static void keep_registers(struct kit *k, const struct kit_entry *e)
 {
 	ir_ref cfa = ir_bini(B(k), IR_ADD, kit_reg(k, arch_sp_reg()), arch_entry_cfa_offset());
@@ -79,8 +102,23 @@ static void keep_registers(struct kit *k, const struct kit_entry *e)
 	H(k, BPF_FUNC_map_update_elem, ir_map(B(k), e->map), key, value, C(k, 0));
 }
 
+static bool kernel_point_at(struct kit *k, const struct kit_entry *e, struct attach_point *ret)
+{
+	uint64_t bias;
+	bool ok = kernel_bias(k->world, e->point->target, &bias);
+	ret->kind = PK_KPROBE;
+	ret->target = e->point->target;
+	ret->address = e->address + bias;
+	ret->entry = e->address;
+	ret->is_entry = true;
+	ret->name = arena_printf(k->prog->arena, "kprobe:0x%llx", (unsigned long long)ret->address);
+	return ok;
+}
+
 static bool attach_point_at(struct kit *k, const struct kit_entry *e, struct attach_point *ret)
 {
+	if (e->point->kind == PK_KPROBE)
+		return kernel_point_at(k, e, ret);
 	struct elf_file *f;
 	struct err *err = elf_open(k->world, e->point->target, &f);
 	bool ok = !err && elf_offset_of(f, e->address, &ret->offset);

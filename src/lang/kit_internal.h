@@ -52,6 +52,10 @@ struct kit_frame *kit_enter_callback(struct kit *k, const char *what, unsigned n
 ir_ref kit_leave_callback(struct kit *k, struct ir_fn **fn_ret);
 /* kit_entry.c: DWARF register `reg` as it was when the function around this probe was entered; without a record of
  * that the event ends with a runtime error. */
+/* How far from its link-time addresses the file of the probe is loaded in this process, or the kernel. */
+ir_ref kit_load_bias(struct kit *k);
+/* kit_entry.c: leaves the handler when the function was called by none of the point's callers. */
+void kit_check_caller(struct kit *k, struct loc loc);
 ir_ref kit_entry_reg(struct kit *k, const struct dwarf_loc *l, unsigned reg, struct loc loc);
 /* Row of this CPU in the per-CPU data, bounded for the verifier. */
 ir_ref kit_percpu_row(struct kit *k);

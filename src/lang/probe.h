@@ -43,6 +43,8 @@ struct probe_spec {
 	bool statement;	      /* places in the functions that match, not the functions */
 	uint8_t instances;    /* DWARF_INLINED, DWARF_CONCRETE, DWARF_EXTERNAL_ONLY; 0: by symbols */
 	const char *label;    /* C label in the functions */
+	const char *callee;   /* not the functions that match, but what they call: a pattern */
+	uint32_t callee_depth; /* and what those call, so many times; 1: their callees only */
 	bool plt;	      /* the stubs that call functions of other libraries */
 	uint64_t offset;
 	uint64_t address;
@@ -71,13 +73,17 @@ struct attach_point {
 	uint64_t address;
 	uint64_t semaphore;   /* usdt: file offset of the semaphore, 0 none */
 	const char *usdt_args;
-	uint64_t entry;	      /* uprobes: address as linked that get_func_ip() gives here: address, or the function's */
+	uint64_t entry;	      /* uprobes: address as linked that get_func_ip() gives here: address, or the function's;
+				 kprobes by debug information: address as linked (`address` is where the kernel has it) */
 	bool is_pie;	      /* uprobes: the file's addresses are not known before it is loaded */
 	bool is_entry;	      /* uprobes: at the first instruction of a function */
 	const char *file;     /* source file and line of the place, NULL: not known */
 	uint32_t line;
 	const char *label;
 	bool is_inlined;      /* an inlined copy of func */
+	const char *caller;   /* "f@file.c:12": the function that the spec's callee is called by, NULL */
+	const uint64_t *return_to; /* the addresses, as linked, that calls of interest go back to; none: all calls */
+	uint32_t nreturn_to;
 	uint32_t func_id;     /* uprobes: instance of a function (struct dwarf_func), 0: the innermost at the address */
 	uint64_t period, freq;
 	uint32_t perf_type, perf_config; /* software, hardware */
@@ -137,7 +143,7 @@ struct probe_args {
 };
 /* NULL when the point has none; d may be NULL. */
 struct probe_args *probe_arguments(struct world *w, const struct attach_point *p, struct arena *a);
-/* Parameters and locals at a user probe, from debug information; NULL when there is none. */
+/* Parameters and locals at a probe, from debug information; NULL when there is none. */
 struct probe_args *probe_locals(struct world *w, const struct attach_point *p, struct arena *a);
 /* A global of the probe's file, NULL when there is none; `file` (may be NULL): the source file that defines it. */
 const struct dwarf_var *probe_global(struct world *w, const struct attach_point *p, const char *name, const char *file,
@@ -146,8 +152,13 @@ const struct dwarf_var *probe_global(struct world *w, const struct attach_point 
 void probe_declaration(struct world *w, struct attach_point *p, struct arena *a);
 /* Moves a probe from the function's first instruction to where its variables are as the debug information says. */
 void probe_move_to_body(struct world *w, struct attach_point *p);
-/* Debug information of the probe's file; NULL and *why. */
+/* Debug information of the probe's file, or of the kernel; NULL and *why. */
 struct dwarf *probe_dwarf(struct world *w, const struct attach_point *p, const char **why);
+/* Is it a place in the kernel that debug information knows? */
+static inline bool probe_is_kernel_place(const struct attach_point *p)
+{
+	return (p->kind == PK_KPROBE || p->kind == PK_KRETPROBE) && p->entry;
+}
 
 /* Listing: calls back once per name in the order in which it is printed (sorted by kind, then name).
  * pattern NULL: everything that bpftrace -l lists.  lines: parameter lines, for -lv. */

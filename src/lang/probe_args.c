@@ -154,6 +154,8 @@ struct probe_args *probe_arguments(struct world *w, const struct attach_point *p
 	case PK_ITER: return from_iter(w, p, a);
 	case PK_UPROBE:
 	case PK_URETPROBE: return probe_dwarf_arguments(w, p, a);
+	case PK_KPROBE:
+	case PK_KRETPROBE: return probe_is_kernel_place(p) ? probe_dwarf_arguments(w, p, a) : NULL;
 	default: return NULL;
 	}
 }

@@ -4,8 +4,30 @@
  */
 #include "lang/probe_internal.h"
 
+static bool is_kernel(const struct attach_point *p)
+{
+	return p->kind == PK_KPROBE || p->kind == PK_KRETPROBE;
+}
+
+/* Where the place is in the file; 0: not known. */
+static uint64_t linked_address(struct world *w, const struct attach_point *p)
+{
+	if (!is_kernel(p) || p->entry)
+		return is_kernel(p) ? p->entry : p->address;
+	struct elf_file *f = p->func ? kernel_debug_file(w, p->target, true, NULL) : NULL;
+	const struct elf_symbol *sym = f ? elf_symbol_by_name(f, p->func) : NULL;
+	return sym ? sym->value + p->offset : 0;
+}
+
+static bool is_at_entry(const struct attach_point *p)
+{
+	return is_kernel(p) && !p->entry ? !p->offset : p->is_entry;
+}
+
 struct dwarf *probe_dwarf(struct world *w, const struct attach_point *p, const char **why)
 {
+	if (is_kernel(p))
+		return kernel_dwarf(w, p->target, why);
 	struct elf_file *f;
 	struct err *e = p->target ? elf_open(w, p->target, &f) : err_new(0, "no file");
 	if (e) {
@@ -55,9 +77,10 @@ static struct probe_args *variables(struct world *w, const struct attach_point *
 	struct dwarf *d = probe_dwarf(w, p, NULL);
 	struct dwarf_vars vars = {0};
 	struct dwarf_func f;
-	if (!d || !dwarf_function_at(d, p->address, false, a, &f))
+	uint64_t pc = d ? linked_address(w, p) : 0;
+	if (!pc || !dwarf_function_at(d, pc, false, a, &f))
 		return NULL;
-	dwarf_variables(d, p->address, p->func_id, p->is_entry ? DWARF_AT_ENTRY : DWARF_AT_PC, params_only, a, &vars);
+	dwarf_variables(d, pc, p->func_id, is_at_entry(p) ? DWARF_AT_ENTRY : DWARF_AT_PC, params_only, a, &vars);
 	struct probe_args *args = as_record(&vars, a);
 	vec_free(&vars.list);
 	return args;
@@ -65,10 +88,11 @@ static struct probe_args *variables(struct world *w, const struct attach_point *
 
 struct probe_args *probe_dwarf_arguments(struct world *w, const struct attach_point *p, struct arena *a)
 {
-	if (p->kind == PK_UPROBE)
+	if (p->kind == PK_UPROBE || p->kind == PK_KPROBE)
 		return variables(w, p, true, a);
 	struct dwarf *d = probe_dwarf(w, p, NULL);
-	const struct dwarf_var *v = d ? dwarf_return(d, p->address, a) : NULL;
+	uint64_t pc = d ? linked_address(w, p) : 0;
+	const struct dwarf_var *v = pc ? dwarf_return(d, pc, a) : NULL;
 	if (!v)
 		return NULL;
 	struct probe_args *args = arena_new(a, struct probe_args);
@@ -79,12 +103,27 @@ struct probe_args *probe_dwarf_arguments(struct world *w, const struct attach_po
 
 struct probe_args *probe_locals(struct world *w, const struct attach_point *p, struct arena *a)
 {
-	return p->kind == PK_UPROBE || p->kind == PK_USDT ? variables(w, p, false, a) : NULL;
+	return p->kind == PK_UPROBE || p->kind == PK_USDT || p->kind == PK_KPROBE ? variables(w, p, false, a) : NULL;
+}
+
+/* Per-CPU variables are linked at the low addresses that are their offsets in each CPU's area. */
+static const struct dwarf_var *without_per_cpu(const struct dwarf_var *v, struct arena *a)
+{
+	const uint64_t LOWEST = 1ull << 47;
+	for (uint32_t i = 0; v->loc && i < v->loc->ninsn; i++)
+		if (v->loc->insn[i].op == DWOP_ADDR && (uint64_t)v->loc->insn[i].arg < LOWEST) {
+			struct dwarf_var *other = arena_memdup(a, v, sizeof(*v));
+			other->loc = NULL;
+			other->missing = "is a variable of each CPU: percpu_kaddr() of bpftrace reads those";
+			return other;
+		}
+	return v;
 }
 
 const struct dwarf_var *probe_global(struct world *w, const struct attach_point *p, const char *name, const char *file,
 				     struct arena *a)
 {
 	struct dwarf *d = probe_dwarf(w, p, NULL);
-	return d ? dwarf_global(d, name, file, p->address, a) : NULL;
+	const struct dwarf_var *v = d ? dwarf_global(d, name, file, linked_address(w, p), a) : NULL;
+	return v && is_kernel(p) ? without_per_cpu(v, a) : v;
 }

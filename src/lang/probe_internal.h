@@ -46,8 +46,26 @@ void expand_uprobe(struct expansion *x);
 void expand_usdt(struct expansion *x);
 /* probe_dwarf.c */
 struct probe_args *probe_dwarf_arguments(struct world *w, const struct attach_point *p, struct arena *a);
+/* A search in debug information: probe_source.c, probe_callee.c. */
+struct source_search {
+	struct expansion *x;
+	const char *path; /* of the binary; for the kernel: the module, "vmlinux" */
+	struct elf_file *file;
+	bool is_kernel;
+	uint64_t bias;		     /* of the kernel: run-time addresses less linked ones */
+	uint64_t init_from, init_to; /* code that the kernel has thrown away after it started */
+	struct dwarf *d;
+	VEC(struct dwarf_func) func;
+	VEC(struct dwarf_line) line;
+};
+/* A place in it; NULL when no code is there. */
+struct attach_point *source_add(struct source_search *s, const struct dwarf_func *f, uint64_t pc, const char *name);
+/* What the functions in s->func call. */
+void source_add_callees(struct source_search *s);
 /* probe_source.c: places of one binary by debug information.  false: there is none; `why`, then, says so. */
 bool expand_source(struct expansion *x, const char *path, struct elf_file *f, const char **why);
+/* The same in the kernel or the module that the spec names; remote: servers may be asked for the debug information. */
+bool expand_kernel_source(struct expansion *x, bool remote, const char **why);
 /* probe_perf.c */
 void expand_timer(struct expansion *x);
 void expand_perf(struct expansion *x);

@@ -192,9 +192,22 @@ static void keep_external(struct world *w, struct names *found)
 	strtab_free(&external);
 }
 
+/* Places that only debug information knows. */
+static void expand_by_source(struct expansion *x)
+{
+	const char *why = NULL;
+	size_t before = x->ret->list.len;
+	if (!expand_kernel_source(x, true, &why) && x->ret->list.len == before)
+		expansion_error(x, "%s", why);
+}
+
 void expand_kprobe(struct expansion *x)
 {
 	const struct probe_spec *s = x->spec;
+	if (s->file || s->statement || s->label || s->callee || (s->instances & (DWARF_INLINED | DWARF_CONCRETE))) {
+		expand_by_source(x);
+		return;
+	}
 	if (s->has_address || !s->func) {
 		struct attach_point *p = expansion_add(x, "%llu", (unsigned long long)s->address);
 		p->address = s->address;
@@ -203,6 +216,8 @@ void expand_kprobe(struct expansion *x)
 	if (!is_glob(s->func) && !is_pattern(s->target)) {
 		if (function_exists(x->world, s->target, s->func) && (!(s->instances & DWARF_EXTERNAL_ONLY) || is_external(x->world, s->func)))
 			add_kprobe(x, s->target, s->func);
+		else if (!s->offset && !s->instances)
+			expand_kernel_source(x, false, &(const char *){NULL}); /* it may be inlined wherever it is called */
 		return;
 	}
 	struct names found = {.arena = x->arena};

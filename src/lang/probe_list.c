@@ -85,7 +85,7 @@ static void kprobe_lines(struct listing *l, const struct attach_point *p, struct
 static struct probe_args *visible(struct listing *l, const struct attach_point *p)
 {
 	/* in the middle of a function the locals are there too */
-	bool is_line = p->kind == PK_UPROBE && p->func_id && !p->is_entry;
+	bool is_line = (p->kind == PK_UPROBE || p->kind == PK_KPROBE) && p->func_id && !p->is_entry;
 	return is_line ? probe_locals(l->world, p, l->arena) : probe_arguments(l->world, p, l->arena);
 }
 
@@ -164,9 +164,9 @@ static void emit(struct listing *l, struct attach_point *const *points, unsigned
 {
 	const struct attach_point *p = points[0];
 	struct lines lines = {0};
-	if (l->with_args && n > 1 && p->kind == PK_UPROBE)
+	if (l->with_args && n > 1 && (p->kind == PK_UPROBE || probe_is_kernel_place(p)))
 		shared_lines(l, points, n, &lines);
-	else if (l->with_args && (p->kind == PK_KPROBE || p->kind == PK_KRETPROBE))
+	else if (l->with_args && !probe_is_kernel_place(p) && (p->kind == PK_KPROBE || p->kind == PK_KRETPROBE))
 		kprobe_lines(l, p, &lines);
 	else if (l->with_args)
 		typed_lines(l, p, &lines);
@@ -252,9 +252,9 @@ static void list_family(struct listing *l, const struct listed *k, const struct 
 	bool has_target = parts->n > 1;
 	spec.func = last && *last ? last : "*";
 	spec.target = has_target ? parts->at[0] : NULL;
-	char *at = k->kind == PK_UPROBE && has_target ? strchr(parts->at[0], '@') : NULL;
+	char *at = (k->kind == PK_UPROBE || k->kind == PK_KPROBE) && has_target ? strchr(parts->at[0], '@') : NULL;
 	if (at) { /* BINARY@FILE:LINE[:COLUMN] */
-		spec.target = arena_strndup(l->arena, parts->at[0], (size_t)(at - parts->at[0]));
+		spec.target = at > parts->at[0] ? arena_strndup(l->arena, parts->at[0], (size_t)(at - parts->at[0])) : NULL;
 		spec.file = at + 1;
 		spec.func = NULL;
 		spec.line = (uint32_t)strtoul(parts->at[1], NULL, 10);

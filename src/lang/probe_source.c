@@ -6,15 +6,6 @@
 #include <fnmatch.h>
 #include <stdlib.h>
 
-struct search {
-	struct expansion *x;
-	const char *path;
-	struct elf_file *file;
-	struct dwarf *d;
-	VEC(struct dwarf_func) func;
-	VEC(struct dwarf_line) line;
-};
-
 static bool is_glob(const char *s)
 {
 	return strpbrk(s, "*?[") != NULL;
@@ -45,21 +36,25 @@ static bool name_matches(const char *pattern, const struct dwarf_func *f)
 
 /* --- one place ----------------------------------------------------------------------------------------------- */
 
-static struct attach_point *add_place(struct search *s, const struct dwarf_func *f, uint64_t pc, const char *name)
+struct attach_point *source_add(struct source_search *s, const struct dwarf_func *f, uint64_t pc, const char *name)
 {
+	const uint64_t KERNEL = 1ull << 63; /* sections that are not in memory lie lower */
 	struct expansion *x = s->x;
-	uint64_t offset;
-	if (!elf_offset_of(s->file, pc, &offset))
+	uint64_t offset = 0;
+	bool is_there = s->is_kernel ? pc >= KERNEL && (pc < s->init_from || pc >= s->init_to)
+				     : elf_offset_of(s->file, pc, &offset);
+	if (!is_there)
 		return NULL;
 	struct attach_point *p = expansion_add(x, "%s", name);
-	p->target = s->path;
+	p->target = s->is_kernel && !strcmp(s->path, "vmlinux") ? NULL : s->path;
 	p->func = f->name;
 	p->offset = offset;
-	p->address = p->entry = pc;
-	p->is_pie = elf_is_pie(s->file);
+	p->address = pc + s->bias;
+	p->entry = pc;
+	p->is_pie = !s->is_kernel && elf_is_pie(s->file);
 	p->func_id = f->id;
 	p->is_inlined = f->is_inlined;
-	if (!p->pid)
+	if (!p->pid && !s->is_kernel)
 		p->pid = x->world->pid;
 	return p;
 }
@@ -68,7 +63,7 @@ void probe_move_to_body(struct world *w, struct attach_point *p)
 {
 	struct elf_file *f;
 	uint64_t offset;
-	struct dwarf *d = p->is_entry && p->func_id ? probe_dwarf(w, p, NULL) : NULL;
+	struct dwarf *d = p->kind == PK_UPROBE && p->is_entry && p->func_id ? probe_dwarf(w, p, NULL) : NULL;
 	uint64_t body = d ? dwarf_body(d, p->func_id) : 0;
 	struct err *e = body && body != p->address ? elf_open(w, p->target, &f) : err_new(0, "nothing to do");
 	if (!e && elf_offset_of(f, body, &offset)) {
@@ -90,7 +85,7 @@ void probe_declaration(struct world *w, struct attach_point *p, struct arena *a)
 
 static void note_func(void *arg, const struct dwarf_func *f)
 {
-	struct search *s = arg;
+	struct source_search *s = arg;
 	const char *file = NULL;
 	uint32_t line;
 	if (s->x->spec->file)
@@ -105,7 +100,7 @@ static int by_entry(const void *a, const void *b)
 	return f->entry != g->entry ? (f->entry < g->entry ? -1 : 1) : (f->id > g->id) - (f->id < g->id);
 }
 
-static void find_functions(struct search *s, unsigned what)
+static void find_functions(struct source_search *s, unsigned what)
 {
 	const struct probe_spec *spec = s->x->spec;
 	dwarf_functions(s->d, spec->func ? spec->func : "*", what, s->x->arena, note_func, s);
@@ -113,7 +108,7 @@ static void find_functions(struct search *s, unsigned what)
 		qsort(s->func.at, s->func.len, sizeof(*s->func.at), by_entry);
 }
 
-static void add_functions(struct search *s)
+static void add_functions(struct source_search *s)
 {
 	bool is_return = s->x->kind->is_return;
 	for (size_t i = 0; i < s->func.len; i++) {
@@ -122,7 +117,7 @@ static void add_functions(struct search *s)
 		if (again || (is_return && f->is_inlined))
 			continue;
 		_cleanup_free_ char *name = xasprintf("%s:%s", s->path, f->name);
-		struct attach_point *p = add_place(s, f, f->entry, name);
+		struct attach_point *p = source_add(s, f, f->entry, name);
 		if (!p)
 			continue;
 		p->is_entry = !f->is_inlined;
@@ -133,7 +128,7 @@ static void add_functions(struct search *s)
 
 static void note_line(void *arg, const struct dwarf_line *l)
 {
-	struct search *s = arg;
+	struct source_search *s = arg;
 	if (!s->x->spec->col || s->x->spec->col == l->col)
 		vec_push(&s->line, *l);
 }
@@ -161,7 +156,7 @@ static void keep_lowest(struct statements *all, const struct dwarf_func *f, cons
 	vec_push(&all->list, (struct statement){*f, *l});
 }
 
-static bool is_wanted(struct search *s, const struct dwarf_func *f)
+static bool is_wanted(struct source_search *s, const struct dwarf_func *f)
 {
 	if (!s->func.len)
 		return name_matches(s->x->spec->func, f);
@@ -171,19 +166,19 @@ static bool is_wanted(struct search *s, const struct dwarf_func *f)
 	return false;
 }
 
-static void statements_of_lines(struct search *s, const char *file, uint32_t first, uint32_t last, struct statements *all)
+static void statements_of_lines(struct source_search *s, const char *file, uint32_t first, uint32_t last, struct statements *all)
 {
 	s->line.len = 0;
 	dwarf_lines(s->d, file, first, last, note_line, s);
 	for (size_t i = 0; i < s->line.len; i++) {
 		struct dwarf_func f;
-		if (dwarf_function_at(s->d, s->line.at[i].pc, false, s->x->arena, &f) && is_wanted(s, &f))
+		if (dwarf_function_of_line(s->d, &s->line.at[i], s->x->arena, &f) && is_wanted(s, &f))
 			keep_lowest(all, &f, &s->line.at[i]);
 	}
 }
 
 /* Lines counted from a function's declaration, in that function only. */
-static void statements_of_function(struct search *s, const struct dwarf_func *f, struct statements *all)
+static void statements_of_function(struct source_search *s, const struct dwarf_func *f, struct statements *all)
 {
 	const struct probe_spec *spec = s->x->spec;
 	const char *file;
@@ -197,7 +192,7 @@ static void statements_of_function(struct search *s, const struct dwarf_func *f,
 	dwarf_lines(s->d, file, first, last, note_line, s);
 	for (size_t i = 0; i < s->line.len; i++) {
 		struct dwarf_func at;
-		if (dwarf_function_at(s->d, s->line.at[i].pc, false, s->x->arena, &at) && at.id == f->id)
+		if (dwarf_function_of_line(s->d, &s->line.at[i], s->x->arena, &at) && at.id == f->id)
 			keep_lowest(all, &at, &s->line.at[i]);
 	}
 }
@@ -230,7 +225,7 @@ static int by_place(const void *a, const void *b)
 					    : (x->line.pc > y->line.pc) - (x->line.pc < y->line.pc);
 }
 
-static void add_statements(struct search *s, struct statements *all)
+static void add_statements(struct source_search *s, struct statements *all)
 {
 	const struct probe_spec *spec = s->x->spec;
 	if (all->list.len)
@@ -239,7 +234,7 @@ static void add_statements(struct search *s, struct statements *all)
 		const char *file = spec->file ? spec->file : it->line.file;
 		_cleanup_free_ char *column = spec->col ? xasprintf(":%u", spec->col) : xstrdup("");
 		_cleanup_free_ char *name = xasprintf("%s@%s:%u%s", s->path, file, it->line.line, column);
-		struct attach_point *p = add_place(s, &it->func, it->line.pc, name);
+		struct attach_point *p = source_add(s, &it->func, it->line.pc, name);
 		if (!p)
 			continue;
 		p->file = arena_strdup(s->x->arena, it->line.file);
@@ -248,7 +243,7 @@ static void add_statements(struct search *s, struct statements *all)
 }
 
 /* Lines near a line without code. */
-static void report(struct search *s)
+static void report(struct source_search *s)
 {
 	enum { FAR = 1000 };
 	const struct probe_spec *spec = s->x->spec;
@@ -273,7 +268,7 @@ static void report(struct search *s)
 		expansion_error(s->x, "%s has no code from %s%s", s->path, file, spec->col ? " at that line and column" : "");
 }
 
-static void expand_lines(struct search *s)
+static void expand_lines(struct source_search *s)
 {
 	enum { NEAR = 5 };
 	const struct probe_spec *spec = s->x->spec;
@@ -300,7 +295,7 @@ static void expand_lines(struct search *s)
 /* --- labels -------------------------------------------------------------------------------------------------------- */
 
 struct labels {
-	struct search *s;
+	struct source_search *s;
 	const struct dwarf_func *f;
 };
 
@@ -310,7 +305,7 @@ static void add_label(void *arg, const char *label, const char *file, uint32_t l
 	if (fnmatch(l->s->x->spec->label, label, 0))
 		return;
 	_cleanup_free_ char *name = xasprintf("%s:%s:%s", l->s->path, l->f->name, label);
-	struct attach_point *p = add_place(l->s, l->f, pc, name);
+	struct attach_point *p = source_add(l->s, l->f, pc, name);
 	if (!p)
 		return;
 	p->label = label;
@@ -320,27 +315,60 @@ static void add_label(void *arg, const char *label, const char *file, uint32_t l
 
 /* --- the door ------------------------------------------------------------------------------------------------------- */
 
-bool expand_source(struct expansion *x, const char *path, struct elf_file *f, const char **why)
+/* false: nothing; *why says so. */
+static bool expand_places(struct source_search *s, const char **why)
 {
+	struct expansion *x = s->x;
 	const struct probe_spec *spec = x->spec;
-	struct search s = {.x = x, .path = path, .file = f, .d = elf_dwarf(f, why)};
 	size_t before = x->ret->list.len;
 	bool lines = spec->line || spec->all_lines || spec->relative_lines;
-	if (!s.d)
-		return false;
-	if (spec->label) {
-		find_functions(&s, DWARF_INLINED | DWARF_CONCRETE);
-		vec_each(func, &s.func)
-			dwarf_labels(s.d, func->id, x->arena, add_label, &(struct labels){&s, func});
+	if (spec->callee) {
+		find_functions(s, DWARF_INLINED | DWARF_CONCRETE);
+		source_add_callees(s);
+	} else if (spec->label) {
+		find_functions(s, DWARF_INLINED | DWARF_CONCRETE);
+		vec_each(func, &s->func)
+			dwarf_labels(s->d, func->id, x->arena, add_label, &(struct labels){s, func});
 	} else if (lines || spec->statement || (spec->file && !spec->instances)) {
-		expand_lines(&s);
+		expand_lines(s);
 	} else {
-		find_functions(&s, spec->instances ? spec->instances : DWARF_INLINED | DWARF_CONCRETE);
-		add_functions(&s);
+		find_functions(s, spec->instances ? spec->instances : DWARF_INLINED | DWARF_CONCRETE);
+		add_functions(s);
 	}
-	vec_free(&s.func);
-	vec_free(&s.line);
+	vec_free(&s->func);
+	vec_free(&s->line);
 	*why = "the debug information does not know it";
 	/* a function without debug information may still have a symbol */
-	return lines || spec->label || spec->file || x->ret->list.len > before;
+	return lines || spec->label || spec->callee || spec->file || x->ret->list.len > before;
+}
+
+bool expand_source(struct expansion *x, const char *path, struct elf_file *f, const char **why)
+{
+	struct source_search s = {.x = x, .path = path, .file = f, .d = elf_dwarf(f, why)};
+	return s.d && expand_places(&s, why);
+}
+
+static uint64_t symbol_value(struct elf_file *f, const char *name)
+{
+	const struct elf_symbol *sym = elf_symbol_by_name(f, name);
+	return sym ? sym->value : 0;
+}
+
+bool expand_kernel_source(struct expansion *x, bool remote, const char **why)
+{
+	const char *module = x->spec->target ? x->spec->target : "vmlinux";
+	struct elf_file *f = kernel_debug_file(x->world, module, remote, why);
+	struct source_search s = {.x = x, .path = module, .file = f, .is_kernel = true};
+	s.d = f ? elf_dwarf(f, why) : NULL;
+	if (!s.d)
+		return false;
+	if (!kernel_bias(x->world, module, &s.bias)) {
+		*why = "the addresses of the kernel cannot be read in /proc/kallsyms";
+		return false;
+	}
+	if (!strcmp(module, "vmlinux")) {
+		s.init_from = symbol_value(f, "_sinittext");
+		s.init_to = symbol_value(f, "_einittext");
+	}
+	return expand_places(&s, why);
 }

@@ -170,12 +170,12 @@ static void expand_file(struct expansion *x, const char *path)
 		return;
 	}
 	const char *why = NULL;
-	bool by_source = s->file || s->statement || s->label || s->instances;
+	bool by_source = s->file || s->statement || s->label || s->callee || s->instances;
 	if (s->plt) {
 		add_stubs(x, path, f);
 	} else if (by_source && expand_source(x, path, f, &why)) {
 		return;
-	} else if (s->file || s->statement || s->label || (s->instances && !(s->instances & DWARF_CONCRETE))) {
+	} else if (s->file || s->statement || s->label || s->callee || (s->instances && !(s->instances & DWARF_CONCRETE))) {
 		expansion_error(x, "%s", why);
 	} else if (s->has_address || !s->func) {
 		add_address(x, path, f);

@@ -110,7 +110,7 @@ class Guest:
 
     def command(self, argv, env):
         env = dict(PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", HOME="/root", SPILE_IN_VM="1", **({} if has_kvm() else {"SPILE_VM_EMULATED": "1"}),
-                   SPILE_VM_MODULES=self.folder, **env)
+                   SPILE_VM_MODULES=self.folder, SPILE_KERNEL_DEBUG=f"{self.folder}/debug", **env)
         lines = [f"export {k}={shlex.quote(v)}" for k, v in env.items()]
         return "\n".join(lines + [f"cd {shlex.quote(self.top)} || exit 125", f"exec {shlex.join(argv)}"]) + "\n"
 

@@ -8,6 +8,7 @@ machine's is left alone; it checks every package against the archive's signature
     order       their names, a module after those that it needs
     wanted      MODULES as it was then
     version     what `uname -r` says
+    debug/      with fetch_debug(): debug information of the kernel and of MODULES, laid out as below /usr/lib/debug
 """
 import os, re, shutil, struct, subprocess, tempfile
 
@@ -161,6 +162,34 @@ def fetch(name, say=print):
             f.write(version + "\n")
         shutil.rmtree(folder, ignore_errors=True)
         os.rename(f"{work}/done", folder)
+    except OSError as e:
+        raise NoKernel(str(e)) from e
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return folder
+
+
+def fetch_debug(name, say=print):
+    """Adds debug/ to the kernel's folder: half a gigabyte, out of a package of nearly one."""
+    folder = fetch(name, say)
+    if os.path.exists(f"{folder}/debug"):
+        return folder
+    version = open(f"{folder}/version").read().strip()
+    package = f"linux-image-{version}-dbg"
+    say(f"fetching {package} of {KERNELS[name][0]}")
+    work = tempfile.mkdtemp(dir=cache_folder(), prefix=".fetch-")
+    try:
+        apt = apt_options(os.path.join(work, "apt"), KERNELS[name][0])
+        run(["apt-get", *apt, "update"])
+        run(["apt-get", *apt, "download", package], cwd=work)
+        deb = next(f for f in os.listdir(work) if f.endswith(".deb"))
+        names = ["*/boot/vmlinux-*"] + [f"*/{m.replace('_', '[-_]')}.ko" for m in MODULES]
+        unpack = subprocess.Popen(["dpkg", "--fsys-tarfile", deb], cwd=work, stdout=subprocess.PIPE)
+        subprocess.run(["tar", "x", "--wildcards", *names], cwd=work, stdin=unpack.stdout, capture_output=True)  # built-in modules have no file
+        unpack.wait()
+        if not find(f"{work}/usr/lib/debug", r"vmlinux-.*"):
+            raise NoKernel(f"{package} holds no vmlinux")
+        os.rename(f"{work}/usr/lib/debug", f"{folder}/debug")
     except OSError as e:
         raise NoKernel(str(e)) from e
     finally:

@@ -196,7 +196,8 @@ static enum prog_kind prog_kind_for(const struct world *w, const struct probe *g
 	if (is_user && w->pid && !w->features.uprobe_multi_pid)
 		return k;
 	for (uint32_t i = 0; i < group->npoints; i++)
-		if (is_kernel && (group->points[i]->offset || group->points[i]->func == NULL))
+		if (is_kernel && (group->points[i]->offset || group->points[i]->func == NULL ||
+				  (group->points[i]->address && !group->points[i]->is_entry)))
 			return k;
 	if (is_user && w->features.uprobe_multi)
 		return PROG_UPROBE_MULTI;

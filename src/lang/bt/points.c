@@ -121,8 +121,14 @@ static bool read_offset(struct reader *r, const char *text, bool allowed, bool *
 	return !why || wrong(r, "Invalid offset: %s", why);
 }
 
+static bool read_source_line(struct reader *r);
+
 static bool read_kprobe(struct reader *r)
 {
+	if (r->part.len > 2 && str_eq(r->part.at[2], "@")) {
+		r->spec->target = *r->part.at[1] ? r->part.at[1] : NULL;
+		return read_source_line(r);
+	}
 	if (nargs(r) != 1 && nargs(r) != 2)
 		return count_error(r, 1, 2);
 	if (nargs(r) == 2)
@@ -147,13 +153,12 @@ static bool read_kprobe(struct reader *r)
 
 static bool read_source_line(struct reader *r)
 {
-	if (r->spec->kind == PK_URETPROBE)
+	if (r->spec->kind == PK_URETPROBE || r->spec->kind == PK_KRETPROBE)
 		return wrong(r, "Source code location not allowed");
-	if (has_wildcard(r->spec->target))
+	if (r->spec->target && has_wildcard(r->spec->target))
 		return wrong(r, "Cannot use wildcards with source code location");
 	if ((r->part.len != 5 && r->part.len != 6) || !*r->part.at[3] || !*r->part.at[4])
-		return wrong(r, "Invalid uprobe arguments, expected format: "
-				"uprobe:TARGET@FILE:LINE[:COL]");
+		return wrong(r, "Invalid %s arguments, expected format: %s:TARGET@FILE:LINE[:COL]", r->provider, r->provider);
 	uint64_t line = 0, col = 0;
 	const char *why = number(r, r->part.at[4], &line);
 	if (why)

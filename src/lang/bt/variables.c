@@ -26,9 +26,9 @@ bool bt_is_debug_record(const struct bt_expr *e)
 	return is_named(e, "args") || is_named(e, "local");
 }
 
-static bool is_user_probe(const struct bt_sema *s)
+static bool has_locals(const struct bt_sema *s)
 {
-	return BT_KIND_IS(s, PK_UPROBE, PK_USDT);
+	return BT_KIND_IS(s, PK_UPROBE, PK_USDT, PK_KPROBE);
 }
 
 static const char *why_not(const struct bt_sema *s)
@@ -50,8 +50,8 @@ struct type *bt_sema_user_args(struct bt_sema *s, struct bt_expr *e)
 
 static struct type *sema_local(struct bt_sema *s, struct bt_expr *e)
 {
-	if (!is_user_probe(s)) {
-		bt_err(s, e->loc, "local can only be used with uprobe and usdt probes");
+	if (!has_locals(s)) {
+		bt_err(s, e->loc, "local can only be used with uprobe, usdt and kprobe probes");
 		return NULL;
 	}
 	if (s->probe && s->probe->locals)
@@ -99,15 +99,15 @@ bool bt_is_global(const struct bt_expr *e)
 
 struct type *bt_sema_global_field(struct bt_sema *s, struct bt_expr *e)
 {
-	if (!BT_KIND_IS(s, PK_UPROBE, PK_URETPROBE, PK_USDT)) {
-		bt_err(s, e->loc, "global can only be used with uprobe, uretprobe and usdt probes");
+	if (!BT_KIND_IS(s, PK_UPROBE, PK_URETPROBE, PK_USDT, PK_KPROBE, PK_KRETPROBE)) {
+		bt_err(s, e->loc, "global can only be used with uprobe, uretprobe, usdt, kprobe and kretprobe probes");
 		return NULL;
 	}
 	const struct dwarf_var *v =
 		s->point ? probe_global(s->in->world, s->point, e->text, NULL, s->in->arena) : NULL;
 	if (!v) {
 		bt_err(s, e->loc, "%s has no variable '%s' of file scope in its debug information",
-		       s->point ? s->point->target : "the file", e->text);
+		       s->point && s->point->target ? s->point->target : s->point ? "the kernel" : "the file", e->text);
 		return NULL;
 	}
 	if (!v->loc) {
@@ -115,7 +115,7 @@ struct type *bt_sema_global_field(struct bt_sema *s, struct bt_expr *e)
 		return NULL;
 	}
 	type_complete(v->type, s->in->arena);
-	e->as = AS_USER;
+	e->as = bt_probe_space(s);
 	e->is_lvalue = true;
 	struct type *t = bt_value_type(s, v->type);
 	return e->type && type_equal(e->type, t) ? e->type : t;

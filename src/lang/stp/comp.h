@@ -28,6 +28,7 @@ struct stp_dprobe {
 	struct stp_scope scope;
 	bool is_tapset;		  /* the probe itself is of the tapset (not only an alias) */
 	bool is_hidden;		  /* made by the compiler */
+	bool is_one_of_many;	  /* of a pattern with many points */
 	bool is_raw_syscall;	  /* process.syscall: $syscall, $arg1.., $return */
 	bool is_thread_begin;	  /* runs in the parent; tid() is the new thread's */
 	const char *guard;	  /* script text of a condition that the family adds, NULL */

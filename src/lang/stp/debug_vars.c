@@ -9,6 +9,16 @@ static bool is_user(const struct stp_dprobe *dp)
 	return dp && (dp->spec.kind == PK_UPROBE || dp->spec.kind == PK_URETPROBE || dp->spec.kind == PK_USDT);
 }
 
+static bool is_kernel_function(const struct stp_dprobe *dp)
+{
+	return dp && (dp->spec.kind == PK_KPROBE || dp->spec.kind == PK_KRETPROBE);
+}
+
+static bool is_return(const struct stp_dprobe *dp)
+{
+	return dp->spec.kind == PK_URETPROBE || dp->spec.kind == PK_KRETPROBE;
+}
+
 static const struct attach_point *point_of(const struct stp_dprobe *dp)
 {
 	return dp->points.list.len ? dp->points.list.at[0] : NULL;
@@ -16,16 +26,16 @@ static const struct attach_point *point_of(const struct stp_dprobe *dp)
 
 struct probe_args *stp_debug_variables(struct stp_comp *c, struct stp_dprobe *dp)
 {
-	if (dp->spec.kind == PK_URETPROBE)
+	if (is_return(dp))
 		return NULL;
-	if (!dp->vars && is_user(dp) && point_of(dp))
+	if (!dp->vars && (is_user(dp) || is_kernel_function(dp)) && point_of(dp))
 		dp->vars = probe_locals(c->world, point_of(dp), c->a);
 	return dp->vars;
 }
 
 const struct dwarf_var *stp_return_variable(struct stp_comp *c, struct stp_dprobe *dp)
 {
-	if (!dp->vars && dp->spec.kind == PK_URETPROBE && point_of(dp))
+	if (!dp->vars && is_return(dp) && point_of(dp))
 		dp->vars = probe_arguments(c->world, point_of(dp), c->a);
 	return dp->vars ? dp->vars->ret_var : NULL;
 }
@@ -53,6 +63,8 @@ bool stp_needs_each_point(const struct stp_dprobe *dp)
 	if ((!is_user(dp) && !in_kernel) || dp->points.list.len < 2)
 		return false;
 	/* names of functions go with a number that the kernel keeps with each place of a probe */
+	if (dp->spec.callee)
+		return true;
 	bool numbered = k == PK_KPROBE || k == PK_KRETPROBE;
 	stp_walk_stmt(dp->body, numbered ? look_for_variables : look_for_names, &found);
 	return found;
@@ -61,7 +73,9 @@ bool stp_needs_each_point(const struct stp_dprobe *dp)
 void stp_choose_source(struct stp_dprobe *dp, struct stp_stmt *body)
 {
 	struct probe_spec *s = &dp->spec;
-	bool found = s->file || s->statement || (s->instances & (DWARF_INLINED | DWARF_EXTERNAL_ONLY)) || !s->func ||
+	if (is_kernel_function(dp))
+		return; /* BTF has the names; points_kernel.c knows what it has not */
+	bool found = s->callee || s->file || s->statement || (s->instances & (DWARF_INLINED | DWARF_EXTERNAL_ONLY)) || !s->func ||
 		     strpbrk(s->func, "?[:");
 	if (!found)
 		stp_walk_stmt(body, look_for_names, &found);
@@ -72,7 +86,8 @@ void stp_choose_source(struct stp_dprobe *dp, struct stp_stmt *body)
 void stp_settle_point(struct stp_comp *c, struct stp_dprobe *dp)
 {
 	bool found = false;
-	if (dp->spec.kind != PK_UPROBE || dp->points.list.len != 1)
+	/* who called is told by the top of the stack at the very entry */
+	if (dp->spec.kind != PK_UPROBE || dp->points.list.len != 1 || dp->points.list.at[0]->nreturn_to)
 		return;
 	stp_walk_stmt(dp->body, look_for_variables, &found);
 	if (found)
@@ -93,7 +108,7 @@ static const char *split_file(struct stp_comp *c, const char *text, const char *
 static bool is_own_module(struct stp_comp *c, const struct stp_dprobe *dp, const struct stp_expr *e)
 {
 	struct str_list paths = {0};
-	if (!e->text2)
+	if (!e->text2 || (is_kernel_function(dp) && str_eq(e->text2, point_of(dp)->target ? point_of(dp)->target : "kernel")))
 		return true;
 	struct err *err = elf_resolve_path(c->world, e->text2, &paths);
 	bool same = !err && paths.list.len && str_eq(paths.list.at[0], point_of(dp)->target);
@@ -136,12 +151,24 @@ static const struct dwarf_var *among(const struct dwarf_var **list, uint32_t n, 
 	return NULL;
 }
 
+/* What BTF knows of a kernel function is enough for its parameters, and for what it gives back. */
+static bool knows_better(const struct stp_dprobe *dp, const char *name)
+{
+	const struct type *r = dp->args ? dp->args->record : NULL;
+	if (is_kernel_function(dp) && is_return(dp))
+		return !probe_is_kernel_place(point_of(dp));
+	for (uint32_t i = 0; r && is_kernel_function(dp) && i < r->nfield; i++)
+		if (str_eq(r->field[i].name, name))
+			return true;
+	return false;
+}
+
 bool stp_debug_variable(struct stp_comp *c, struct stp_dprobe *dp, const struct stp_expr *e, struct stp_path *p, bool *failed)
 {
 	const char *file = NULL, *name = e->kind == SE_ATVAR ? split_file(c, e->text, &file) : e->text + 1;
 	const struct dwarf_var *v = NULL;
 	*failed = false;
-	if (!is_user(dp) || !point_of(dp))
+	if ((!is_user(dp) && !is_kernel_function(dp)) || !point_of(dp) || knows_better(dp, name))
 		return false;
 	if (dp->spec.kind == PK_USDT && mark_argument(c, dp, name, p))
 		return true;
@@ -150,7 +177,7 @@ bool stp_debug_variable(struct stp_comp *c, struct stp_dprobe *dp, const struct 
 		return false;
 	}
 	struct probe_args *vars = stp_debug_variables(c, dp);
-	if (dp->spec.kind == PK_URETPROBE && str_eq(name, "return"))
+	if (is_return(dp) && str_eq(name, "return"))
 		v = stp_return_variable(c, dp);
 	else if (vars && vars->record && !file)
 		v = among(vars->var, vars->record->nfield, name);

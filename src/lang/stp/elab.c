@@ -150,6 +150,8 @@ void stp_find_args(struct stp_comp *c, struct stp_dprobe *dp)
 	struct attach_point p = *dp->points.list.at[0];
 	if (p.kind == PK_UPROBE || p.kind == PK_URETPROBE)
 		return; /* debug_vars.c, when somebody asks */
+	if (probe_is_kernel_place(&p))
+		return;
 	bool is_kernel = p.kind == PK_KPROBE || p.kind == PK_KRETPROBE;
 	if (is_kernel) {
 		struct err *err = NULL;
@@ -223,7 +225,8 @@ static void name_point(struct stp_comp *c, const struct stp_point *pt, struct st
 	for (unsigned i = 0; i < pt->ncomp; i++) {
 		struct stp_point_comp *comp = &named.comp[i];
 		bool is_place = str_eq(comp->name, "function") || str_eq(comp->name, "statement");
-		const char *text = is_place ? arena_printf(c->a, "%s@%s:%u", p->func, p->file, p->line)
+		const char *text = is_place && p->caller ? p->caller
+				   : is_place || str_eq(comp->name, "callee") ? arena_printf(c->a, "%s@%s:%u", p->func, p->file, p->line)
 				   : str_eq(comp->name, "process") && comp->arg && comp->arg->kind == SE_STR ? p->target
 				   : str_eq(comp->name, "label")					     ? p->label
 														     : NULL;
@@ -247,6 +250,7 @@ static unsigned add_each_point(struct stp_comp *c, struct context *x, const stru
 		vec_push(&c->all_probes, one);
 		one->body = i ? assemble(c, x) : dp->body;
 		one->scope.tail = &one->scope.local;
+		one->is_one_of_many = n > 1;
 		if (one->spec.kind == PK_KPROBE || one->spec.kind == PK_KRETPROBE || one->spec.kind == PK_RAWTRACEPOINT) {
 			stp_find_args(c, one);
 			name_kernel_point(c, pt, one);

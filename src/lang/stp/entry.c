@@ -151,10 +151,11 @@ static struct stp_dprobe *entry_probe(struct stp_comp *c, struct stp_dprobe *ret
 	} else {
 		dp->spec.kind = ret->spec.kind == PK_URETPROBE ? PK_UPROBE : PK_KPROBE;
 	}
-	if (dp->spec.kind == PK_UPROBE) { /* the entries of the very same functions */
+	bool in_kernel = ret->points.list.len && probe_is_kernel_place(ret->points.list.at[0]);
+	if (dp->spec.kind == PK_UPROBE || in_kernel) { /* the entries of the very same functions */
 		for (size_t i = 0; i < ret->points.list.len; i++) {
 			struct attach_point *p = arena_memdup(c->a, ret->points.list.at[i], sizeof(*p));
-			p->kind = PK_UPROBE;
+			p->kind = dp->spec.kind;
 			vec_push(&dp->points.list, p);
 		}
 	} else {

@@ -105,6 +105,7 @@ static void lower_probe(struct stp_comp *c, struct stp_dprobe *dp)
 	struct ir_fn *fn = lower_handler(c, dp, first);
 	struct probe *p = program_probe(c->prog, dp->name, fn, prog_kind_of(dp));
 	p->loc = dp->loc;
+	p->is_one_of_many = dp->is_one_of_many;
 	p->btf_target = first->func;
 	p->btf_id = first->btf_id;
 	p->npoints = (uint32_t)dp->points.list.len;

@@ -81,7 +81,6 @@ static bool fill_event(struct stp_comp *c, const struct stp_family *f, const str
 	return true;
 }
 
-/* Function patterns: only the name counts until there is debug information. */
 bool stp_fill_function_name(struct stp_comp *c, const struct stp_expr *arg, struct stp_dprobe *dp)
 {
 	if (arg->kind == SE_NUM) {
@@ -94,8 +93,7 @@ bool stp_fill_function_name(struct stp_comp *c, const struct stp_expr *arg, stru
 	return true;
 }
 
-/* FUNC[@FILE[:LINES|+N]]; LINES: N, N-M, * */
-static bool fill_pattern(struct stp_comp *c, const struct stp_expr *arg, struct stp_dprobe *dp)
+bool stp_fill_pattern(struct stp_comp *c, const struct stp_expr *arg, struct stp_dprobe *dp)
 {
 	struct probe_spec *s = &dp->spec;
 	if (!stp_fill_function_name(c, arg, dp) || arg->kind == SE_NUM)
@@ -160,7 +158,7 @@ static bool fill_uprobe(struct stp_comp *c, const struct stp_family *f, const st
 	dp->spec.instances = (uint8_t)(f->number & INSTANCES);
 	dp->spec.statement = f->number & STATEMENT;
 	dp->spec.nearest = f->number & NEAREST;
-	return fill_pattern(c, m->arg[m->narg - 1], dp);
+	return stp_fill_pattern(c, m->arg[m->narg - 1], dp);
 }
 
 static bool fill_plt(struct stp_comp *c, const struct stp_family *f, const struct stp_match *m, struct stp_dprobe *dp)
@@ -174,7 +172,32 @@ static bool fill_plt(struct stp_comp *c, const struct stp_family *f, const struc
 static bool fill_label(struct stp_comp *c, const struct stp_family *f, const struct stp_match *m, struct stp_dprobe *dp)
 {
 	dp->spec.label = m->arg[m->narg - 1]->str;
-	return fill_process(c, m->narg > 2 ? m->arg[0] : NULL, dp) && fill_pattern(c, m->arg[m->narg - 2], dp);
+	return fill_process(c, m->narg > 2 ? m->arg[0] : NULL, dp) && stp_fill_pattern(c, m->arg[m->narg - 2], dp);
+}
+
+bool stp_fill_callee(struct stp_comp *c, const struct stp_expr *callee, const struct stp_expr *depth, struct stp_dprobe *dp)
+{
+	int64_t n = depth ? depth->num : 1;
+	if (n < 1 || n > 32) {
+		stp_error(c, dp->loc, "invalid depth of callees (1 to 32)");
+		return false;
+	}
+	dp->spec.callee = callee ? callee->str : "*";
+	dp->spec.callee_depth = (uint32_t)n;
+	const char *at = strchr(dp->spec.callee, '@');
+	if (at)
+		dp->spec.callee = arena_strndup(c->a, dp->spec.callee, (size_t)(at - dp->spec.callee));
+	return true;
+}
+
+/* number: CALLEE, how deep or neither; whether the process is named */
+enum { CALLEE = 1, DEPTH = 2, NAMED = 4 };
+static bool fill_callee(struct stp_comp *c, const struct stp_family *f, const struct stp_match *m, struct stp_dprobe *dp)
+{
+	unsigned i = f->number & NAMED ? 1 : 0;
+	if (!fill_process(c, i ? m->arg[0] : NULL, dp) || !stp_fill_pattern(c, m->arg[i], dp))
+		return false;
+	return stp_fill_callee(c, f->number & CALLEE ? m->arg[i + 1] : NULL, f->number & DEPTH ? m->arg[i + 1] : NULL, dp);
 }
 
 static bool fill_mark(struct stp_comp *c, const struct stp_family *f, const struct stp_match *m, struct stp_dprobe *dp)
@@ -254,6 +277,12 @@ static const int64_t SEC = 1000000000;
 	{where ".statement(S).nearest", PK_UPROBE, fill_uprobe, (in) | STATEMENT | NEAREST}
 #define PLT(pattern, n)                                                                            \
 	{pattern, PK_UPROBE, fill_plt, n}, {pattern ".return", PK_URETPROBE, fill_plt, n}
+#define CALLEES(where, named)                                                                      \
+	{where ".function(S).callee(S)", PK_UPROBE, fill_callee, (named) | CALLEE},                \
+	{where ".function(S).callee(S).call", PK_UPROBE, fill_callee, (named) | CALLEE},           \
+	{where ".function(S).callee(S).return", PK_URETPROBE, fill_callee, (named) | CALLEE},      \
+	{where ".function(S).callees", PK_UPROBE, fill_callee, named},                             \
+	{where ".function(S).callees(N)", PK_UPROBE, fill_callee, (named) | DEPTH}
 #define LIFE(suffix, n)                                                                            \
 	{"process." suffix, PK_TRACEPOINT, fill_life, n}, {"process(*)." suffix, PK_TRACEPOINT, fill_life, n}
 
@@ -289,6 +318,8 @@ static const struct stp_family session_families[] = {
 	PLT("process(*).plt(S)", 3),
 	{"process.function(S).label(S)", PK_UPROBE, fill_label},
 	{"process(*).function(S).label(S)", PK_UPROBE, fill_label},
+	CALLEES("process", 0),
+	CALLEES("process(*)", NAMED),
 	{"process.mark(S)", PK_USDT, fill_mark, 0},
 	{"process(*).mark(S)", PK_USDT, fill_mark, 1},
 	{"process.provider(S).mark(S)", PK_USDT, fill_mark, 2},

@@ -28,3 +28,7 @@ static inline int64_t stp_num(const struct stp_match *m, unsigned i)
 }
 /* FUNC of FUNC[@FILE...], or an address. */
 bool stp_fill_function_name(struct stp_comp *c, const struct stp_expr *arg, struct stp_dprobe *dp);
+/* .callee(PATTERN) or NULL: all; .callees(DEPTH) or NULL: 1 */
+bool stp_fill_callee(struct stp_comp *c, const struct stp_expr *callee, const struct stp_expr *depth, struct stp_dprobe *dp);
+/* FUNC[@FILE[:LINES|+N]], or an address; LINES: N, N-M, * */
+bool stp_fill_pattern(struct stp_comp *c, const struct stp_expr *arg, struct stp_dprobe *dp);

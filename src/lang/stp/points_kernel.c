@@ -1,12 +1,13 @@
 /*
  * points_kernel.c - the families of probe points in the kernel: functions, tracepoints, watched memory.
  *
- * Functions and the types of their parameters come from BTF, which knows no source files, no lines and no inlined copies.
+ * Functions and the types of their parameters come from BTF, which knows no source files, no lines and no inlined copies: what names
+ * those needs the kernel's debug information.
  */
 #include "lang/stp/points.h"
 
-/* What a row says beside its pattern. */
-enum { OF_KERNEL = 1, OF_MODULE = 2, EXPORTED = 4 };
+/* What a row says beside its pattern; the lowest bits are of struct probe_spec's instances. */
+enum { INSTANCES = 7, OF_KERNEL = 8, OF_MODULE = 16, STATEMENT = 32, NEAREST = 64, EXPORTED = DWARF_EXTERNAL_ONLY };
 
 /* "name" or "category:name" of a tracepoint */
 static bool fill_trace(struct stp_comp *c, const struct stp_family *f, const struct stp_match *m, struct stp_dprobe *dp)
@@ -21,29 +22,31 @@ static bool has_wildcard(const char *s)
 	return strpbrk(s, "*?[") != NULL;
 }
 
-/* f@file: one function is one function; of several BTF cannot tell which are in the file. */
-static bool check_file(struct stp_comp *c, const struct stp_expr *arg, struct stp_dprobe *dp)
+/* f@file, of several functions, or with a line: debug information knows which. */
+static bool by_source(const struct stp_expr *arg, const struct stp_dprobe *dp)
 {
 	const char *at = arg->kind == SE_STR ? strchr(arg->str, '@') : NULL;
-	bool has_line = at && (strrchr(at, ':') || strrchr(at, '+'));
-	if (!at || (!has_line && !has_wildcard(dp->spec.func)))
-		return true;
-	stp_error(c, dp->loc, has_line ? "'%s': lines of the kernel are known to its debug information only; BTF has functions by name"
-				       : "'%s': which functions are in a file is known to the kernel's debug information only; BTF has "
-					 "functions by name", arg->str);
-	return false;
+	return at && at[1] && (strrchr(at, ':') || strrchr(at, '+') || has_wildcard(dp->spec.func));
+}
+
+/* The first arguments: the module, if the row has one, and the function. */
+static bool fill_place(struct stp_comp *c, const struct stp_family *f, const struct stp_match *m, struct stp_dprobe *dp)
+{
+	bool of_module = f->number & OF_MODULE;
+	dp->spec.target = of_module ? m->arg[0]->str : f->number & OF_KERNEL ? "vmlinux" : NULL;
+	dp->spec.instances = (uint8_t)(f->number & INSTANCES);
+	return stp_fill_pattern(c, m->arg[of_module], dp);
 }
 
 static bool fill_function(struct stp_comp *c, const struct stp_family *f, const struct stp_match *m, struct stp_dprobe *dp)
 {
-	unsigned i = 0;
-	if (f->number & OF_MODULE)
-		dp->spec.target = m->arg[i++]->str;
-	else if (f->number & OF_KERNEL)
-		dp->spec.target = "vmlinux";
-	if (f->number & EXPORTED)
-		dp->spec.instances = DWARF_EXTERNAL_ONLY;
-	const struct stp_expr *func = m->arg[i++];
+	unsigned i = f->number & OF_MODULE ? 2 : 1;
+	if (!fill_place(c, f, m, dp))
+		return false;
+	if (by_source(m->arg[i - 1], dp))
+		dp->spec.instances |= DWARF_CONCRETE | (f->kind == PK_KRETPROBE || f->number & EXPORTED ? 0 : DWARF_INLINED);
+	else
+		dp->spec.file = NULL;
 	if (i < m->narg) {
 		if (stp_num(m, i) < 1 || stp_num(m, i) > 1000000) {
 			stp_error(c, dp->loc, "maxactive value out of range");
@@ -51,7 +54,20 @@ static bool fill_function(struct stp_comp *c, const struct stp_family *f, const 
 		}
 		dp->spec.maxactive = (uint32_t)stp_num(m, i);
 	}
-	return stp_fill_function_name(c, func, dp) && check_file(c, func, dp);
+	return true;
+}
+
+static bool fill_statement(struct stp_comp *c, const struct stp_family *f, const struct stp_match *m, struct stp_dprobe *dp)
+{
+	dp->spec.statement = true;
+	dp->spec.nearest = f->number & NEAREST;
+	return fill_place(c, f, m, dp);
+}
+
+static bool fill_label(struct stp_comp *c, const struct stp_family *f, const struct stp_match *m, struct stp_dprobe *dp)
+{
+	dp->spec.label = m->arg[m->narg - 1]->str;
+	return fill_place(c, f, m, dp);
 }
 
 /* .statement(ADDR).absolute: an instruction by its address, of which nothing else is known. */
@@ -64,25 +80,20 @@ static bool fill_absolute(struct stp_comp *c, const struct stp_family *f, const 
 	return stp_fill_function_name(c, m->arg[0], dp);
 }
 
-/* The callee's own probe, narrowed to calls out of the function: who called is looked at when it is hit. */
+/*
+ * Of two plain names the callee's own probe, narrowed to calls out of the function: who called is looked at when it is hit.  Patterns, lines
+ * and depths need the debug information.
+ */
 static bool fill_callee(struct stp_comp *c, const struct stp_family *f, const struct stp_match *m, struct stp_dprobe *dp)
 {
-	const char *caller = m->arg[m->narg - 2]->str, *callee = m->arg[m->narg - 1]->str;
-	if (has_wildcard(caller) || has_wildcard(callee) || strchr(caller, '@') || strchr(callee, '@')) {
-		stp_error(c, dp->loc, "'%s' calls '%s': only debug information knows who is called; BTF needs two names without wildcards",
-			  caller, callee);
-		return false;
-	}
+	bool of_module = f->number & OF_MODULE;
+	const struct stp_expr *last = m->narg > 1u + of_module ? m->arg[m->narg - 1] : NULL;
+	const char *caller = m->arg[of_module]->str, *callee = last && last->kind == SE_STR ? last->str : NULL;
+	if (!callee || has_wildcard(caller) || has_wildcard(callee) || strchr(caller, '@') || strchr(callee, '@'))
+		return fill_place(c, f, m, dp) && stp_fill_callee(c, callee ? last : NULL, callee ? NULL : last, dp);
 	dp->spec.func = callee;
 	dp->guard = arena_printf(c->a, "__called_by(\"%s\")", caller);
 	return true;
-}
-
-/* Rows whose points exist, but not without the kernel's debug information; `text` says what. */
-static bool needs_dwarf(struct stp_comp *c, const struct stp_family *f, const struct stp_match *m, struct stp_dprobe *dp)
-{
-	stp_error(c, dp->loc, "%s the kernel's debug information only; BTF has functions by name", f->text);
-	return false;
 }
 
 /* kernel.data(ADDRESS or "symbol"): memory that hardware watches; number: 'w' or 'r', with HAS_LENGTH. */
@@ -113,16 +124,16 @@ static bool fill_data(struct stp_comp *c, const struct stp_family *f, const stru
 	{where ".function(*).call", PK_KPROBE, fill_function, flags},                              \
 	{where ".function(*).exported", PK_KPROBE, fill_function, (flags) | EXPORTED},             \
 	{where ".function(*).return", PK_KRETPROBE, fill_function, flags},                         \
-	{where ".function(*).return.maxactive(N)", PK_KRETPROBE, fill_function, flags}
-#define BY_DEBUG_INFORMATION(where)                                                                \
-	{where ".function(S).callee(S)", PK_KPROBE, fill_callee},                                  \
-	{where ".function(S).callee(S).call", PK_KPROBE, fill_callee},                             \
-	{where ".function(S).callees", PK_KPROBE, needs_dwarf, 0, "the callees of a function are known to"},    \
-	{where ".function(S).callees(N)", PK_KPROBE, needs_dwarf, 0, "the callees of a function are known to"}, \
-	{where ".function(S).inline", PK_KPROBE, needs_dwarf, 0, "inlined functions are known to"},    \
-	{where ".function(S).label(S)", PK_KPROBE, needs_dwarf, 0, "labels are known to"},         \
-	{where ".statement(*)", PK_KPROBE, needs_dwarf, 0, "statements of the kernel are known to"}, \
-	{where ".statement(S).nearest", PK_KPROBE, needs_dwarf, 0, "statements of the kernel are known to"}
+	{where ".function(*).return.maxactive(N)", PK_KRETPROBE, fill_function, flags},            \
+	{where ".function(S).inline", PK_KPROBE, fill_place, (flags) | DWARF_INLINED},             \
+	{where ".function(S).label(S)", PK_KPROBE, fill_label, flags},                             \
+	{where ".statement(S)", PK_KPROBE, fill_statement, flags},                                 \
+	{where ".statement(S).nearest", PK_KPROBE, fill_statement, (flags) | NEAREST}
+#define CALLEES(where, flags)                                                                      \
+	{where ".function(S).callee(S)", PK_KPROBE, fill_callee, flags},                           \
+	{where ".function(S).callee(S).call", PK_KPROBE, fill_callee, flags},                      \
+	{where ".function(S).callees", PK_KPROBE, fill_callee, flags},                             \
+	{where ".function(S).callees(N)", PK_KPROBE, fill_callee, flags}
 #define DATA(where, flags)                                                                         \
 	{where ".data(*).write", PK_WATCHPOINT, fill_data, 'w' | (flags)},                         \
 	{where ".data(*).rw", PK_WATCHPOINT, fill_data, 'r' | (flags)},                            \
@@ -138,8 +149,8 @@ const struct stp_family stp_kernel_families[] = {
 	FUNCTION("kprobe.module(S)", OF_MODULE),
 	{"kernel.statement(N).absolute", PK_KPROBE, fill_absolute},
 	{"kprobe.statement(N).absolute", PK_KPROBE, fill_absolute},
-	BY_DEBUG_INFORMATION("kernel"),
-	BY_DEBUG_INFORMATION("module(S)"),
+	CALLEES("kernel", OF_KERNEL),
+	CALLEES("module(S)", OF_MODULE),
 	DATA("kernel", 0),
 	DATA("process(N)", OF_PROCESS),
 	{0},

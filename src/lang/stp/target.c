@@ -61,7 +61,8 @@ static void no_local(struct stp_comp *c, struct stp_dprobe *dp, const struct stp
 			buf_printf(&b, "%s$%s", b.len ? ", " : "", r->field[i].name);
 	if (b.len)
 		stp_error(c, e->loc, "unable to find target variable '$%s' (alternatives: %s)", name, buf_str(&b));
-	else if (dp && dp->points.list.len && (dp->spec.kind == PK_UPROBE || dp->spec.kind == PK_URETPROBE))
+	else if (dp && dp->points.list.len && (dp->spec.kind == PK_UPROBE || dp->spec.kind == PK_URETPROBE ||
+						probe_is_kernel_place(dp->points.list.at[0])))
 		stp_no_debug_variable(c, dp, e, name);
 	else if (dp && (dp->spec.kind == PK_KPROBE || dp->spec.kind == PK_KRETPROBE))
 		stp_error(c, e->loc, "the kernel's BTF does not know $%s here; int_arg(n) and returnval() work without it", name);
