@@ -64,33 +64,91 @@ def tables(spile, rounds):
     table("unwind tables of a running program: made when it is first met", ["program", "files", "ms", "MB"], rows)
 
 
+def cpu_ns(pid):
+    """of all threads, to the nanosecond"""
+    total = 0
+    for tid in os.listdir(f"/proc/{pid}/task"):
+        total += int(open(f"/proc/{pid}/task/{tid}/schedstat").read().split()[0])
+    return total
+
+
+def programs(pid):
+    """(ns, runs) of the BPF programs that a process holds"""
+    ns = runs = 0
+    for fd in os.listdir(f"/proc/{pid}/fdinfo"):
+        try:
+            d = dict(line.split(":", 1) for line in open(f"/proc/{pid}/fdinfo/{fd}") if ":" in line)
+        except OSError:
+            continue
+        ns, runs = ns + int(d.get("run_time_ns", 0)), runs + int(d.get("run_cnt", 0))
+    return ns, runs
+
+
+def forks():
+    return next(int(line.split()[1]) for line in open("/proc/stat") if line.startswith("processes"))
+
+
 def whole_system(spile, seconds=5):
     """CPU that a profile of everything takes, with every processor busy"""
     busy = [subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _, argv in PROGRAMS[:2] * ((os.cpu_count() + 1) // 2)]
     sh("sysctl -w kernel.bpf_stats_enabled=1")
-    before = newest()
     p = subprocess.Popen(spile.argv + ["-e", "profile:hz:99 { @[ustack, kstack] = count(); }"], stdout=subprocess.DEVNULL,
                          stderr=subprocess.DEVNULL, start_new_session=True)
     try:
         time.sleep(2)
-
-        def cpu_ms():
-            f = open(f"/proc/{p.pid}/stat").read().rsplit(")", 1)[1].split()
-            return (int(f[11]) + int(f[12])) * 1000 / os.sysconf("SC_CLK_TCK")
-        start = cpu_ms()
+        before = cpu_ns(p.pid), programs(p.pid), forks()
         time.sleep(seconds)
-        used = cpu_ms() - start
-        info = sh(f"{TMP}/progs {before}").stdout.split()
+        after = cpu_ns(p.pid), programs(p.pid), forks()
     finally:
         stop(p)
         for b in busy:
             b.kill()
             b.wait()
         sh("sysctl -w kernel.bpf_stats_enabled=0")
-    kernel = int(info[2]) / 1e6 / (seconds + 2) * seconds if len(info) > 2 else 0
-    table(f"a profile of the whole system at 99 Hz, {os.cpu_count()} processors busy, {seconds} s",
+    own, kernel, runs = after[0] - before[0], after[1][0] - before[1][0], after[1][1] - before[1][1]
+    table(f"a profile of the whole system at 99 Hz, {os.cpu_count()} processors busy, {(after[2] - before[2]) / seconds:.0f} new tasks a second, {seconds} s",
           ["", "CPU ms", "% of one processor"],
-          [["spile itself", f"{used:.0f}", f"{used / seconds / 10:.2f}"], ["its programs in the kernel", f"{kernel:.1f}", f"{kernel / seconds / 10:.2f}"]])
+          [["spile itself", f"{own / 1e6:.1f}", f"{own / seconds / 1e7:.2f}"],
+           [f"its programs in the kernel, {runs} runs", f"{kernel / 1e6:.1f}", f"{kernel / seconds / 1e7:.2f}"]])
+
+
+LIBRARIES, EACH = 300, 20
+LIBRARY = r"""
+typedef void (*step)(void *, int);
+int getppid(void);
+__attribute__((noinline)) void pass_on(void **way, int left) { left ? ((step)way[0])(way + 1, left - 1) : (void)getppid(); __asm__ volatile("" ::: "memory"); }
+"""
+
+
+def crowd(spile, n):
+    """a row: what n processes cost that are all met within a second"""
+    p = subprocess.Popen([f"{TMP}/crowd", str(n), TMP, str(LIBRARIES), str(EACH)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    p.stdout.readline()
+    s = subprocess.Popen(spile.argv + ["-v", "-e", "tracepoint:syscalls:sys_enter_getppid /comm == \"crowd\"/ { @[pid] = count(); @s[ustack] = count(); }"],
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        time.sleep(6)
+        used = cpu_ns(s.pid)
+        rss = int(re.search(r"VmRSS:\s+(\d+)", open(f"/proc/{s.pid}/status").read()).group(1)) / 1024
+        time.sleep(4)
+        later = cpu_ns(s.pid) - used
+        s.send_signal(signal.SIGINT)
+        out, err = s.communicate(timeout=60)
+    finally:
+        p.stdin.close()
+        p.wait()
+    m = re.search(r"user stacks: (\d+); tables of (\d+) files made in ([\d.]+) ms, ([\d.]+) MB", err)
+    whole = sum(float(v) for v in re.findall(r"([\d.]+)%\s+\d+ complete", err))
+    return [str(n), str(len(re.findall(r"^@\[", out, re.M))), m.group(1), f"{whole:.2f}", m.group(2), m.group(3), f"{used / 1e6:.0f}", f"{later / 4e7:.2f}", m.group(4), f"{rss:.0f}"]
+
+
+def crowds(spile):
+    open(f"{TMP}/pass.c", "w").write(LIBRARY)
+    sh(f"gcc -O2 -fPIC -fno-optimize-sibling-calls -c -o {TMP}/pass.o {TMP}/pass.c && gcc -O2 -o {TMP}/crowd {HERE}/crowd.c -ldl")
+    for i in range(LIBRARIES):
+        sh(f"ld -shared --eh-frame-hdr --build-id=0x{i + 1:040x} -o {TMP}/lib{i}.so {TMP}/pass.o")
+    table(f"many processes, each with {EACH} of {LIBRARIES} libraries, that call a system call five times a second",
+          ["processes", "met", "stacks", "% whole", "files", "tables ms", "CPU ms of 6 s", "then %", "tables MB", "RSS MB"], [crowd(spile, n) for n in (100, 300, 500)])
 
 
 def names(rounds, frames=100_000):
@@ -112,3 +170,4 @@ def run(tools, rounds):
     spile = tools[0]
     tables(spile, min(rounds, 3))
     whole_system(spile)
+    crowds(spile)

@@ -47,7 +47,7 @@ struct stack_report {
 	uint64_t by_end[16];	   /* stacks, by how they ended */
 	unsigned processes, files; /* that tables were made for: times a process was read, files */
 	uint64_t bytes;		   /* of tables, at the end */
-	uint64_t build_ns;	   /* spent on making them */
+	uint64_t build_ns;	   /* CPU time spent on making them */
 };
 
 /* The run. */

@@ -29,7 +29,7 @@ struct uw_files {
 	struct uw_rule *shared; /* the map that programs see */
 	uint32_t nshared;
 	struct strtab by_id; /* identity -> file */
-	struct strtab by_build_id;
+	struct strtab by_build_id, by_inode;
 	VEC(struct uw_file *) all;
 	struct uw_file *vdso;
 	uint64_t clock, idle_words;
@@ -40,6 +40,11 @@ void uw_files_init(struct uw_files *f, struct uw_space *space, struct uw_rule *s
 void uw_files_destroy(struct uw_files *f);
 /* The file of an open descriptor, with one more reference; NULL: it cannot be read. */
 struct uw_file *uw_files_open(struct uw_files *f, int fd);
+/*
+ * One that some process maps now, by the numbers of its device and inode as /proc/PID/maps has them, with one more reference;
+ * NULL: none.  (What is mapped may be trusted not to be another file.)
+ */
+struct uw_file *uw_files_mapped(struct uw_files *f, unsigned major, unsigned minor, uint64_t inode);
 /* One that was read before, by its build-id, with one more reference; NULL: none. */
 struct uw_file *uw_files_known(struct uw_files *f, const uint8_t *build_id, size_t n);
 /* The vdso: the kernel maps the same one into every process of our kind. */

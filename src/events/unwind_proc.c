@@ -115,10 +115,11 @@ static void put_region(struct uw_processes *p, struct uw_process *q, struct uw_r
 	mark(p, q);
 }
 
-static void add_region(struct uw_processes *p, struct uw_process *q, struct uw_region r,
+/* known: the file, when it need not be opened, with a reference; NULL. */
+static void add_region(struct uw_processes *p, struct uw_process *q, struct uw_region r, struct uw_file *known,
 		       const char *path)
 {
-	r.file = open_mapped(p, q->tgid, &r, path);
+	r.file = known ? known : open_mapped(p, q->tgid, &r, path);
 	put_region(p, q, r);
 }
 
@@ -323,16 +324,18 @@ static bool read_maps(struct uw_processes *p, struct uw_process *q)
 	for (char *line = text, *next; line && *line; line = next) {
 		struct uw_region r = {.file = NULL};
 		char perms[5] = "";
+		unsigned major, minor;
+		uint64_t inode;
 		int at = 0;
 
 		next = line + strcspn(line, "\n");
 		if (*next)
 			*next++ = '\0';
 		any = true;
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*s %*s %n", &r.start,
-			   &r.end, perms, &r.offset, &at) == 4 &&
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n", &r.start,
+			   &r.end, perms, &r.offset, &major, &minor, &inode, &at) == 7 &&
 		    at > 0 && perms[2] == 'x' && r.start < r.end)
-			add_region(p, q, r, line + at);
+			add_region(p, q, r, uw_files_mapped(p->files, major, minor, inode), line + at);
 	}
 	return any;
 }
@@ -412,7 +415,7 @@ void uw_process_mmap(struct uw_processes *p, const struct mmap_entry *m, const c
 	    q->region.at[i].offset == r.offset && q->region.at[i].file)
 		return;
 	if (!q->is_told)
-		add_region(p, q, r, path);
+		add_region(p, q, r, uw_files_known(p->files, m->build_id, m->build_id_len), path);
 	else if (!add_told(p, q, r, m, path))
 		uw_process_forget(p, m->pid); /* read when it is met */
 }
