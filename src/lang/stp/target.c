@@ -66,6 +66,8 @@ static void no_local(struct stp_comp *c, struct stp_dprobe *dp, const struct stp
 		stp_no_debug_variable(c, dp, e, name);
 	else if (dp && (dp->spec.kind == PK_KPROBE || dp->spec.kind == PK_KRETPROBE))
 		stp_error(c, e->loc, "the kernel's BTF does not know $%s here; int_arg(n) and returnval() work without it", name);
+	else if (!dp && e->kind == SE_ATVAR)
+		stp_error(c, e->loc, "@var in a function is not supported: use it in the probe, or in a macro (@define)");
 	else
 		stp_error(c, e->loc, "unresolved target-symbol expression");
 	buf_free(&b);
