@@ -39,6 +39,8 @@ struct probe_spec {
 	uint32_t line, last_line, col; /* last_line: a range from `line`; 0: one line */
 	bool relative_lines;  /* counted from the function's declaration */
 	bool all_lines;       /* one place a line */
+	const struct line_range { uint32_t first, last; } *range; /* several in place of line and last_line, NULL */
+	uint32_t nrange;
 	bool nearest;	      /* a line without code: the nearest that has some */
 	bool statement;	      /* places in the functions that match, not the functions */
 	uint8_t instances;    /* DWARF_INLINED, DWARF_CONCRETE, DWARF_EXTERNAL_ONLY; 0: by symbols */

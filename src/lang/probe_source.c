@@ -242,12 +242,40 @@ static void add_statements(struct source_search *s, struct statements *all)
 	}
 }
 
+static void note_column(void *arg, const struct dwarf_line *l)
+{
+	struct source_search *s = arg;
+	for (size_t i = 0; i < s->line.len; i++)
+		if (s->line.at[i].col == l->col)
+			return;
+	vec_push(&s->line, *l);
+}
+
+/* The columns of a line that has none at the one that is wanted; false: it has no code at all. */
+static bool report_columns(struct source_search *s)
+{
+	const struct probe_spec *spec = s->x->spec;
+	struct buf columns = {0};
+	s->line.len = 0;
+	if (spec->col && spec->file)
+		dwarf_lines(s->d, spec->file, spec->line, spec->line, note_column, s);
+	vec_each(l, &s->line)
+		buf_printf(&columns, "%s%u", columns.len ? ", " : "", l->col);
+	if (columns.len)
+		expansion_error(s->x, "%s has no code for %s:%u at column %u; the line has some at %s", s->path, spec->file, spec->line, spec->col,
+				buf_str(&columns));
+	buf_free(&columns);
+	return s->line.len;
+}
+
 /* Lines near a line without code. */
 static void report(struct source_search *s)
 {
 	enum { FAR = 1000 };
 	const struct probe_spec *spec = s->x->spec;
 	uint32_t low = 0, high = 0, want = spec->line;
+	if (report_columns(s))
+		return;
 	s->line.len = 0;
 	if (spec->file)
 		dwarf_lines(s->d, spec->file, want > FAR ? want - FAR : 1, want + FAR, note_line, s);
@@ -265,18 +293,16 @@ static void report(struct source_search *s)
 		expansion_error(s->x, "%s has no code for %s:%u; the nearest line that has is %u", s->path, file, want,
 				low ? low : high);
 	else
-		expansion_error(s->x, "%s has no code from %s%s", s->path, file, spec->col ? " at that line and column" : "");
+		expansion_error(s->x, "%s has no code from %s", s->path, file);
 }
 
-static void expand_lines(struct source_search *s)
+/* Those of one line, or of one range; nothing there: of the nearest line, when that is wanted. */
+static void statements_of(struct source_search *s, struct statements *ret)
 {
 	enum { NEAR = 5 };
 	const struct probe_spec *spec = s->x->spec;
 	struct statements all = {0};
 	bool by_function = spec->relative_lines || spec->all_lines || !spec->file;
-	size_t before = s->x->ret->list.len;
-	if (by_function || (spec->func && strcmp(spec->func, "*") != 0))
-		find_functions(s, DWARF_INLINED | DWARF_CONCRETE);
 	if (by_function)
 		vec_each(f, &s->func)
 			statements_of_function(s, f, &all);
@@ -286,6 +312,39 @@ static void expand_lines(struct source_search *s)
 		statements_of_lines(s, spec->file, spec->line > NEAR ? spec->line - NEAR : 1, spec->line + NEAR, &all);
 		keep_nearest(&all, spec->line);
 	}
+	vec_each(it, &all.list)
+		keep_lowest(ret, &it->func, &it->line);
+	vec_free(&all.list);
+}
+
+/* Each range of a list as if it were the only one. */
+static void statements_of_ranges(struct source_search *s, struct statements *ret)
+{
+	struct expansion *whole = s->x, x = *whole;
+	struct probe_spec one = *whole->spec;
+	x.spec = &one;
+	s->x = &x;
+	for (uint32_t i = 0; i < whole->spec->nrange; i++) {
+		one.line = one.range[i].first;
+		one.last_line = one.range[i].last;
+		one.all_lines = one.last_line != 0;
+		statements_of(s, ret);
+	}
+	s->x = whole;
+}
+
+static void expand_lines(struct source_search *s)
+{
+	const struct probe_spec *spec = s->x->spec;
+	struct statements all = {0};
+	bool by_function = spec->relative_lines || spec->all_lines || !spec->file;
+	size_t before = s->x->ret->list.len;
+	if (by_function || (spec->func && strcmp(spec->func, "*") != 0))
+		find_functions(s, DWARF_INLINED | DWARF_CONCRETE);
+	if (spec->nrange)
+		statements_of_ranges(s, &all);
+	else
+		statements_of(s, &all);
 	add_statements(s, &all);
 	if (s->x->ret->list.len == before)
 		report(s);

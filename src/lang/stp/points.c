@@ -93,6 +93,48 @@ bool stp_fill_function_name(struct stp_comp *c, const struct stp_expr *arg, stru
 	return true;
 }
 
+/* N or N-M at *p; false: it is neither. */
+static bool read_range(const char **p, struct line_range *ret)
+{
+	char *end;
+	unsigned long first = strtoul(*p, &end, 10), last = 0;
+	if (end == *p || **p == '-' || **p == '+')
+		return false;
+	if (*end == '-') {
+		const char *from = end + 1;
+		last = strtoul(from, &end, 10);
+		if (end == from || last < first)
+			return false;
+	}
+	*ret = (struct line_range){(uint32_t)MIN(first, (unsigned long)INT32_MAX), (uint32_t)MIN(last, (unsigned long)INT32_MAX)};
+	*p = end;
+	return true;
+}
+
+/* What stands behind ':' or '+': *, or lines and ranges with commas between them. */
+static bool read_lines(struct stp_comp *c, const char *text, struct probe_spec *s)
+{
+	enum { MAX_RANGES = 1024 };
+	VEC(struct line_range) list = {0};
+	struct line_range one;
+	s->all_lines = str_eq(text, "*");
+	if (s->all_lines)
+		return true;
+	const char *p = text;
+	bool ok = read_range(&p, &one);
+	for (vec_push(&list, one); ok && *p == ',' && list.len < MAX_RANGES; vec_push(&list, one)) {
+		p++;
+		ok = read_range(&p, &one);
+	}
+	s->line = list.at[0].first;
+	s->last_line = list.at[0].last;
+	s->all_lines = s->last_line || list.len > 1;
+	s->nrange = list.len > 1 ? (uint32_t)list.len : 0;
+	s->range = arena_memdup(c->a, list.at, list.len * sizeof(*list.at));
+	vec_free(&list);
+	return ok && !*p;
+}
+
 bool stp_fill_pattern(struct stp_comp *c, const struct stp_expr *arg, struct stp_dprobe *dp)
 {
 	struct probe_spec *s = &dp->spec;
@@ -101,24 +143,16 @@ bool stp_fill_pattern(struct stp_comp *c, const struct stp_expr *arg, struct stp
 	const char *at = strchr(arg->str, '@'), *lines = at ? strrchr(at, ':') : NULL, *plus = at ? strrchr(at, '+') : NULL;
 	if (!at)
 		return true;
-	if (plus && plus > lines && plus[1] && strspn(plus + 1, "0123456789") == strlen(plus + 1))
+	if (plus && plus > lines && plus[1] && strspn(plus + 1, "0123456789,-*") == strlen(plus + 1))
 		lines = plus;
 	s->file = lines ? arena_strndup(c->a, at + 1, (size_t)(lines - at - 1)) : at + 1;
 	if (!*s->file)
 		s->file = NULL;
-	if (!lines)
+	s->relative_lines = lines && *lines == '+';
+	if (!lines || read_lines(c, lines + 1, s))
 		return true;
-	char *end;
-	s->relative_lines = *lines == '+';
-	s->line = (uint32_t)strtoul(lines + 1, &end, 10);
-	if (*end == '-')
-		s->last_line = (uint32_t)strtoul(end + 1, &end, 10);
-	s->all_lines = str_eq(lines + 1, "*") || s->last_line;
-	if (*end && !str_eq(lines + 1, "*")) {
-		stp_error(c, dp->loc, "invalid line '%s' in a probe point (N, N-M, +N or *)", lines + 1);
-		return false;
-	}
-	return true;
+	stp_error(c, dp->loc, "invalid line '%s' in a probe point (N, N-M, several with commas, or *)", lines + 1);
+	return false;
 }
 
 /* process, process("path"), process(pid) as a target */
