@@ -17,7 +17,6 @@ SCRIPTS = {
     "fentry:vfs_*": "fentry:vfs_* { @ = count(); }",
     "kprobe + kretprobe:vfs_*": "kprobe:vfs_* { @ = count(); } kretprobe:vfs_* { @r = count(); }",
 }
-BUILDS = ["spawn"]
 
 
 def older(tool, script):
