@@ -7,6 +7,8 @@
  */
 #include "runtime.h"
 
+#include "fp.h"
+#include "fp_text.h"
 #include "hist.h"
 #include "unwind.h"
 #include "stp.h"
