@@ -315,6 +315,10 @@ bool usyms_resolve(struct usyms *u, uint32_t pid, uint64_t addr, struct usym *re
 	struct proc *p = get_proc(u, pid);
 	const struct mapping *m = mapping_of(u, p, addr);
 	*ret = (struct usym){0};
+	if (m) {
+		ret->map_offset = addr - m->start;
+		ret->map_size = m->end - m->start;
+	}
 	struct elf_file *f = m ? open_mapped(u, p, m) : NULL;
 	if (!f) {
 		if (m && *m->path)
@@ -338,5 +342,6 @@ bool usyms_resolve(struct usyms *u, uint32_t pid, uint64_t addr, struct usym *re
 		return false;
 	ret->name = s->name;
 	ret->offset = vaddr - s->value;
+	ret->size = s->size;
 	return true;
 }

@@ -227,6 +227,8 @@ struct usym {
 	uint64_t offset;    /* from the symbol's start, or from the module's when name is NULL */
 	uint64_t module_offset; /* virtual address within the module */
 	struct elf_file *file;  /* the module when it could be opened, NULL */
+	uint64_t size;          /* of the symbol, 0: not known */
+	uint64_t map_offset, map_size; /* from where it is mapped, and how much is; 0: it is not */
 };
 /* true: the process's mappings are known, and none that can be executed has the address. */
 bool usyms_is_no_code(struct usyms *u, uint32_t pid, uint64_t addr);

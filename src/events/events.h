@@ -25,6 +25,7 @@ struct frame {
 	uint8_t build_id[20];
 	bool has_build_id;
 	uint64_t module_offset;
+	uint64_t map_offset, map_size; /* of the user: from where its module is mapped */
 };
 struct frames {
 	struct arena *arena;
@@ -40,6 +41,8 @@ void symbolizer_stack(struct symbolizer *y, const struct value *stack, struct fr
 /* "name" or "name+0xOFF" pieces of one address; false: unknown. */
 bool symbolizer_kernel(struct symbolizer *y, uint64_t addr, struct frame *ret);
 bool symbolizer_user(struct symbolizer *y, uint32_t pid, uint64_t addr, struct frame *ret);
+/* Where the source has the code at a user address: file and line of *ret; false: not known. */
+bool symbolizer_source(struct symbolizer *y, uint32_t pid, uint64_t addr, struct frame *ret);
 void frames_free(struct frames *f);
 
 /* What user stacks by unwind tables came to. */

@@ -102,6 +102,9 @@ static void name_user(struct symbolizer *y, uint32_t pid, uint64_t addr, struct 
 	*ret = (struct frame){.ip = addr};
 	ret->module = sym->module;
 	ret->module_offset = sym->module_offset;
+	ret->map_offset = sym->map_offset;
+	ret->map_size = sym->map_size;
+	ret->size = sym->size;
 	if (!sym->name)
 		return;
 	ret->symbol = readable(y, sym->name);
@@ -114,6 +117,20 @@ bool symbolizer_user(struct symbolizer *y, uint32_t pid, uint64_t addr, struct f
 
 	name_user(y, pid, addr, ret, &sym);
 	return ret->symbol;
+}
+
+bool symbolizer_source(struct symbolizer *y, uint32_t pid, uint64_t addr, struct frame *ret)
+{
+	struct dwarf_site site;
+	struct usym sym;
+
+	usyms_resolve(usyms_now(y), pid, addr, &sym);
+	struct dwarf *d = sym.file ? elf_dwarf_here(sym.file) : NULL;
+	if (!d || !dwarf_sites_at(d, sym.module_offset, &site, 1) || !site.file || !site.line)
+		return false;
+	ret->file = site.file;
+	ret->line = site.line;
+	return true;
 }
 
 /* --- stacks
@@ -167,6 +184,7 @@ static void add_frame(struct symbolizer *y, const struct value *stack, uint32_t 
 	}
 	if (f.symbol)
 		f.offset += ip - at;
+	f.map_offset += ip - at;
 	f.ip = ip;
 	vec_push(&ret->frame, f);
 }

@@ -2,7 +2,7 @@
  * stp_note.c - notes in SystemTap's strings: what only this process can name, put in where a string is printed.
  *
  * \001 letter fields \002, fields in hexadecimal; lang/stp/tapset_symbol.c writes them:
- *   n d m l  addr16 pid8		name, name+offset, module, file:line of a user address
+ *   n d m l F L  addr16 pid8	name, name+offset, module, file:line, file, line of a user address
  *   K E U    id16 pid8 frames4		a stack as sprint_backtrace() and sprint_ubacktrace() show it; E: taken at its first function's entry
  */
 #include <stdlib.h>
@@ -32,28 +32,67 @@ static void frame_place(const struct frame *f, struct buf *out)
 		buf_printf(out, "/0x%llx", (unsigned long long)f->size);
 }
 
-/* " 0xffffffff81234567 : name+0x1f/0x120 [kernel]", or with the offset in its file when it has no name */
+/* "[module+0x5/0x1000]": of a user address that has no name. */
+static void frame_module(const struct frame *f, const char *module, struct buf *out)
+{
+	buf_printf(out, "[%s+0x%llx/0x%llx]", module, (unsigned long long)f->map_offset, (unsigned long long)f->map_size);
+}
+
+static void frame_source(const struct frame *f, struct buf *out)
+{
+	if (f->file)
+		buf_printf(out, " at %s:%u", f->file, f->line);
+}
+
+/* " 0xffffffff81234567 : name+0x1f/0x120 [kernel]", or with the offset in what is mapped when it has no name */
 static void frame_long(const struct frame *f, bool user, struct buf *out)
 {
 	buf_printf(out, " 0x%llx", (unsigned long long)f->ip);
 	const char *module = f->module ? f->module : user ? NULL : "kernel";
-	if (f->symbol)
-		buf_puts(out, " : "), frame_place(f, out), buf_printf(out, " [%s]", module ? module : "?");
-	else if (module && user)
-		buf_printf(out, " [%s+0x%llx]", module, (unsigned long long)f->module_offset);
+	if (f->symbol) {
+		buf_puts(out, " : ");
+		frame_place(f, out);
+		frame_source(f, out);
+		if (module)
+			buf_printf(out, " [%s]", module);
+	} else if (module && user) {
+		buf_putc(out, ' ');
+		frame_module(f, module, out);
+		frame_source(f, out);
+	}
 	buf_putc(out, '\n');
 }
 
 /* "name+0x1f [module]"; brief: without the module */
 static void frame_short(const struct frame *f, bool user, bool brief, struct buf *out)
 {
+	const char *module = f->module ? base_name(f->module) : user ? NULL : "kernel";
 	if (f->symbol)
-		frame_place(f, out);
+		buf_printf(out, "%s+0x%llx", f->symbol, (unsigned long long)f->offset);
 	else
 		buf_printf(out, "0x%llx", (unsigned long long)f->ip);
-	if (!brief)
-		buf_printf(out, " [%s]", f->module ? base_name(f->module) : user ? "?" : "kernel");
+	if (!brief && f->symbol && module)
+		buf_printf(out, " [%s]", module);
+	else if (!brief && module && user)
+		buf_printf(out, " [%s+0x%llx]", module, (unsigned long long)f->map_offset);
 	buf_putc(out, '\n');
+}
+
+/* As symdata() and usymdata() say it: "name+0x1f/0x120 [module]". */
+static void frame_data(const struct frame *f, bool user, struct buf *out)
+{
+	const char *module = f->module ? f->module : user ? NULL : "kernel";
+	if (f->symbol) {
+		frame_place(f, out);
+		if (module)
+			buf_printf(out, " [%s]", module);
+		return;
+	}
+	buf_printf(out, "0x%llx", (unsigned long long)f->ip);
+	if (module && user) {
+		buf_putc(out, ' ');
+		frame_module(f, module, out);
+	}
 }
 
 /* Frames of the tracing itself, before the place that was probed. */
@@ -100,9 +139,18 @@ static void begin(struct frame *f, int64_t what, uint64_t from, struct buf *out)
 		buf_puts(out, "Returning to  : ");
 }
 
+/* Outer frames' addresses are where their calls return to. */
+static void find_source(struct exporter *x, const struct value *v, struct frame *f, bool is_outer)
+{
+	struct stack_value_wire w = {0};
+	memcpy(&w, v->data, MIN((size_t)v->size, sizeof(w)));
+	if (x->env.symbols)
+		symbolizer_source(x->env.symbols, w.pid, f->ip - is_outer, f);
+}
+
 void stp_stack_text(struct exporter *x, const struct value *v, int64_t what, uint64_t from, struct buf *out)
 {
-	bool user = v->type->kind == TYPE_USTACK, is_long = what == 'k' || what == 'u' || what == 'r';
+	bool user = v->type->kind == TYPE_USTACK, is_long = what != 'b' && what != 's' && what != 'e';
 	struct frames frames = {0};
 	if (x->env.symbols)
 		symbolizer_stack(x->env.symbols, v, &frames);
@@ -117,6 +165,8 @@ void stp_stack_text(struct exporter *x, const struct value *v, int64_t what, uin
 		struct frame *f = &frames.frame.at[i];
 		if (i == first)
 			begin(f, what, from, out);
+		if (what == 'f')
+			find_source(x, v, f, i > first);
 		if (is_long)
 			frame_long(f, user, out);
 		else
@@ -135,14 +185,16 @@ static void note_symbol(struct exporter *x, char what, const char *s, struct buf
 	bool found = find(x, true, addr, (uint32_t)hex(s + 16, 8), &f);
 	if (what == 'm')
 		buf_puts(out, found && f.module ? f.module : "<unknown>");
-	else if (!found || !f.symbol)
-		buf_printf(out, "0x%llx", (unsigned long long)addr);
 	else if (what == 'd')
-		buf_printf(out, "%s+0x%llx [%s]", f.symbol, (unsigned long long)f.offset, f.module ? f.module : "?");
-	else if (what == 'l')
-		f.file ? buf_printf(out, "%s:%u", f.file, f.line) : buf_printf(out, "%s+0x%llx", f.symbol, (unsigned long long)f.offset);
-	else
+		frame_data(&f, true, out);
+	else if (what == 'n' && found && f.symbol)
 		buf_puts(out, f.symbol);
+	else if (what == 'n' || !x->env.symbols || !symbolizer_source(x->env.symbols, (uint32_t)hex(s + 16, 8), addr, &f))
+		buf_printf(out, "0x%llx", (unsigned long long)addr);
+	else if (what == 'L')
+		buf_printf(out, "%u", f.line);
+	else
+		buf_printf(out, what == 'F' ? "%s" : "%s:%u", f.file, f.line);
 }
 
 static void note_stack(struct exporter *x, char what, const char *s, struct buf *out)
@@ -167,7 +219,9 @@ void stp_symbols_text(struct exporter *x, const struct value *v, uint32_t pid, b
 		if (!k)
 			continue;
 		find(x, user, hex(s + i, k), pid, &f);
-		frame_long(&f, user, out);
+		buf_printf(out, " %.*s : ", (int)k, s + i);
+		frame_data(&f, user, out);
+		buf_putc(out, '\n');
 	}
 }
 
@@ -175,7 +229,7 @@ static void note(struct exporter *x, const char *s, size_t n, struct buf *out)
 {
 	char what = n ? *s++ : 0;
 	n -= n != 0;
-	if (what && strchr("ndml", what) && n == 24)
+	if (what && strchr("ndmlFL", what) && n == 24)
 		note_symbol(x, what, s, out);
 	else if ((what == 'K' || what == 'E' || what == 'U') && n == 28)
 		note_stack(x, what, s, out);

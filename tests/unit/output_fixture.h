@@ -17,7 +17,9 @@ static inline struct frame fake_frame(uint64_t ip, bool is_user)
 	if (!is_user && ip >= 0x1000 && ip < 0x2000)
 		f.symbol = "vfs_read", f.offset = ip - 0x1000;
 	if (is_user && ip >= 0x2000 && ip < 0x3000)
-		f.symbol = "main", f.offset = ip - 0x2000, f.module = "/bin/victim";
+		f.symbol = "main", f.offset = ip - 0x2000, f.module = "/bin/victim", f.size = 0x40;
+	if (is_user && ip >= 0x3000 && ip < 0x4000)
+		f.module = "/bin/victim", f.map_offset = ip - 0x3000, f.map_size = 0x1000;
 	return f;
 }
 
@@ -61,6 +63,14 @@ bool symbolizer_user(struct symbolizer *y, uint32_t pid, uint64_t addr, struct f
 	(void)y, (void)pid;
 	*ret = fake_frame(addr, true);
 	return ret->symbol != NULL;
+}
+
+bool symbolizer_source(struct symbolizer *y, uint32_t pid, uint64_t addr, struct frame *ret)
+{
+	(void)y, (void)pid;
+	ret->file = "/src/a.c";
+	ret->line = 7;
+	return addr >= 0x2000 && addr < 0x3000;
 }
 
 void frames_free(struct frames *f)

@@ -117,6 +117,10 @@ static void notes(void)
 	CHECK_STR(written(), "plain.");
 	SEND(ACT_STP_PRINT, "<%s>", text("a\001n000000000000123400000001\002b"));
 	CHECK_STR(written(), "<a0x1234b>");
+	/* 0x3123 is in a file that is mapped there, and has no name; 0x2010 is main's */
+	SEND(ACT_STP_PRINT, "%s|%s|%s|%s", text("\001d000000000000312300000001\002"), text("\001d000000000000201000000001\002"),
+	     text("\001l000000000000201000000001\002"), text("\001L000000000000312300000001\002"));
+	CHECK_STR(written(), "0x3123 [/bin/victim+0x123/0x1000]|main+0x10/0x40 [/bin/victim]|/src/a.c:7|0x3123");
 	SEND(ACT_STP_PRINT, "<%s>", text("a\001n0000"));
 	CHECK_STR(written(), "<a\001n0000>");
 	SEND(ACT_STP_PRINT, "<%s>", text("a\001\002b\001n12\002c\001K\002d\001Uzz\002\002"));

@@ -57,7 +57,7 @@ static ir_ref take_stack(struct stp_lower *l, bool user, struct type **t_ret, st
 	return dst;
 }
 
-/* number: 'k' or 'u', 'b' for the brief form of a user stack; with 'k' goes the address of the probe, which is exact, 0: not known */
+/* number: 'k' or 'u', 'b' for the brief form of a user stack, 'f' with places in the source; with 'k' goes the address of the probe, which is exact, 0: not known */
 static struct stp_value lower_print_stack(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
 {
 	struct type *t;
@@ -159,6 +159,10 @@ const struct stp_native stp_tapset_symbol[] = {
 	{"usymfileline", "s:l", NF_PURE, NOTE_CAP, lower_user_symbol, 'l'},
 	{"print_backtrace", "v:", 0, 0, lower_print_stack, 'k'},
 	{"print_ubacktrace", "v:", 0, 0, lower_print_stack, 'u'},
+	{"usymfile", "s:l", NF_PURE, NOTE_CAP, lower_user_symbol, 'F'},
+	{"usymline", "s:l", NF_PURE, NOTE_CAP, lower_user_symbol, 'L'},
+	{"print_backtrace_fileline", "v:", 0, 0, lower_print_stack, 'k'},
+	{"print_ubacktrace_fileline", "v:", 0, 0, lower_print_stack, 'f'},
 	{"print_ubacktrace_brief", "v:", 0, 0, lower_print_stack, 'b'},
 	{"sprint_backtrace", "s:", NF_PURE, NOTE_CAP, lower_sprint_stack, 'k'},
 	{"sprint_ubacktrace", "s:", NF_PURE, NOTE_CAP, lower_sprint_stack, 'u'},
