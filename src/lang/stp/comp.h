@@ -33,6 +33,7 @@ struct stp_dprobe {
 	bool is_thread_begin;	  /* runs in the parent; tid() is the new thread's */
 	const char *guard;	  /* script text of a condition that the family adds, NULL */
 	bool in_user;		  /* decided by place.c */
+	bool uses_captures;	  /* calls matched() or its like */
 	bool uses_tokens;	  /* calls tokenize() */
 	struct stp_dprobe *entry; /* of a return probe with @entry */
 	struct stp_expr **entry_expr; /* expressions to save */

@@ -89,6 +89,8 @@ static struct ir_fn *lower_handler(struct stp_comp *c, struct stp_dprobe *dp, co
 		l->actions = stp_number(l);
 	if (dp->uses_tokens)
 		l->tokens = kit_local(&l->kit, STP_MAXSTRING + 8);
+	if (dp->uses_captures)
+		l->captures = kit_local(&l->kit, STP_CAPTURES);
 	stp_declare(l, &dp->scope);
 	stp_lower_block(l, dp->body);
 	stp_lower_failed(l);

@@ -75,6 +75,7 @@ struct stp_lower {
 	unsigned numbers; /* locals of stp_number() so far */
 	struct kit_local *actions; /* user space: statements run so far */
 	struct kit_local *tokens;  /* what tokenize() remembers; NULL: not used */
+	struct kit_local *captures; /* what matched() remembers: struct stp_captures of runtime/stp_regex.h; NULL: not used */
 	struct kit_local *failed; /* id of the action that fail_block sends; NULL: none yet */
 	uint32_t fail_block;
 	const char *overflow; /* text for a full array, of the array being written */
@@ -154,6 +155,9 @@ uint32_t stp_if(struct stp_lower *l, ir_ref cond);
 void stp_endif(struct stp_lower *l, uint32_t end);
 /* lower_target.c */
 struct stp_value stp_lower_target(struct stp_lower *l, struct stp_expr *e);
+/* tapset_regex.c: after a =~ in a handler that asks what it matched: whether it did, and where the groups are */
+enum { STP_MAX_GROUPS = 16, STP_CAPTURES = STP_MAXSTRING + 16 + 16 * STP_MAX_GROUPS };
+void stp_keep_captures(struct stp_lower *l, const struct stp_expr *e, struct stp_value text, ir_ref matched);
 /* tapset_guru.c: n bytes at `from` (BPF memory) to an address of the current process; 0 or -errno */
 ir_ref stp_write_user(struct stp_lower *l, ir_ref addr, ir_ref from, ir_ref n);
 /* tapset_probe.c: whether the context has registers */
@@ -172,6 +176,12 @@ struct stp_dfa {
 	uint32_t size, rows; /* bytes of all, of the rows */
 	uint32_t at_end; /* first state that accepts at the string's end */
 };
+/* The same for rt_stp_captures(), which finds what the groups match. */
+struct stp_nfa {
+	const void *bytes;
+	uint32_t size, nodes, groups; /* groups: with the whole match, which is 0 */
+};
+bool stp_regex_captures(struct stp_comp *c, const char *pattern, struct loc loc, struct stp_nfa *ret);
 bool stp_regex_compile(struct stp_comp *c, const char *pattern, struct loc loc, struct stp_dfa *ret);
 /* tapset_context.c: is the handler at an instruction of the kernel that a kprobe names, and its address */
 bool stp_at_entry(const struct stp_lower *l);

@@ -147,6 +147,8 @@ static struct stp_value regex(struct stp_lower *l, struct stp_expr *e)
 	ir_ref cell = stp_cell(l);
 	ir_rt(LB(l), "rt_stp_match", s.v, stp_c(l, s.cap), table, stp_c(l, dfa.rows), cell);
 	ir_ref m = ir_bin(LB(l), IR_ULE, stp_c(l, dfa.at_end), ir_load(LB(l), cell, 0, 8, false));
+	if (l->captures)
+		stp_keep_captures(l, e, s, m);
 	return stp_long(*e->op == '!' ? ir_bini(LB(l), IR_XOR, m, 1) : m);
 }
 

@@ -68,6 +68,8 @@ static void lower_body(struct stp_lower *l, struct stp_func *f)
 	l->actions = stp_number(l);
 	if (l->dp->uses_tokens)
 		l->tokens = kit_local(&l->kit, STP_MAXSTRING + 8);
+	if (l->dp->uses_captures)
+		l->captures = kit_local(&l->kit, STP_CAPTURES);
 	stp_declare(l, &f->scope);
 	if (f->ret.type != ST_UNKNOWN)
 		call.ret = stp_variable(l, &f->ret);

@@ -11,7 +11,7 @@ struct needs {
 	struct stp_comp *c;
 	struct loc loc; /* of the first thing that the kernel cannot do */
 	const char *what;
-	bool tokens;
+	bool tokens, captures;
 	bool prefers_user; /* the kernel can, but user space does it better: loops over arrays in order */
 	VEC(struct stp_func *) stack;
 };
@@ -36,6 +36,7 @@ static void look_at_expr(struct stp_expr *e, void *arg)
 	struct stp_func *f = e->func;
 	if (f->native) {
 		n->tokens |= str_eq(f->name, "tokenize");
+		n->captures |= str_eq(f->name, "matched") || str_eq(f->name, "matched_str") || str_eq(f->name, "ngroups");
 		if (f->native->flags & NF_USER_ONLY)
 			need(n, e->loc, arena_printf(n->c->a, "function '%s'", f->name));
 		return;
@@ -79,6 +80,7 @@ static void place(struct stp_comp *c, struct stp_dprobe *dp)
 	look_at_stmt(&n, dp->body);
 	vec_free(&n.stack);
 	dp->uses_tokens = n.tokens;
+	dp->uses_captures = n.captures;
 	if (always_in_user(dp->spec.kind)) {
 		dp->in_user = true;
 	} else if (dp->spec.kind == PK_TIMER) {

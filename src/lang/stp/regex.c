@@ -9,11 +9,12 @@
 #include "lang/stp/lower.h"
 
 enum { MAX_NODES = 2000, MAX_STATES = 255, MAX_REPEAT = 64 };
-enum node_kind { N_SET, N_SPLIT, N_JUMP, N_BEGIN, N_END, N_MATCH };
+/* As runtime/stp_regex.h numbers them. */
+enum node_kind { N_SET, N_SPLIT, N_JUMP, N_BEGIN, N_END, N_SAVE, N_MATCH };
 
 struct node {
 	enum node_kind kind;
-	uint16_t out, other;
+	uint16_t out, other; /* other: of N_SAVE, 2 * group for where it begins, + 1 for where it ends */
 	uint8_t set[32]; /* N_SET: bytes that it takes */
 };
 struct regex {
@@ -23,6 +24,7 @@ struct regex {
 	VEC(struct node) node;
 	const char *bad;
 	unsigned depth;
+	VEC(const char *) group; /* where each opens */
 };
 /* A piece of NFA under construction: enters at `start`, leaves by falling into the next node made. */
 struct piece {
@@ -112,6 +114,37 @@ static void bracket(struct regex *r, uint8_t *set)
 
 static struct piece alternatives(struct regex *r);
 
+static struct piece sequence(struct regex *r, struct piece x, struct piece y)
+{
+	r->node.at[x.end].out = y.start;
+	return (struct piece){x.start, y.end};
+}
+
+/* The number of the group that opens there, from 1; copies of a repeated one share it. */
+static uint16_t group_at(struct regex *r, const char *open)
+{
+	size_t i = 0;
+	while (i < r->group.len && r->group.at[i] != open)
+		i++;
+	if (i == r->group.len)
+		vec_push(&r->group, open);
+	return (uint16_t)(i + 1);
+}
+
+/* After `(` */
+static struct piece group(struct regex *r)
+{
+	uint16_t n = group_at(r, r->p - 1);
+	struct piece open = single(r, N_SAVE), x = alternatives(r), close = single(r, N_SAVE);
+	if (*r->p != ')')
+		r->bad = "unmatched ( in regular expression";
+	else
+		r->p++;
+	r->node.at[open.start].other = (uint16_t)(2 * n);
+	r->node.at[close.start].other = (uint16_t)(2 * n + 1);
+	return sequence(r, sequence(r, open, x), close);
+}
+
 static struct piece atom(struct regex *r)
 {
 	char c = *r->p++;
@@ -119,14 +152,8 @@ static struct piece atom(struct regex *r)
 		return single(r, N_BEGIN);
 	if (c == '$')
 		return single(r, N_END);
-	if (c == '(') {
-		struct piece x = alternatives(r);
-		if (*r->p != ')')
-			r->bad = "unmatched ( in regular expression";
-		else
-			r->p++;
-		return x;
-	}
+	if (c == '(')
+		return group(r);
 	if (c == '*' || c == '+' || c == '?' || c == '{')
 		r->bad = "nothing to repeat in regular expression";
 	struct piece x = single(r, N_SET);
@@ -166,12 +193,6 @@ static struct piece repeated(struct regex *r, struct piece x, bool may_skip)
 	r->node.at[s].other = j;
 	connect(r, x.end, s);
 	return (struct piece){may_skip ? s : x.start, j};
-}
-
-static struct piece sequence(struct regex *r, struct piece x, struct piece y)
-{
-	connect(r, x.end, y.start);
-	return (struct piece){x.start, y.end};
 }
 
 static struct piece empty(struct regex *r)
@@ -302,7 +323,7 @@ static void closure(struct dfa *d, struct subset *s, uint16_t at, bool at_begin)
 		const struct node *x = &r->node.at[i];
 		if (x->kind == N_MATCH)
 			s->matched = true;
-		if ((x->kind == N_JUMP || x->kind == N_SPLIT || (x->kind == N_BEGIN && at_begin)) && n < MAX_NODES)
+		if ((x->kind == N_JUMP || x->kind == N_SPLIT || x->kind == N_SAVE || (x->kind == N_BEGIN && at_begin)) && n < MAX_NODES)
 			stack[n++] = x->out;
 		if (x->kind == N_SPLIT && n < MAX_NODES)
 			stack[n++] = x->other;
@@ -424,20 +445,66 @@ static void write_table(struct dfa *d, struct stp_dfa *ret)
 	buf_free(&b);
 }
 
+/* The NFA; where it starts. */
+static uint16_t parse(struct regex *r)
+{
+	struct piece whole = alternatives(r);
+	uint16_t match = add(r, N_MATCH);
+	if (!r->bad && *r->p)
+		r->bad = "unmatched ) in regular expression";
+	if (!r->bad)
+		connect(r, whole.end, match);
+	return whole.start;
+}
+
+/* A table for rt_stp_captures(): struct stp_nfa of runtime/stp_regex.h. */
+static void write_nfa(const struct regex *r, uint16_t start, struct stp_nfa *ret)
+{
+	struct buf b = {0};
+	uint32_t head[2] = {start, (uint32_t)r->node.len};
+	buf_add(&b, head, sizeof(head));
+	for (size_t i = 0; i < r->node.len; i++) {
+		const struct node *x = &r->node.at[i];
+		struct {
+			uint32_t kind;
+			uint16_t out, other;
+			uint8_t set[32];
+		} row = {x->kind, x->out, x->other, {0}};
+		memcpy(row.set, x->set, sizeof(row.set));
+		/* jumps lead nowhere else */
+		for (unsigned n = 0; n < MAX_NODES && r->node.at[row.out].kind == N_JUMP && x->kind != N_MATCH; n++)
+			row.out = r->node.at[row.out].out;
+		for (unsigned n = 0; n < MAX_NODES && x->kind == N_SPLIT && r->node.at[row.other].kind == N_JUMP; n++)
+			row.other = r->node.at[row.other].out;
+		buf_add(&b, &row, sizeof(row));
+	}
+	*ret = (struct stp_nfa){.bytes = arena_memdup(r->c->a, b.data, b.len), .size = (uint32_t)b.len, .nodes = head[1], .groups = (uint32_t)r->group.len + 1};
+	buf_free(&b);
+}
+
+bool stp_regex_captures(struct stp_comp *c, const char *pattern, struct loc loc, struct stp_nfa *ret)
+{
+	struct regex r = {.c = c, .loc = loc, .p = pattern};
+	uint16_t start = parse(&r);
+	if (!r.bad && r.group.len >= STP_MAX_GROUPS)
+		r.bad = "more than 15 groups, of which matched() could tell";
+	if (!r.bad)
+		write_nfa(&r, start, ret);
+	else
+		stp_error(c, loc, "regex compilation error: %s", r.bad);
+	vec_free(&r.node);
+	vec_free(&r.group);
+	return !r.bad;
+}
+
 bool stp_regex_compile(struct stp_comp *c, const char *pattern, struct loc loc, struct stp_dfa *ret)
 {
 	struct regex r = {.c = c, .loc = loc, .p = pattern};
 	struct dfa *d = arena_new(c->a, struct dfa);
 	d->r = &r;
-	struct piece whole = alternatives(&r);
-	uint16_t match = add(&r, N_MATCH);
-	if (!r.bad && *r.p)
-		r.bad = "unmatched ) in regular expression";
-	if (!r.bad) {
-		connect(&r, whole.end, match);
-		d->start = whole.start;
+	d->start = parse(&r);
+	if (!r.bad)
 		build(d);
-	}
 	if (!r.bad)
 		write_table(d, ret);
 	else
@@ -446,6 +513,7 @@ bool stp_regex_compile(struct stp_comp *c, const char *pattern, struct loc loc, 
 		base_free(d->state[i].has);
 	base_free(d->next);
 	vec_free(&r.node);
+	vec_free(&r.group);
 	return !r.bad;
 }
 
