@@ -133,6 +133,12 @@ static void add_field(struct layout *l, const char *name, struct type *t, uint32
 	vec_push(&l->fields, (struct field){.name = name, .type = t, .offset = (uint32_t)offset});
 }
 
+/* A script's own bit-fields have no sign, as in bpftrace; those that the kernel or a program declares have theirs. */
+static struct type *without_sign(struct type *t)
+{
+	return t->kind == TYPE_INT && t->is_signed ? type_int(t->size, false) : t;
+}
+
 /* As the System V ABI lays them out: a bit-field does not cross a boundary of its declared type. */
 static void add_bits(struct layout *l, const char *name, struct type *t, uint32_t width)
 {
@@ -147,7 +153,7 @@ static void add_bits(struct layout *l, const char *name, struct type *t, uint32_
 	uint64_t store = l->packed ? bits / 8 * 8 : bits / unit * unit;
 	if (name)
 		vec_push(&l->fields, (struct field){.name = name,
-						    .type = t,
+						    .type = without_sign(t),
 						    .offset = (uint32_t)(store / 8),
 						    .bit_offset = (uint32_t)(bits - store),
 						    .bit_width = width});
