@@ -2,15 +2,18 @@
  * cfi_elf.c - finding call frame information in an ELF-64 file.
  *
  * Files are read, not mapped: one that is cut short meanwhile must not end this process.  elf(5);
- * .eh_frame_hdr: LSB.
+ * .eh_frame_hdr: LSB.  Compressed sections: gABI, "Section Compression", and the older .zdebug_ names.
  */
 #include "debuginfo/cfi_internal.h"
 
 #include <elf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 enum {
 	MAX_SECTION = 256 << 20,
@@ -66,7 +69,7 @@ struct elf_image {
 	Elf64_Shdr *section; /* NULL: has none */
 	uint8_t *names;
 	uint64_t nnames;
-	struct cfi_section found[2];
+	struct cfi_section found[3];
 	size_t nfound;
 };
 
@@ -103,24 +106,67 @@ static bool has_name(const struct elf_image *e, const Elf64_Shdr *s, const char 
 	       !memcmp(e->names + s->sh_name, name, n);
 }
 
+/* Takes the data, which may be NULL. */
+static void add_data(struct elf_image *e, uint8_t *data, uint64_t size, uint64_t address, bool is_debug)
+{
+	if (data && e->nfound < ARRAY_SIZE(e->found))
+		e->found[e->nfound++] = (struct cfi_section){data, (size_t)size, address, is_debug};
+	else
+		free(data);
+}
+
 static void add_section(struct elf_image *e, uint64_t off, uint64_t size, uint64_t address,
 			bool is_debug)
 {
-	uint8_t *data = image_read(&e->im, off, size);
+	add_data(e, image_read(&e->im, off, size), size, address, is_debug);
+}
 
-	if (data)
-		e->found[e->nfound++] = (struct cfi_section){data, (size_t)size, address, is_debug};
+/* What n bytes say that is `size` bytes long; NULL when they do not. */
+static uint8_t *inflate_all(const uint8_t *data, uint64_t n, uint64_t size)
+{
+	uLongf got = size;
+
+	if (!size || size > MAX_SECTION)
+		return NULL;
+	uint8_t *p = xmalloc(size);
+	if (uncompress(p, &got, data, n) == Z_OK && got == size)
+		return p;
+	free(p);
+	return NULL;
+}
+
+static void add_compressed(struct elf_image *e, const Elf64_Shdr *s, bool is_old, bool is_debug)
+{
+	_cleanup_free_ uint8_t *data = image_read(&e->im, s->sh_offset, s->sh_size);
+	uint64_t head = is_old ? 12 : sizeof(Elf64_Chdr), size = 0;
+	Elf64_Chdr c;
+
+	if (!data || s->sh_size <= head)
+		return;
+	memcpy(&c, data, MIN(sizeof(c), (size_t)s->sh_size));
+	if (is_old && !memcmp(data, "ZLIB", 4))
+		for (unsigned i = 4; i < 12; i++)
+			size = size << 8 | data[i];
+	else if (!is_old && c.ch_type == ELFCOMPRESS_ZLIB)
+		size = c.ch_size;
+	add_data(e, inflate_all(data + head, s->sh_size - head, size), size, s->sh_addr, is_debug);
 }
 
 static void find_by_name(struct elf_image *e, const char *name, bool is_debug)
 {
+	char old[32];
+
+	snprintf(old, sizeof(old), ".z%s", name + 1);
 	for (unsigned i = 0; e->section && i < e->head.e_shnum; i++) {
 		const Elf64_Shdr *s = &e->section[i];
+		bool is_old = has_name(e, s, old);
 
-		if (s->sh_type == SHT_NOBITS || (s->sh_flags & SHF_COMPRESSED) ||
-		    !has_name(e, s, name))
+		if (s->sh_type == SHT_NOBITS || (!is_old && !has_name(e, s, name)))
 			continue;
-		add_section(e, s->sh_offset, s->sh_size, s->sh_addr, is_debug);
+		if (is_old || s->sh_flags & SHF_COMPRESSED)
+			add_compressed(e, s, is_old, is_debug);
+		else
+			add_section(e, s->sh_offset, s->sh_size, s->sh_addr, is_debug);
 		return;
 	}
 }
@@ -198,6 +244,56 @@ static void read_segments(const struct elf_image *e, struct cfi_file *ret)
 	}
 }
 
+/* Has less than half of the code rows?  Then it was compiled for a debugger to unwind. */
+static bool is_bare(const struct cfi_table *t, const struct cfi_range *code, size_t n)
+{
+	uint64_t covered = 0, all = 0;
+
+	for (size_t i = 0; i + 1 < t->row.len; i++)
+		if (t->row.at[i].rule)
+			covered += t->row.at[i + 1].pc - t->row.at[i].pc;
+	for (size_t i = 0; i < n; i++)
+		all += code[i].end - code[i].begin;
+	return covered < all / 2;
+}
+
+static void free_image(struct elf_image *e)
+{
+	for (size_t i = 0; i < e->nfound; i++)
+		free((void *)(uintptr_t)e->found[i].data);
+	free(e->segment);
+	free(e->section);
+	free(e->names);
+}
+
+/* .debug_frame of the separate debug file that has the same build-id. */
+static bool find_separate(struct elf_image *e, const struct cfi_file *f)
+{
+	char path[128];
+	int at = snprintf(path, sizeof(path), "/usr/lib/debug/.build-id/%02x/", f->build_id[0]);
+	struct elf_image d = {.im = {.fd = -1}};
+	struct stat st;
+
+	for (size_t i = 1; i < f->build_id_len; i++)
+		at += snprintf(path + at, sizeof(path) - (size_t)at, "%02x", f->build_id[i]);
+	snprintf(path + at, sizeof(path) - (size_t)at, ".debug");
+	_cleanup_close_ int fd = f->build_id_len < 2 ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	d.im = (struct image){.fd = fd, .size = (uint64_t)st.st_size};
+	struct err *err = read_headers(&d);
+	if (!err)
+		find_by_name(&d, ".debug_frame", true);
+	bool any = d.nfound && e->nfound < ARRAY_SIZE(e->found);
+	if (any) {
+		e->found[e->nfound++] = d.found[0];
+		d.nfound = 0;
+	}
+	err_free(err);
+	free_image(&d);
+	return any;
+}
+
 static void read_table(struct elf_image *e, struct cfi_rules *rules, struct cfi_file *ret)
 {
 	struct cfi_range code[MAX_SEGMENTS];
@@ -211,6 +307,11 @@ static void read_table(struct elf_image *e, struct cfi_rules *rules, struct cfi_
 	find_by_name(e, ".debug_frame", true);
 	if (e->nfound && n)
 		cfi_read(e->found, e->nfound, code, n, rules, &ret->table);
+	if (!e->im.mem && n && is_bare(&ret->table, code, n) && find_separate(e, ret)) {
+		cfi_table_free(&ret->table);
+		ret->table = (struct cfi_table){.nfde = 0};
+		cfi_read(e->found, e->nfound, code, n, rules, &ret->table);
+	}
 }
 
 static struct err *open_image(struct elf_image *e, struct cfi_rules *rules, struct cfi_file *ret)
@@ -222,11 +323,7 @@ static struct err *open_image(struct elf_image *e, struct cfi_rules *rules, stru
 		read_segments(e, ret);
 		read_table(e, rules, ret);
 	}
-	for (size_t i = 0; i < e->nfound; i++)
-		free((void *)(uintptr_t)e->found[i].data);
-	free(e->segment);
-	free(e->section);
-	free(e->names);
+	free_image(e);
 	return err;
 }
 
