@@ -75,12 +75,26 @@ static const struct row {
 	[PK_TIMER] = {{PK_TIMER, "timer", NULL, PROG_USER},       expand_user_timer												  },
 };
 
-bool probe_runs_alone(enum probe_kind k)
+/*
+ * Since 7.2 programs at system calls may fault: they are preempted in the middle, and nothing keeps a second one of that CPU out
+ * (trace_call_bpf_faultable() in kernel/trace/bpf_trace.c).
+ */
+static bool is_preempted(struct world *w, const struct attach_point *p)
 {
-	switch (k) {
+	if (!str_eq(p->target, "syscalls") && !str_eq(p->target, "raw_syscalls"))
+		return false;
+	_cleanup_free_ char *path = xasprintf("%s/proc/sys/kernel/osrelease", w->root), *release = read_file(path, NULL);
+	/* before 7 there is nothing to look for, and looking costs 4 ms */
+	struct btf *btf = release && atoi(release) < 7 ? NULL : world_btf(w, NULL);
+	return btf && btf_find(btf, BTF_NS_FUNC, "trace_call_bpf_faultable");
+}
+
+bool probe_runs_alone(struct world *w, const struct attach_point *p)
+{
+	switch (p->kind) {
+	case PK_TRACEPOINT: return !is_preempted(w, p);
 	case PK_BEGIN:
 	case PK_END:
-	case PK_TRACEPOINT:
 	case PK_KPROBE:
 	case PK_KRETPROBE:
 	case PK_PROFILE:

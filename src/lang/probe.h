@@ -108,10 +108,10 @@ struct probe_kind_info {
 	const char *missing;	  /* what to say when this kernel refuses the family, see probe_missing() */
 };
 /*
- * Does the kernel run these handlers one at a time on a CPU, and count what comes in between as missed?  (bpf_prog_active in
+ * Does the kernel run the handlers of this place one at a time on a CPU, and count what comes in between as missed?  (bpf_prog_active in
  * trace_call_bpf(), kprobe_multi_link_prog_run() and bpf_overflow_handler(); begin and end run when nothing is attached.)
  */
-bool probe_runs_alone(enum probe_kind k);
+bool probe_runs_alone(struct world *w, const struct attach_point *p);
 const struct probe_kind_info *probe_kind_info(enum probe_kind k);
 const struct probe_kind_info *probe_kind_by_name(const char *name); /* any case; aliases too */
 

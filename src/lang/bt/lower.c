@@ -361,11 +361,11 @@ static void check_options(struct bt_lower *l)
 	strtab_free(&options);
 }
 
-static bool one_at_a_time(const struct bt_script *s)
+static bool one_at_a_time(struct world *w, const struct bt_script *s)
 {
 	for (const struct bt_probe *p = s->probe; p; p = p->next)
 		vec_each(point, &p->matched.list)
-			if (!probe_runs_alone((*point)->kind))
+			if (!probe_runs_alone(w, *point))
 				return false;
 	return true;
 }
@@ -375,7 +375,7 @@ bool bt_lower(struct bt_sema *s)
 	struct bt_lower l = {.in = s->in, .script = s->script, .sema = s};
 	l.kit.prog = s->prog;
 	l.kit.world = s->in->world;
-	l.kit.prog->one_at_a_time = one_at_a_time(s->script);
+	l.kit.prog->one_at_a_time = one_at_a_time(s->in->world, s->script);
 	l.kit.helper_errors = s->in->opt.helper_errors;
 	check_options(&l);
 	define_vars(&l);

@@ -144,7 +144,7 @@ static bool one_at_a_time(const struct stp_comp *c)
 			return false;
 		if (dp->spec.kind != PK_NEVER)
 			vec_each(point, &dp->points.list)
-				if (!probe_runs_alone((*point)->kind))
+				if (!probe_runs_alone(c->world, *point))
 					return false;
 	}
 	return true;
