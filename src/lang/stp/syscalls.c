@@ -31,7 +31,7 @@ static const struct reading {
 static const struct {
 	const char *name, *call;
 } decoders[] = {
-	{"argv", "__argv(#)"},		 {"buf", "user_buffer_quoted(#, @, 45)"}, {"dirfd", "__dirfd(#)"},
+	{"argv", "__argv(#)"},		 {"buf", "user_buffer_quoted(#, @, 50)"}, {"dirfd", "__dirfd(#)"},
 	{"ioprio", "__ioprio(#)"},	 {"ipc_key", "__ipc_key(#)"},		  {"itimerspec", "__itimer(#, 9)"},
 	{"itimerval", "__itimer(#, 6)"}, {"rlimits", "__rlimits(#)"},		  {"sched_attr", "__sched_attr(#)"},
 	{"sigaction", "__sigaction(#)"}, {"sigaltstack", "__sigaltstack(#)"},	  {"siginfo", "__siginfo(#)"},
@@ -39,7 +39,7 @@ static const struct {
 	{"str", "user_string_quoted(#)"}, {"sysinfo", "__sysinfo(#)"},		  {"timespec", "__timespec(#)"},
 	{"timespec2", "__timespec2(#)"}, {"timeval", "__timeval(#)"},		  {"timeval2", "__timeval2(#)"},
 	{"timex", "__timex(#)"},	 {"timezone", "__timezone(#)"},		  {"tms", "__tms(#)"},
-	{"utimbuf", "__utimbuf(#)"},	 {"xattr_value", "user_buffer_quoted(#, @, 45)"},
+	{"utimbuf", "__utimbuf(#)"},	 {"xattr_value", "user_buffer_quoted(#, @, 50)"},
 };
 
 struct argument {

@@ -88,7 +88,8 @@ static void memory(void)
 static void sockets(void)
 {
 	struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(34567)};
-	char bytes[1000] = "";
+	char bytes[1000];
+	memset(bytes, 's', sizeof(bytes));
 	int yes = 1, server = socket(AF_INET, SOCK_STREAM, 0), client = socket(AF_INET, SOCK_STREAM, 0);
 	setsockopt(server, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
 	need(!bind(server, (struct sockaddr *)&to, sizeof(to)) && !listen(server, 1), "listen");
@@ -115,7 +116,7 @@ static void sockets(void)
 
 static void disk(const char *path)
 {
-	void *block;
+	void *block = NULL;
 	int fd = open(path, O_RDWR | O_DIRECT);
 	need(fd >= 0 && !posix_memalign(&block, 4096, 8192), "disk");
 	memset(block, 'd', 8192);
