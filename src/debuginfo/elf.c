@@ -201,6 +201,15 @@ bool elf_vaddr_of(struct elf_file *f, uint64_t offset, uint64_t *vaddr_ret)
 	return found;
 }
 
+const uint8_t *elf_bytes_at(struct elf_file *f, uint64_t offset, size_t n)
+{
+	size_t size = 0;
+	const char *raw = elf_rawfile(f->elf, &size);
+	if (!raw || offset < f->base || offset - f->base > size || size - (offset - f->base) < n)
+		return NULL;
+	return (const uint8_t *)raw + (offset - f->base);
+}
+
 /* --- separate debug files
  * ---------------------------------------------------------------------------------- */
 

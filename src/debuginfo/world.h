@@ -194,6 +194,8 @@ const struct elf_symbol *elf_symbol_at(struct elf_file *f,
 				       uint64_t vaddr); /* the one that covers it */
 bool elf_offset_of(struct elf_file *f, uint64_t vaddr,
 		   uint64_t *offset_ret); /* by program headers */
+/* n bytes of the file at an offset as elf_offset_of() gives it; NULL: it has not so many */
+const uint8_t *elf_bytes_at(struct elf_file *f, uint64_t offset, size_t n);
 bool elf_vaddr_of(struct elf_file *f, uint64_t offset, uint64_t *vaddr_ret);
 /* How a probe names a binary: absolute, $PATH look-up, `libc` or `libc.so.6` through the loader's
  * cache, /proc/PID/root when world->pid is set.  Globs give several.  Paths are arena strings. */

@@ -228,6 +228,8 @@ ir_ref kit_retval(struct kit *k);
  * read.  Sites of one probe may keep it in different places. */
 ir_ref kit_usdt_arg(struct kit *k, const char *args, unsigned i, struct loc loc);
 unsigned kit_usdt_nargs(const char *args);
+/* Its text when it is there and of a kind that cannot be read ("8@%xmm0"), in the arena; else NULL. */
+const char *kit_usdt_unreadable(struct kit *k, const char *args, unsigned i);
 /* Its size in bytes, negative when it is signed; false: there is no such argument. */
 bool kit_usdt_arg_size(const char *args, unsigned i, int *ret);
 ir_ref kit_func_ip(struct kit *k);

@@ -94,3 +94,5 @@ void kit_agg_update_here(struct kit *k, struct var *v, ir_ref key, ir_ref n, str
  */
 ir_ref kit_length(struct kit *k, ir_ref ret, uint32_t cap);
 ir_ref kit_zeroes(struct kit *k, uint32_t n); /* address of n zero bytes in rodata */
+/* kit_dwarf.c: how far from its link-time addresses the file of the probe is loaded in this process */
+ir_ref kit_load_bias(struct kit *k);

@@ -1,5 +1,6 @@
 /* probe_user.c - functions and static probes of user-space binaries. */
 #include "debuginfo/zip.h"
+#include "lang/arch.h"
 #include "lang/probe_internal.h"
 
 #include <fnmatch.h>
@@ -237,6 +238,17 @@ static int by_probe(const void *a, const void *b)
 	return c ? c : (*x)->pc < (*y)->pc ? -1 : (*x)->pc > (*y)->pc;
 }
 
+static bool kernel_has(void *world, const char *name)
+{
+	return kallsyms_by_name(world_kallsyms(world), name) != NULL;
+}
+
+static unsigned cheaper_site(struct expansion *x, struct elf_file *f, const struct usdt_site *u)
+{
+	const uint8_t *site = elf_bytes_at(f, u->file_offset, ARCH_SITE_BYTES);
+	return site ? arch_cheaper_site(site, kernel_has, x->world) : 0;
+}
+
 static void add_sites(struct expansion *x, const char *path)
 {
 	const struct probe_spec *s = x->spec;
@@ -261,10 +273,11 @@ static void add_sites(struct expansion *x, const char *path)
 		struct attach_point *p = add(x, path, rest);
 		p->func = arena_strdup(x->arena, u->name);
 		p->provider = arena_strdup(x->arena, u->provider);
-		p->offset = u->file_offset;
-		p->address = u->pc;
-		if (!elf_vaddr_of(f, u->file_offset, &p->entry))
-			p->entry = u->pc;
+		unsigned skip = cheaper_site(x, f, u);
+		p->offset = u->file_offset + skip;
+		p->address = u->pc + skip;
+		if (!elf_vaddr_of(f, p->offset, &p->entry))
+			p->entry = p->address;
 		p->is_pie = elf_is_pie(f);
 		p->semaphore = u->semaphore_offset;
 		p->usdt_args = arena_strdup(x->arena, u->args);

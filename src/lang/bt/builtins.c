@@ -342,6 +342,9 @@ static ir_ref lower_arg(struct bt_lower *l, struct bt_expr *e)
 {
 	unsigned n = arg_number(e);
 	if (l->point && l->point->kind == PK_USDT) {
+		const char *text = kit_usdt_unreadable(&l->kit, l->point->usdt_args, n);
+		if (text)
+			diag_error(l->in->diags, e->loc, "%s of %s is '%s', which BPF programs cannot read", e->text, l->point->name, text);
 		ir_ref v = kit_usdt_arg(&l->kit, l->point->usdt_args, n, e->loc);
 		return v ? v : ir_const(&l->kit.b, 0);
 	}

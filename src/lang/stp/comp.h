@@ -102,6 +102,8 @@ struct stp_func *stp_any_func(struct stp_comp *c, const char *name);
 void stp_link_overloads(struct stp_comp *c, struct stp_file *file);
 /* elab.c: expands all probes into c->probes. */
 void stp_elaborate(struct stp_comp *c);
+/* process("/bin/x").mark("m"), with the provider when the script names one */
+const char *stp_mark_name(struct stp_comp *c, const struct stp_dprobe *dp, const struct attach_point *p);
 void stp_set_pids(struct stp_dprobe *dp); /* of the points that the family found */
 void stp_expand_probe(struct stp_comp *c, struct stp_probe *p);
 void stp_find_args(struct stp_comp *c, struct stp_dprobe *dp); /* fills dp->args from its first point */

@@ -212,10 +212,21 @@ static void name_kernel_point(struct stp_comp *c, const struct stp_point *pt, st
 	dp->spec.spelling = dp->name;
 }
 
+const char *stp_mark_name(struct stp_comp *c, const struct stp_dprobe *dp, const struct attach_point *p)
+{
+	if (!dp->spec.provider)
+		return arena_printf(c->a, "process(\"%s\").mark(\"%s\")", p->target, p->func);
+	return arena_printf(c->a, "process(\"%s\").provider(\"%s\").mark(\"%s\")", p->target, p->provider, p->func);
+}
+
 /* What pp() says of a place that debug information knows: process("/bin/x").function("f@x.c:42") */
 static void name_point(struct stp_comp *c, const struct stp_point *pt, struct stp_dprobe *dp)
 {
 	struct attach_point *p = dp->points.list.len == 1 ? dp->points.list.at[0] : NULL;
+	if (p && p->kind == PK_USDT) {
+		dp->name = dp->spec.spelling = stp_mark_name(c, dp, p);
+		return;
+	}
 	if (p)
 		probe_declaration(c->world, p, c->a);
 	if (!p || !p->file || !p->func || !dp->spec.target || pt->ncomp < 2)

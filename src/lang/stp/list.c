@@ -73,7 +73,7 @@ static const char *point_name(struct stp_comp *c, const struct stp_dprobe *dp, c
 	case PK_UPROBE:
 	case PK_URETPROBE: return p->func ? source_name(c, dp, p) : dp->name;
 	case PK_USDT:
-		return arena_printf(c->a, "process(\"%s\").provider(\"%s\").mark(\"%s\")", p->target, p->provider, p->func);
+		return stp_mark_name(c, dp, p);
 	default: return dp->name;
 	}
 }

@@ -65,6 +65,9 @@ static void start(struct stp_lower *l, struct stp_expr *e, const struct stp_path
 		return;
 	}
 	if (p->mark_arg) {
+		const char *text = kit_usdt_unreadable(&l->kit, l->kit.point->usdt_args, p->mark_arg - 1);
+		if (text)
+			stp_error(l->c, e->loc, "the argument is '%s', which BPF programs cannot read", text);
 		w->v = kit_usdt_arg(&l->kit, l->kit.point->usdt_args, p->mark_arg - 1, e->loc);
 		return;
 	}

@@ -228,7 +228,8 @@ static void named(struct writer *w, const char *name, unsigned style)
 	_cleanup_free_ char *text = xasprintf("$%s", name);
 	struct stp_expr e = {.kind = SE_TARGET, .text = text};
 	struct type *t = type_of(w, &e);
-	buf_printf(&w->format, "%s%s=", w->format.len ? " " : "", name);
+	const char *dollar = w->dp->spec.kind == PK_USDT ? "$" : ""; /* marks have it */
+	buf_printf(&w->format, "%s%s%s=", w->format.len ? " " : "", dollar, name);
 	if (!t)
 		buf_putc(&w->format, '?');
 	else if (style)
