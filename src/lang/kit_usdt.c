@@ -148,7 +148,8 @@ bool kit_usdt_arg_size(const char *args, unsigned i, int *ret)
 static bool symbol_address(struct kit *k, const char *name, uint64_t *ret)
 {
 	struct elf_file *f = NULL;
-	err_free(elf_open(k->world, k->point->target, &f));
+	if (k->point && k->point->target)
+		err_free(elf_open(k->world, k->point->target, &f));
 	const struct elf_symbol *s = f ? elf_symbol_by_name(f, name) : NULL;
 	*ret = s ? s->value : 0;
 	return s && !s->is_undefined;

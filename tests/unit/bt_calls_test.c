@@ -88,6 +88,9 @@ static void test_usdt(void)
 	CHECK(usdt_prints("8@$-5", 0, "-5"));
 	CHECK(usdt_prints("8@16(%rsp,%rax,8)", 0, "shl"));
 	CHECK(usdt_prints("4@global(%rip)", 0, NULL));
+	CHECK(usdt_prints("1@%ah", 0, "lshr"));
+	CHECK(usdt_prints("%rdi 8(%rax)", 0, "112"));
+	CHECK(usdt_prints("8f@%xmm0", 0, NULL));
 	CHECK(usdt_prints("@", 0, NULL));
 	CHECK(usdt_prints("8@%xyzzyxyzzy", 0, NULL));
 	CHECK(usdt_prints("8@(%rax", 0, NULL));
