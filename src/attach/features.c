@@ -92,7 +92,8 @@ static void helpers_probe(struct features *f)
 	if (fd < 0)
 		fd = load(kprobe, SYS_TRACE_UPROBE_MULTI, all + 2, 3);
 	modern = fd >= 0 || loads(rawtp, all + 2, 3);
-	f->uprobe_multi = f->uprobe_multi_pid =
+	/* they came together, in 6.6 */
+	f->uprobe_multi = f->uprobe_multi_pid = f->uprobe_func_ip =
 		fd >= 0 && links_uprobes(fd, SYS_TRACE_UPROBE_MULTI);
 	if (fd >= 0)
 		close(fd);

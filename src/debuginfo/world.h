@@ -20,6 +20,7 @@ struct str_list {
 struct features {
 	bool probed, probed_sessions, probed_perf; /* groups that features.c asks for when they are needed */
 	bool kprobe, kprobe_multi, kprobe_session, uprobe_multi, uprobe_multi_pid, uprobe_session;
+	bool uprobe_func_ip; /* bpf_get_func_ip() knows functions of programs */
 	bool fentry; /* programs on kernel functions may be attached */
 	bool ringbuf, bpf_loop, for_each_map, lookup_percpu, ktime_boot, ktime_tai, jiffies64,
 		get_func_ip, d_path, send_signal, copy_from_user, sleepable_uprobe, ns_pid,

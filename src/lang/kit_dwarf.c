@@ -21,7 +21,12 @@ ir_ref kit_load_bias(struct kit *k)
 		return C(k, kernel_bias(k->world, p->target, &bias) ? (int64_t)bias : 0);
 	if (!p->is_pie)
 		return C(k, 0);
-	return ir_bini(B(k), IR_SUB, kit_func_ip(k), (int64_t)p->entry);
+	ir_ref at = ir_bini(B(k), IR_SUB, kit_func_ip(k), (int64_t)p->entry);
+	if (p->kind != PK_URETPROBE || k->world->features.uprobe_func_ip)
+		return at;
+	/* where it may be another function's address nothing is read, rather than something else */
+	ir_ref off = ir_bini(B(k), IR_AND, at, 0xfff);
+	return ir_select(B(k), ir_bini(B(k), IR_EQ, off, 0), at, C(k, 0));
 }
 
 static ir_ref thread_pointer(struct kit *k)

@@ -156,9 +156,24 @@ ir_ref kit_retval(struct kit *k)
 	return ir_load(B(k), slot, 0, 8, false);
 }
 
+/*
+ * The function that a return probe of a program is of.  Where bpf_get_func_ip() does not know it, it is in what the kernel keeps
+ * for the return, the first of the task's list while its handlers run (handle_trampoline() in kernel/events/uprobes.c, until
+ * 6.12).  Returns that longjmp() has skipped stand before it: then it is another function's address.
+ */
+static ir_ref returning_function(struct kit *k)
+{
+	struct type *t;
+	ir_ref func = k->world->features.uprobe_func_ip ? 0
+		    : kit_kernel_path(k, kit_curtask(k), "task_struct", "utask.return_instances.func", &t);
+	return func ? func : H(k, BPF_FUNC_get_func_ip, kit_ctx(k));
+}
+
 ir_ref kit_func_ip(struct kit *k)
 {
 	enum probe_kind kind = k->point ? k->point->kind : PK_BEGIN;
+	if (kind == PK_URETPROBE)
+		return returning_function(k);
 	if (kind == PK_UPROBE || kind == PK_USDT ||
 	    (kind == PK_KPROBE && !k->world->features.get_func_ip))
 		return kit_reg(k, arch_ip_reg());
