@@ -492,10 +492,12 @@ RT_GLOBAL(u) u64 uw_begin(struct uw *u)
 {
 	const void *task = bpf_get_current_task_btf();
 	const void *mm = (const void *)UW_FIELD(task, task_struct__mm);
-	u32 tgid = (u32)(bpf_get_current_pid_tgid() >> 32);
 
 	if (!u || !mm || !u->ip)
 		return UW_NO_STACK;
+	u32 tgid = u->tgid;
+	if (!tgid)
+		return UW_NEW;
 	struct uw_proc *p = bpf_map_lookup_elem((void *)M_uw_procs, &tgid);
 	u64 bottom = UW_FIELD(mm, mm_struct__start_stack), code = UW_FIELD(mm, mm_struct__end_code);
 	uw_meet(tgid);
@@ -522,7 +524,7 @@ RT_GLOBAL(u) u64 uw_result(struct uw *u)
 	if (!u)
 		return (u64)-UW_NO_STACK;
 	if (u->end == UW_UNMAPPED) {
-		uw_ask(bpf_get_current_pid_tgid() >> 32, u->ip);
+		uw_ask(u->tgid, u->ip);
 		if (!u->n)
 			return (u64)-UW_UNMAPPED;
 	}

@@ -161,6 +161,7 @@ struct uw {
 	u32 has_regs;	   /* reg[] is that of the current frame */
 	u32 guessed;	   /* some frame was found by frame pointer in code without tables */
 	u32 maps_seg, maps_first, nmaps;
+	u32 tgid;	   /* set by the caller: as user space numbers processes; 0: it does not see this one */
 	u64 cfa, ret_at, value; /* of the step: its results */
 	u64 bottom;	   /* what the stack pointer was when the kernel started the program */
 	u64 slot, ret, next, trampoline; /* the innermost return probe: its slot on the stack, where it returns to */

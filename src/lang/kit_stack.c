@@ -72,6 +72,7 @@ static ir_ref unwind(struct kit *k, ir_ref u, uint32_t limit)
 
 static void take_by_tables(struct kit *k, struct taken *s, ir_ref u, uint32_t limit, struct loc loc)
 {
+	ir_store(B(k), u, offsetof(struct uw, tgid), 4, ir_bini(B(k), IR_LSHR, kit_ns_pid_tgid(k), 32));
 	ir_ref got = unwind(k, u, limit);
 	uint32_t none = ir_block_new(B(k), "untabled"), some = ir_block_new(B(k), "unwound"),
 		 end = ir_block_new(B(k), "taken");
