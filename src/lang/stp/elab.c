@@ -4,6 +4,7 @@
  */
 #include <fnmatch.h>
 
+#include "debuginfo/dwarf.h"
 #include "lang/stp/comp.h"
 
 enum { MAX_EXPANSION = 100 };
@@ -273,6 +274,25 @@ static unsigned add_each_point(struct stp_comp *c, struct context *x, const stru
 	return n;
 }
 
+/* Why nothing of a program matched, where more can be said than that. */
+static const char *no_match(struct stp_comp *c, const struct stp_dprobe *dp)
+{
+	const struct probe_spec *spec = &dp->spec;
+	struct str_list paths = {0};
+	struct elf_file *f;
+	const char *why = "no match", *said = NULL;
+	if ((spec->kind != PK_UPROBE && spec->kind != PK_URETPROBE) || !spec->target || strpbrk(spec->target, "*?["))
+		return why;
+	struct err *err = elf_resolve_path(c->world, spec->target, &paths);
+	if (!err)
+		err = elf_open(c->world, paths.list.at[0], &f);
+	if (!err && !elf_dwarf(f, &said) && said)
+		why = arena_printf(c->a, "no match: there is no such symbol, and %s", said);
+	err_free(err);
+	vec_free(&paths.list);
+	return why;
+}
+
 static unsigned add_derived(struct stp_comp *c, struct context *x, const struct stp_point *pt, struct stp_dprobe *found)
 {
 	struct stp_dprobe *dp = arena_memdup(c->a, found, sizeof(*found));
@@ -283,7 +303,7 @@ static unsigned add_derived(struct stp_comp *c, struct context *x, const struct 
 	stp_choose_source(dp, x->probe->body);
 	if (!find_points(c, dp)) {
 		struct diag *d = stp_error(c, x->origin->loc, "while resolving probe point");
-		stp_chain(c, d, (struct loc){0}, "no match");
+		stp_chain(c, d, (struct loc){0}, "%s", no_match(c, dp));
 		return 0;
 	}
 	dp->probe_loc = x->probe->loc;
