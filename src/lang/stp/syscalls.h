@@ -26,7 +26,7 @@ struct stp_decoder {
 	unsigned ncodes;
 };
 /* The tables of decode_*.c, ended by a row without a name. */
-extern const struct stp_decoder stp_decode_file[], stp_decode_task[], stp_decode_net[], stp_decode_sock[];
+extern const struct stp_decoder stp_decode_file[], stp_decode_task[], stp_decode_net[], stp_decode_sock[], stp_decode_nfs[];
 const struct stp_decoder *stp_decoder_find(const char *name); /* NULL: none */
 
 #define C(x)		{#x, ~0ull, (uint64_t)(x)}	      /* the whole number */

@@ -13,7 +13,7 @@ struct name_row {
 
 const struct stp_decoder *stp_decoder_find(const char *name)
 {
-	static const struct stp_decoder *const tables[] = {stp_decode_file, stp_decode_task, stp_decode_net, stp_decode_sock};
+	static const struct stp_decoder *const tables[] = {stp_decode_file, stp_decode_task, stp_decode_net, stp_decode_sock, stp_decode_nfs};
 	for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
 		for (const struct stp_decoder *d = tables[i]; d->name; d++)
 			if (str_eq(d->name, name))
