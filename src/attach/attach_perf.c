@@ -104,7 +104,6 @@ static struct err *open_watchpoint(struct opening *o)
 	/* perf_event_open(2): execution breakpoints are as long as a long, whatever the instruction */
 	o->attr.bp_len = o->p->mode == BREAKPOINT_EXECUTE ? sizeof(long) : o->p->len;
 	o->attr.sample_period = 1;
-	o->attr.precise_ip = 2;
 	return open_all(o);
 }
 

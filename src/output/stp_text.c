@@ -231,10 +231,12 @@ static void var(struct exporter *x, const struct var *v, struct map_rows *rows, 
 static void lost(struct exporter *x, uint64_t n, const char *what)
 {
 	struct buf b = {0};
-	if (what)
+	if (what) {
 		((struct stp_state *)x->priv)->skipped += n;
-	buf_printf(&b, "There were %" PRIu64 " transport failures%s%s.", n, what ? ": " : "",
-		   what ? what : "");
+		buf_printf(&b, "Skipped probes: %" PRIu64 ": %s", n, what);
+	} else {
+		buf_printf(&b, "There were %" PRIu64 " transport failures.", n);
+	}
 	line(x, "WARNING: ", 33, buf_str(&b), b.len, "");
 	buf_free(&b);
 }

@@ -7,6 +7,7 @@ machine's is left alone; it checks every package against the archive's signature
     modules/    the loadable modules of MODULES and all that they stand on, unpacked
     order       their names, a module after those that it needs
     wanted      MODULES as it was then
+    config      the kernel's configuration
     version     what `uname -r` says
     debug/      with fetch_debug(): debug information of the kernel and of MODULES, laid out as below /usr/lib/debug
 """
@@ -156,6 +157,8 @@ def fetch(name, say=print):
         with open(f"{work}/done/vmlinux", "wb") as f:
             f.write(elf_of_bzimage(open(images[0], "rb").read()))
         take_modules(f"{work}/root", f"{work}/done")
+        for config in find(f"{work}/root", r"config-.*"):
+            shutil.copy(config, f"{work}/done/config")
         with open(f"{work}/done/wanted", "w") as f:
             f.write(wanted)
         with open(f"{work}/done/version", "w") as f:

@@ -2,17 +2,21 @@
  * place.c - where a handler runs: in the kernel as BPF, or in this process in the interpreter.
  *
  * The rule: begin, end and error run in user space, because they may loop, sort and call without bound.  A
- * timer runs in the kernel unless its handler loops or does what the kernel cannot.  Everything else runs in the
+ * timer runs in the kernel unless its handler loops, is long or does what the kernel cannot.  Everything else runs in the
  * kernel; what it needs and the kernel cannot do is an error at that place.
  */
 #include "lang/stp/native.h"
+
+/* Statements of a handler above which its stack may be more than BPF allows. */
+enum { LONG_HANDLER = 60 };
 
 struct needs {
 	struct stp_comp *c;
 	struct loc loc; /* of the first thing that the kernel cannot do */
 	const char *what;
 	bool tokens, captures;
-	bool prefers_user; /* the kernel can, but user space does it better: loops over arrays in order */
+	bool prefers_user; /* the kernel can, but user space does it better: loops over arrays in order, much code */
+	unsigned statements; /* with those of the functions that are called, as often as they are */
 	VEC(struct stp_func *) stack;
 };
 
@@ -55,6 +59,7 @@ static void look_at_expr(struct stp_expr *e, void *arg)
 static void look_at_stmt(struct needs *n, struct stp_stmt *s)
 {
 	for (; s; s = s->next) {
+		n->prefers_user |= ++n->statements > LONG_HANDLER;
 		if (s->kind == SS_FOREACH && s->sort)
 			need(n, s->loc, "a sorted foreach");
 		n->prefers_user |= s->kind == SS_FOREACH || s->kind == SS_FOR || (s->kind == SS_DELETE && s->expr->kind == SE_SYM);

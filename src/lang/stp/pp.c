@@ -403,7 +403,10 @@ static const char *kernel_release(struct pp *pp)
 static const char *kernel_config(struct pp *pp, const char *name)
 {
 	struct world *w = pp->r->in->world;
-	_cleanup_free_ char *text = read_file(arena_printf(pp->a, "%s/boot/config-%s", w && w->root ? w->root : "", kernel_release(pp)), NULL);
+	const char *root = w && w->root ? w->root : "", *release = kernel_release(pp);
+	_cleanup_free_ char *text = read_file(arena_printf(pp->a, "%s/boot/config-%s", root, release), NULL);
+	if (!text) /* where distributions with /usr alone keep it */
+		text = read_file(arena_printf(pp->a, "%s/lib/modules/%s/config", root, release), NULL);
 	const char *key = arena_printf(pp->a, "\n%s=", name);
 	const char *at = text ? strstr(text, key) : NULL;
 	if (!at)

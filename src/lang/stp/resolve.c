@@ -1,4 +1,6 @@
 /* resolve.c - binds names: variables to locals and globals, calls to functions. */
+#include <stdlib.h>
+
 #include "lang/stp/native.h"
 
 struct resolver {
@@ -18,16 +20,37 @@ static struct stp_file *file_of(struct stp_comp *c, struct loc loc)
 	return c->user;
 }
 
+static void put_text(struct buf *b, const char *text)
+{
+	buf_putc(b, '"');
+	for (const char *p = text; *p; p++)
+		buf_printf(b, strchr("\"\\", *p) ? "\\%c" : *p == '\n' ? "\\n" : "%c", *p);
+	buf_putc(b, '"');
+}
+
+/* argv_N: an argument, or "" */
+static void make_argument(struct stp_comp *c, const char *name)
+{
+	char *end;
+	unsigned long n = strtoul(name + strlen("argv_"), &end, 10);
+	struct buf b = {0};
+	if (*end || n < 1 || n > 32)
+		return;
+	buf_printf(&b, "global %s = ", name);
+	put_text(&b, n <= c->in->nparams ? c->in->params[n - 1] : "");
+	stp_add_tapset(c, arena_printf(c->a, "%s.stp", name), arena_strdup(c->a, buf_str(&b)));
+	buf_free(&b);
+}
+
 /* argc and argv: written as script when they are used. */
 static void make_argv(struct stp_comp *c)
 {
 	struct buf b = {0};
 	buf_printf(&b, "global argc = %u, argv[%u]\nprobe begin(-9223372036854775808) {\n", c->in->nparams, MAX(c->in->nparams, 32u));
 	for (unsigned i = 0; i < c->in->nparams; i++) {
-		buf_printf(&b, "argv[%u] = \"", i + 1);
-		for (const char *p = c->in->params[i]; *p; p++)
-			buf_printf(&b, strchr("\"\\", *p) ? "\\%c" : *p == '\n' ? "\\n" : "%c", *p);
-		buf_puts(&b, "\"\n");
+		buf_printf(&b, "argv[%u] = ", i + 1);
+		put_text(&b, c->in->params[i]);
+		buf_putc(&b, '\n');
 	}
 	buf_puts(&b, "argc = argc }\n");
 	stp_add_tapset(c, "argv.stp", arena_strdup(c->a, buf_str(&b)));
@@ -52,6 +75,8 @@ static struct stp_global *find_global(struct stp_comp *c, const char *name, stru
 			return g;
 	if ((str_eq(name, "argc") || str_eq(name, "argv")) && !strtab_get(&c->globals, name))
 		make_argv(c);
+	if (str_has_prefix(name, "argv_") && !strtab_get(&c->globals, name))
+		make_argument(c, name);
 	if (str_eq(name, "NULL") && !strtab_get(&c->globals, name))
 		stp_add_tapset(c, "null.stp", "global NULL = 0");
 	return strtab_get(&c->globals, name);

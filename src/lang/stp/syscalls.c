@@ -242,6 +242,9 @@ static void write_variables(struct alias *al, struct buf *out)
 		buf_printf(out, "\t%s = %s\n", a->decoded, a->decode);
 		if (str_has_prefix(a->decode, "user_string_quoted"))
 			buf_printf(out, "\t%s_unquoted = user_string_nofault(%s)\n", a->decoded, a->name);
+		if (str_has_prefix(a->decode, "__sockaddr("))
+			buf_printf(out, "\tuaddr_af = __sockaddr_af(%s)\n\tuaddr_ip = __sockaddr_ip(%s)\n\tuaddr_ip_port = __sockaddr_port(%s)\n",
+				   a->name, a->name, a->name);
 	}
 }
 
