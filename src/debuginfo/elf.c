@@ -171,6 +171,15 @@ const uint8_t *elf_build_id(struct elf_file *f, size_t *len)
 	return n > 0 ? id : NULL;
 }
 
+uint64_t elf_code_start(struct elf_file *f)
+{
+	uint64_t start = UINT64_MAX;
+	vec_each(s, &f->segment)
+		if (s->is_exec)
+			start = MIN(start, s->vaddr);
+	return start == UINT64_MAX ? 0 : start;
+}
+
 bool elf_is_go(struct elf_file *f)
 {
 	size_t n;

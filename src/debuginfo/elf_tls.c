@@ -71,6 +71,19 @@ static bool is_program(Elf *elf, bool has_interpreter)
 	return has_interpreter && !soname;
 }
 
+bool elf_is_program(struct elf_file *f)
+{
+	size_t n = 0;
+	bool has_interpreter = false;
+	if (elf_getphdrnum(f->elf, &n))
+		n = 0;
+	for (size_t i = 0; i < n; i++) {
+		GElf_Phdr ph;
+		has_interpreter |= gelf_getphdr(f->elf, (int)i, &ph) && ph.p_type == PT_INTERP;
+	}
+	return is_program(f->elf, has_interpreter);
+}
+
 void elf_tls(struct elf_file *f, struct elf_tls *ret)
 {
 	size_t n = 0;

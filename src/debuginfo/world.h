@@ -187,6 +187,8 @@ struct err *elf_open(struct world *w, const char *path, struct elf_file **ret);
 const char *elf_path(const struct elf_file *f);
 const uint8_t *elf_build_id(struct elf_file *f, size_t *len); /* NULL when there is none */
 bool elf_is_pie(struct elf_file *f);
+bool elf_is_program(struct elf_file *f); /* what exec() starts, not a library */
+uint64_t elf_code_start(struct elf_file *f); /* lowest address as linked of a segment with code */
 bool elf_is_go(struct elf_file *f); /* made by the Go compiler */
 /* .symtab and .dynsym, and the separate debug file's .symtab; sorted by value, aliases kept. */
 const struct elf_symbol *elf_symbols(struct elf_file *f, size_t *n);

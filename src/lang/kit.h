@@ -24,6 +24,7 @@ struct kit {
 	 * block terminated. */
 	void (*on_error)(struct kit *k, enum runtime_error e, struct loc loc, void *arg);
 	void *on_error_arg;
+	struct elf_file *program; /* set: locations are of the program that runs, whatever the probe is in */
 };
 
 /* --- functions
@@ -239,6 +240,8 @@ struct kit_located {
 	enum addr_space as;
 };
 struct kit_located kit_locate(struct kit *k, const struct dwarf_loc *l, uint32_t size, struct loc loc);
+/* 1: the current process runs the program with that inode. */
+ir_ref kit_runs_program(struct kit *k, uint64_t inode);
 /* After all probes were lowered: adds those that variables need at the entry of their function. */
 void kit_finish_entries(struct kit *k);
 /* Has the compiler dropped some of these bits of the variable? */

@@ -13,10 +13,29 @@ struct machine {
 	struct loc loc;
 };
 
+/* Of the current process's program: mm->start_code is where its first segment with code is (load_elf_binary() in fs/binfmt_elf.c). */
+static ir_ref program_bias(struct kit *k)
+{
+	struct type *t;
+	if (!elf_is_pie(k->program))
+		return C(k, 0);
+	ir_ref start = kit_kernel_path(k, kit_curtask(k), "task_struct", "mm.start_code", &t);
+	return ir_bini(B(k), IR_SUB, start, (int64_t)elf_code_start(k->program));
+}
+
+ir_ref kit_runs_program(struct kit *k, uint64_t inode)
+{
+	struct type *t;
+	ir_ref ino = kit_kernel_path(k, kit_curtask(k), "task_struct", "mm.exe_file.f_inode.i_ino", &t);
+	return ir_bini(B(k), IR_EQ, ino, (int64_t)inode);
+}
+
 ir_ref kit_load_bias(struct kit *k)
 {
 	const struct attach_point *p = k->point;
 	uint64_t bias;
+	if (k->program)
+		return program_bias(k);
 	if (p->kind == PK_KPROBE || p->kind == PK_KRETPROBE)
 		return C(k, kernel_bias(k->world, p->target, &bias) ? (int64_t)bias : 0);
 	if (!p->is_pie)

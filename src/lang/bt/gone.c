@@ -42,7 +42,7 @@ struct type *bt_sema_gone(struct bt_sema *s, struct bt_expr *e)
 	if (!v || v->type->kind == TYPE_NONE)
 		return NULL;
 	type_complete(v->type, s->in->arena);
-	e->as = AS_USER;
+	e->as = (uint8_t)bt_probe_space(s);
 	e->is_lvalue = true;
 	struct type *t = bt_value_type(s, v->type);
 	return e->type && type_equal(e->type, t) ? e->type : t;

@@ -173,7 +173,7 @@ bool bt_variable_place(struct bt_lower *l, struct bt_expr *e, struct bt_place *r
 			return nowhere(l, e, v ? v->missing : "is not there");
 	}
 	if (!v && bt_lower_gone(l, e)) {
-		*ret = (struct bt_place){.addr = ir_const(&l->kit.b, 0), .as = AS_USER};
+		*ret = (struct bt_place){.addr = ir_const(&l->kit.b, 0), .as = e->as};
 		return true;
 	}
 	if (!v)

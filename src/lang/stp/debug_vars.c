@@ -104,18 +104,20 @@ static const char *split_file(struct stp_comp *c, const char *text, const char *
 	return at ? arena_strndup(c->a, text, (size_t)(at - text)) : text;
 }
 
-/* A module that @var names must be the probe's own file: where others are loaded is not known. */
+/* Does @var name the probe's own file, or none? */
 static bool is_own_module(struct stp_comp *c, const struct stp_dprobe *dp, const struct stp_expr *e)
 {
 	struct str_list paths = {0};
-	if (!e->text2 || (is_kernel_function(dp) && str_eq(e->text2, point_of(dp)->target ? point_of(dp)->target : "kernel")))
+	if (!e->text2)
+		return true;
+	if (!point_of(dp) || (!is_user(dp) && !is_kernel_function(dp)))
+		return false;
+	if (is_kernel_function(dp) && str_eq(e->text2, point_of(dp)->target ? point_of(dp)->target : "kernel"))
 		return true;
 	struct err *err = elf_resolve_path(c->world, e->text2, &paths);
 	bool same = !err && paths.list.len && str_eq(paths.list.at[0], point_of(dp)->target);
 	err_free(err);
 	vec_free(&paths.list);
-	if (!same)
-		stp_error(c, e->loc, "variables of '%s' cannot be read here: it is not the file of this probe", e->text2);
 	return same;
 }
 
@@ -128,6 +130,33 @@ static bool use(struct stp_comp *c, const struct stp_expr *e, const struct dwarf
 	if (!v->loc && !c->in->skip_badvars)
 		stp_error(c, e->loc, "variable '%s' %s [man error::dwarf]", v->name, v->missing);
 	return v->loc || c->in->skip_badvars;
+}
+
+/*
+ * @var("x@file.c", "program") anywhere: a global of the program that the current process runs.  Where its libraries are is not
+ * known to a probe outside of them.
+ */
+static bool program_variable(struct stp_comp *c, const struct stp_expr *e, const char *name, const char *file, struct stp_path *p)
+{
+	struct str_list paths = {0};
+	struct elf_file *f = NULL;
+	const char *why = "it is no file";
+	err_free(elf_resolve_path(c->world, e->text2, &paths));
+	if (paths.list.len)
+		err_free(elf_open(c->world, paths.list.at[0], &f));
+	vec_free(&paths.list);
+	if (f && !elf_is_program(f)) {
+		stp_error(c, e->loc, "variables of '%s' cannot be read here: it is neither the file of this probe nor a program", e->text2);
+		return false;
+	}
+	struct dwarf *d = f ? elf_dwarf(f, &why) : NULL;
+	const struct dwarf_var *v = d ? dwarf_global(d, name, file, 0, c->a) : NULL;
+	if (!v) {
+		stp_error(c, e->loc, "unable to find global '%s' in %s%s%s", name, e->text2, d ? "" : ", ", d ? "" : why);
+		return false;
+	}
+	p->program = f;
+	return use(c, e, v, p);
 }
 
 /* argN of a mark, as its note describes it. */
@@ -168,14 +197,14 @@ bool stp_debug_variable(struct stp_comp *c, struct stp_dprobe *dp, const struct 
 	const char *file = NULL, *name = e->kind == SE_ATVAR ? split_file(c, e->text, &file) : e->text + 1;
 	const struct dwarf_var *v = NULL;
 	*failed = false;
+	if (dp && e->kind == SE_ATVAR && !is_own_module(c, dp, e) && !str_has_prefix(e->text2, "kernel")) {
+		*failed = !program_variable(c, e, name, file, p);
+		return !*failed;
+	}
 	if ((!is_user(dp) && !is_kernel_function(dp)) || !point_of(dp) || knows_better(dp, name))
 		return false;
 	if (dp->spec.kind == PK_USDT && mark_argument(c, dp, name, p))
 		return true;
-	if (e->kind == SE_ATVAR && !is_own_module(c, dp, e)) {
-		*failed = true;
-		return false;
-	}
 	struct probe_args *vars = stp_debug_variables(c, dp);
 	if (is_return(dp) && str_eq(name, "return"))
 		v = stp_return_variable(c, dp);

@@ -1,4 +1,6 @@
 /* lower_target.c - $variables, @cast and -> as loads along a path of members. */
+#include <sys/stat.h>
+
 #include "lang/stp/lower.h"
 
 struct walk { /* either a value in a register, or the address of one in memory */
@@ -53,6 +55,20 @@ static ir_ref read_here(struct stp_lower *l, struct walk *w, struct loc loc)
 	return ir_load(LB(l), tmp, 0, n, w->type->is_signed);
 }
 
+/* A variable of a program is there only in processes that run it. */
+static void check_program(struct stp_lower *l, struct stp_expr *e, const struct stp_path *p)
+{
+	struct stat st;
+	if (!p->program)
+		return;
+	if (l->user || stat(elf_path(p->program), &st)) {
+		stp_error(l->c, e->loc, "this probe runs in no process: '%s' of %s cannot be read in it", p->var->name, e->text2);
+		return;
+	}
+	stp_raise_if(l, ir_bini(LB(l), IR_EQ, kit_runs_program(&l->kit, st.st_ino), 0), e->loc,
+		     "the process does not run the program of this variable");
+}
+
 static void start(struct stp_lower *l, struct stp_expr *e, const struct stp_path *p, struct walk *w)
 {
 	*w = (struct walk){.type = p->base, .as = AS_KERNEL};
@@ -72,9 +88,12 @@ static void start(struct stp_lower *l, struct stp_expr *e, const struct stp_path
 		return;
 	}
 	if (p->var) {
+		check_program(l, e, p);
+		l->kit.program = p->program;
 		struct kit_located at = kit_locate(&l->kit, p->var->loc, type_mem_size(p->var->type), e->loc);
+		l->kit.program = NULL;
 		w->v = at.addr;
-		w->as = at.as;
+		w->as = p->program && at.as != AS_BPF ? AS_USER : at.as;
 		w->in_memory = true;
 		w->in_context = at.as == AS_BPF;
 		w->var = p->var;

@@ -17,6 +17,7 @@ struct stp_step {
 struct stp_path {
 	const struct field *field; /* of the probe's arguments; NULL: an expression */
 	const struct dwarf_var *var; /* from debug information */
+	struct elf_file *program;    /* NULL: var is of the probe's own file */
 	unsigned mark_arg;	     /* argument of a mark, from 1 */
 	bool bad;		     /* cannot be read, and is 0 by --skip-badvars */
 	struct type *base, *type;
