@@ -93,6 +93,7 @@ struct attach_point {
 	uint32_t maxactive;
 	int64_t order;
 	int pid;	      /* 0: any */
+	bool stands_in;	      /* uprobe: in libc.so.6, for one that the script looks for in a library which is empty now */
 	bool is_unproven;     /* uprobe: nothing says that an instruction starts there */
 	uint32_t btf_id;      /* rawtracepoint, fentry, fexit, iter, lsm */
 	uint32_t prog_id;     /* fentry, fexit on a BPF program: which; btf_id is in its BTF then */
@@ -125,6 +126,10 @@ struct attach_points {
  * A spec that makes no sense for its kind is a diag. */
 void probe_expand(struct world *w, const struct probe_spec *spec, struct arena *a, struct diags *d,
 		  struct attach_points *ret);
+
+/* A script that names a function in its old library and in its new one means one place: leaves out stand-ins of which another point has
+ * the place.  After all points of a probe were expanded. */
+void probe_drop_stand_ins(struct attach_points *points);
 
 /* The probe that is there and most like a spec that matches nothing, as a user would write it; NULL: none is near. */
 const char *probe_nearest(struct world *w, const struct probe_spec *spec, struct arena *a);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Files of the spec's target; false after a diagnostic. */
@@ -210,6 +211,34 @@ static void expand_in_libc(struct expansion *x, const char *path)
 	}
 }
 
+static bool same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+	return str_eq(a, b) || (!stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino);
+}
+
+static bool same_place(const struct attach_point *a, const struct attach_point *b)
+{
+	return a->kind == b->kind && a->offset == b->offset && a->pid == b->pid && same_file(a->target, b->target);
+}
+
+void probe_drop_stand_ins(struct attach_points *points)
+{
+	struct attach_point **at = points->list.at;
+	size_t kept = 0, n = points->list.len;
+	for (size_t i = 0; i < n; i++) {
+		bool is_double = false;
+		for (size_t j = 0; at[i]->stands_in && j < n && !is_double; j++)
+			is_double = j != i && at[j] && same_place(at[i], at[j]);
+		if (is_double)
+			at[i] = NULL;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (at[i])
+			at[kept++] = at[i];
+	points->list.len = kept;
+}
+
 void expand_uprobe(struct expansion *x)
 {
 	struct str_list paths = {0};
@@ -220,8 +249,11 @@ void expand_uprobe(struct expansion *x)
 			size_t before = x->ret->list.len;
 			expand_file(x, *path);
 			if (x->ret->list.len == before && x->spec->func &&
-			    !is_pattern(x->spec->func))
+			    !is_pattern(x->spec->func)) {
 				expand_in_libc(x, *path);
+				for (size_t i = before; i < x->ret->list.len; i++)
+					x->ret->list.at[i]->stands_in = true;
+			}
 		}
 	vec_free(&paths.list);
 }

@@ -117,6 +117,7 @@ static void match_points(struct bt_sema *s, struct bt_probe *p)
 			     &p->matched);
 		missing[i] = p->matched.list.len == before && s->in->diags->errors == errors;
 	}
+	probe_drop_stand_ins(&p->matched);
 	int severity = s->in->opt.missing_probes;
 	bool some = p->matched.list.len > 0;
 	if (some && s->script->is_lenient && severity == 0)
