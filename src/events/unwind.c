@@ -70,7 +70,7 @@ static void follow(struct unwinder *u, const struct entry *e)
 		break;
 	case ENTRY_FORK: uw_process_fork(p, pid[0], pid[1]); break;
 	case ENTRY_EXEC: uw_process_exec(p, pid[0]); break;
-	case ENTRY_EXIT: uw_process_forget(p, pid[0]); break;
+	case ENTRY_EXIT: uw_process_exit(p, pid[0]); break;
 	case ENTRY_RECORD: break;
 	}
 }
@@ -207,6 +207,14 @@ static void *unwinder_thread(void *arg)
 	return NULL;
 }
 
+/* Which processes' stacks were taken. */
+static const uint64_t *met_bits(const struct unwinder *u)
+{
+	const uint8_t *rules = session_map_mem(u->session, session_program(u->session)->unwind.rules);
+
+	return rules ? (const uint64_t *)(rules + UW_MET_AT) : NULL;
+}
+
 static struct err *open_all(struct unwinder *u)
 {
 	struct session *s = u->session;
@@ -225,6 +233,7 @@ static struct err *open_all(struct unwinder *u)
 	uw_files_init(&u->files, &u->space, session_map_mem(s, p->unwind.rules));
 	u->processes = (struct uw_processes){.files = &u->files,
 					     .space = &u->space,
+					     .met = met_bits(u),
 					     .is_eager = !session_world(s)->pid,
 					     .map_fd = session_map_fd(s, p->unwind.procs)};
 	return NULL;
@@ -244,15 +253,6 @@ static int start_thread(struct unwinder *u)
 	return code;
 }
 
-/* Which processes' stacks were taken; NULL when other values name processes, too. */
-static const uint64_t *met_bitmap(const struct unwinder *u)
-{
-	const struct program *p = session_program(u->session);
-	const uint8_t *rules = session_map_mem(u->session, p->unwind.rules);
-
-	return rules && !track_names_alone(p) ? (const uint64_t *)(rules + UW_MET_AT) : NULL;
-}
-
 struct err *unwinder_start(struct session *s, struct track *t, struct unwinder **ret)
 {
 	const struct program *p = session_program(s);
@@ -270,7 +270,8 @@ struct err *unwinder_start(struct session *s, struct track *t, struct unwinder *
 	pthread_mutex_init(&u->lock, NULL);
 	pthread_cond_init(&u->settled, NULL);
 	e = open_all(u);
-	track_listen(t, &u->queue, e ? NULL : met_bitmap(u));
+	/* when other values name processes, too, what is known of all is kept */
+	track_listen(t, &u->queue, e || track_names_alone(p) ? NULL : met_bits(u));
 	code = e ? 0 : start_thread(u);
 	if (code) {
 		errno = code;

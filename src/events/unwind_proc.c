@@ -223,6 +223,8 @@ static void publish(struct uw_processes *p, struct uw_process *q)
 	struct uw_list *old = q->list;
 
 	q->is_changed = false;
+	if (q->unknown.len)
+		return;
 	q->list = make_list(p, q);
 	tell(p, q);
 	list_unref(p, old);
@@ -259,9 +261,18 @@ static struct uw_process *get(struct uw_processes *p, uint32_t tgid)
 	return q;
 }
 
+static void drop_unknown(struct uw_process *q)
+{
+	vec_each(path, &q->unknown)
+		free(*path);
+	q->unknown.len = 0;
+}
+
 static void free_process(struct uw_processes *p, struct uw_process *q)
 {
 	drop_regions(p, q);
+	drop_unknown(q);
+	vec_free(&q->unknown);
 	vec_free(&q->region);
 	list_unref(p, q->list);
 	free(q);
@@ -276,6 +287,21 @@ void uw_process_forget(struct uw_processes *p, uint32_t tgid)
 		return;
 	numtab_set(&p->by_tgid, tgid, NULL);
 	free_process(p, q);
+}
+
+static bool is_met(const struct uw_processes *p, uint32_t tgid)
+{
+	return p->met && p->met[tgid / 64 & (UW_MET_WORDS - 1)] >> (tgid & 63) & 1;
+}
+
+void uw_process_exit(struct uw_processes *p, uint32_t tgid)
+{
+	struct uw_process *q = uw_process_find(p, tgid);
+
+	if (q && q->unknown.len && is_met(p, tgid))
+		vec_each(path, &q->unknown)
+			uw_files_unref(p->files, try_open(p, *path));
+	uw_process_forget(p, tgid);
 }
 
 void uw_processes_destroy(struct uw_processes *p)
@@ -346,6 +372,7 @@ void uw_process_read(struct uw_processes *p, uint32_t tgid)
 	bool is_there = false;
 
 	q->is_told = false;
+	drop_unknown(q);
 
 	for (int tries = 0; tries < 3; tries++) { /* it may call execve() meanwhile */
 		read_mm(tgid, &q->end_code, &q->start_stack);
@@ -393,13 +420,15 @@ static bool add_told(struct uw_processes *p, struct uw_process *q, struct uw_reg
 		r.file = uw_files_vdso(p->files);
 	else if (*path == '/' && strncmp(path, "//", 2) != 0) {
 		r.file = uw_files_known(p->files, m->build_id, m->build_id_len);
-		if (!r.file)
+		if (!r.file && q->list) /* it runs, and loads something new: to be read when it is met again */
 			return false;
+		if (!r.file)
+			vec_push(&q->unknown, xstrdup(path));
 	}
 	if (!q->region.len)
 		q->end_code = end_of_code(&r);
 	put_region(p, q, r);
-	return q->end_code != 0;
+	return q->end_code != 0 || q->unknown.len;
 }
 
 void uw_process_mmap(struct uw_processes *p, const struct mmap_entry *m, const char *path)
@@ -424,7 +453,7 @@ void uw_process_fork(struct uw_processes *p, uint32_t parent, uint32_t child)
 {
 	struct uw_process *from = uw_process_find(p, parent), *to;
 
-	if (!from || parent == child)
+	if (!from || from->unknown.len || parent == child)
 		return;
 	if (from->is_changed)
 		publish(p, from);

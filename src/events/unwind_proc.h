@@ -23,11 +23,13 @@ struct uw_process {
 	VEC(struct uw_region) region; /* ascending, without overlap */
 	struct uw_list *list;
 	bool is_changed; /* since it was published */
+	VEC(char *) unknown; /* is_told: files that it maps and nobody has read, by path; then it is not published */
 };
 struct uw_processes {
 	struct uw_files *files;
 	struct uw_space *space;
 	int map_fd; /* .uw_procs */
+	const uint64_t *met; /* bitmap of runtime/unwind.h */
 	bool is_eager; /* processes that start are followed before they are met, if all their files are known */
 	struct numtab by_tgid;
 	VEC(uint32_t) changed;
@@ -44,5 +46,7 @@ void uw_process_fork(struct uw_processes *p, uint32_t parent, uint32_t child);
 /* Its mappings are others now, unless they were read since: they will be told, or are read when it is met. */
 void uw_process_exec(struct uw_processes *p, uint32_t tgid);
 void uw_process_forget(struct uw_processes *p, uint32_t tgid);
+/* It has ended.  If a program met it, the files that were unknown are read, for the next one that maps them. */
+void uw_process_exit(struct uw_processes *p, uint32_t tgid);
 /* Tells programs of all that has changed. */
 void uw_processes_publish(struct uw_processes *p);
