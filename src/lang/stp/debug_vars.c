@@ -121,14 +121,17 @@ static bool is_own_module(struct stp_comp *c, const struct stp_dprobe *dp, const
 	return same;
 }
 
-static bool use(struct stp_comp *c, const struct stp_expr *e, const struct dwarf_var *v, struct stp_path *p)
+static bool use(struct stp_comp *c, struct stp_dprobe *dp, const struct stp_expr *e, const struct dwarf_var *v, struct stp_path *p)
 {
 	type_complete(v->type, c->a);
 	p->var = v;
 	p->base = v->type;
 	p->bad = !v->loc;
 	if (!v->loc && !c->in->skip_badvars)
-		stp_error(c, e->loc, "variable '%s' %s [man error::dwarf]", v->name, v->missing);
+		stp_error(c, e->loc, "variable '%s' %s%s [man error::dwarf]", v->name, v->missing,
+			  dp && dp->spec.kind == PK_UPROBE && point_of(dp)->is_inlined && !dp->spec.statement
+				  ? ", in a copy of the function that is inlined (.call probes the others)"
+				  : "");
 	return v->loc || c->in->skip_badvars;
 }
 
@@ -156,7 +159,7 @@ static bool program_variable(struct stp_comp *c, const struct stp_expr *e, const
 		return false;
 	}
 	p->program = f;
-	return use(c, e, v, p);
+	return use(c, NULL, e, v, p);
 }
 
 /* argN of a mark, as its note describes it. */
@@ -216,7 +219,7 @@ bool stp_debug_variable(struct stp_comp *c, struct stp_dprobe *dp, const struct 
 		v = probe_global(c->world, point_of(dp), name, file, c->a);
 	if (!v)
 		return false;
-	*failed = !use(c, e, v, p);
+	*failed = !use(c, dp, e, v, p);
 	return !*failed;
 }
 
