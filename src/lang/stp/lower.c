@@ -63,9 +63,43 @@ static void on_error(struct kit *k, enum runtime_error e, struct loc loc, void *
 	}
 }
 
-static enum prog_kind prog_kind_of(const struct stp_dprobe *dp)
+/* Since 6.14 returns of a multi link go by the function graph, which has room for all: struct fprobe counts none any more. */
+static bool returns_have_room(struct world *w)
 {
-	return dp->in_user ? PROG_USER : probe_kind_info(dp->points.list.at[0]->kind)->prog;
+	struct btf *btf = world_btf(w, NULL);
+	uint32_t id = btf ? btf_find(btf, BTF_NS_STRUCT, "fprobe") : 0, offset;
+	struct arena *a = arena_create();
+	struct type *t = id ? btf_type(btf, id, AS_KERNEL, a) : NULL;
+	if (t)
+		type_complete(t, a);
+	bool yes = t && type_field(t, "hlist_array", a, &offset);
+	arena_destroy(a);
+	return yes;
+}
+
+/*
+ * One link for all functions of a probe; for one function too when it asks for room for more returns than a kretprobe has, which BPF has no
+ * other way to give.
+ */
+static bool takes_multi(struct stp_comp *c, const struct stp_dprobe *dp)
+{
+	const struct attach_points *points = &dp->points;
+	const struct attach_point *first = points->list.at[0];
+	if ((first->kind != PK_KPROBE && first->kind != PK_KRETPROBE) || !c->world->features.kprobe_multi)
+		return false;
+	for (size_t i = 0; i < points->list.len; i++)
+		if (points->list.at[i]->offset || points->list.at[i]->address || !points->list.at[i]->func)
+			return false;
+	if (first->kind == PK_KPROBE)
+		return points->list.len > 1;
+	return points->list.len > 8 || ((first->maxactive || points->list.len > 1) && returns_have_room(c->world));
+}
+
+static enum prog_kind prog_kind_of(struct stp_comp *c, const struct stp_dprobe *dp)
+{
+	if (dp->in_user)
+		return PROG_USER;
+	return takes_multi(c, dp) ? PROG_KPROBE_MULTI : probe_kind_info(dp->points.list.at[0]->kind)->prog;
 }
 
 struct stp_lower *stp_lower_new(struct stp_comp *c, struct stp_dprobe *dp, const struct attach_point *point)
@@ -82,7 +116,7 @@ static struct ir_fn *lower_handler(struct stp_comp *c, struct stp_dprobe *dp, co
 {
 	struct stp_lower *l = stp_lower_new(c, dp, point);
 	l->subs = arena_new(c->a, struct stp_sub *);
-	struct ir_fn *fn = kit_begin(&l->kit, arena_printf(c->a, "probe_%zu", c->prog->probe.len), prog_kind_of(dp), dp->loc);
+	struct ir_fn *fn = kit_begin(&l->kit, arena_printf(c->a, "probe_%zu", c->prog->probe.len), prog_kind_of(c, dp), dp->loc);
 	if (dp->in_user && dp->spec.kind != PK_END && dp->spec.kind != PK_ERROR)
 		check_stopped(l);
 	if (dp->in_user)
@@ -105,7 +139,7 @@ static void lower_probe(struct stp_comp *c, struct stp_dprobe *dp)
 		return;
 	struct attach_point *first = dp->points.list.at[0];
 	struct ir_fn *fn = lower_handler(c, dp, first);
-	struct probe *p = program_probe(c->prog, dp->name, fn, prog_kind_of(dp));
+	struct probe *p = program_probe(c->prog, dp->name, fn, prog_kind_of(c, dp));
 	p->loc = dp->loc;
 	p->is_one_of_many = dp->is_one_of_many;
 	p->btf_target = first->func;
