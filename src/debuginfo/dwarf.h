@@ -26,11 +26,16 @@ struct dwarf *kernel_dwarf(struct world *w, const char *module, const char **why
 /* Its file; remote: servers may be asked. */
 struct elf_file *kernel_debug_file(struct world *w, const char *module, bool remote, const char **why);
 bool kernel_bias(struct world *w, const char *module, uint64_t *ret);
+/*
+ * Is the variable at that address of the file one of each CPU?  Then it is at *ret plus the CPU's word in the array __per_cpu_offset
+ * (include/asm-generic/percpu.h).  Those of modules are not known.
+ */
+bool kernel_is_percpu(struct world *w, const char *module, uint64_t linked, uint64_t *ret);
 
 /* --- where a value is ------------------------------------------------------------------------------------ */
 
 /*
- * A location as straight code for a stack machine: no jumps, no calls, no references into the debug
+ * A location as straight code for a stack machine: no jumps (see DWOP_UNLESS), no calls, no references into the debug
  * information.  Frame base, CFA rule and called expressions are already put in.  All values are 64 bits.
  */
 enum dwarf_op {
@@ -50,6 +55,11 @@ enum dwarf_op {
 	DWOP_SHL, DWOP_LSHR, DWOP_ASHR, DWOP_EQ, DWOP_NE, DWOP_SLT, DWOP_SLE, DWOP_ULT, DWOP_ULE,
 	/* one value */
 	DWOP_NEG, DWOP_NOT, DWOP_ABS,
+	/*
+	 * Smaller and larger of two values: DWOP_UNLESS pops a condition; where it is not 0, DWOP_JOIN brings the stack back to what it was then.
+	 * Both run what is between them.  The depth is the same at both; they nest, up to DWARF_MAX_JOINS deep.
+	 */
+	DWOP_UNLESS, DWOP_JOIN,
 };
 struct dwarf_insn {
 	uint8_t op;
@@ -71,7 +81,7 @@ struct dwarf_piece {
 	const uint8_t *bytes;  /* DWP_BYTES, `size` of them (or nbytes, when there is one piece) */
 	uint32_t nbytes;
 };
-enum { DWARF_MAX_INSNS = 512, DWARF_MAX_PIECES = 64, DWARF_MAX_STACK = 32 };
+enum { DWARF_MAX_INSNS = 512, DWARF_MAX_PIECES = 64, DWARF_MAX_STACK = 32, DWARF_MAX_JOINS = 4 };
 struct dwarf_loc {
 	struct dwarf_insn *insn;
 	struct dwarf_piece *piece;

@@ -2,7 +2,7 @@
  * dwarf_expr.c - DWARF location expressions (DWARF 5, section 2.5) as straight code.
  *
  * Everything that an expression refers to is put in here: the frame base, the CFA rule of the call frame
- * information, entry values.  Jumps are refused: no compiler emits them in locations.
+ * information, entry values.  Of jumps those forward over a few operations are taken, as gcc writes the smaller of two values; others are refused.
  */
 #include "debuginfo/dwarf_internal.h"
 
@@ -19,7 +19,7 @@ struct build {
 	struct arena *a;
 	struct dwarf_loc *out;
 	struct slot stack[DWARF_MAX_STACK];
-	unsigned sp, nest;
+	unsigned sp, nest, joins; /* joins: branches that are open, also of the expressions around this one */
 	enum dwarf_piece_kind kind; /* of the piece being built */
 	bool is_inner;		    /* an expression whose value is wanted: registers stand for their contents */
 	struct dwarf_piece current;
@@ -509,12 +509,61 @@ static bool step_place(struct build *b, Dwarf_Attribute *attr, const Dwarf_Op *o
 	return fail(b, arena_printf(b->a, "has a location with the unknown operation 0x%02x", op->atom));
 }
 
+/* Branches that have not come to where they lead. */
+struct branches {
+	struct {
+		size_t to; /* index of the operation */
+		unsigned sp;
+	} at[DWARF_MAX_JOINS];
+	unsigned n;
+};
+
+/* DW_OP_bra: a signed 2-byte distance from the operation behind it. */
+static bool branch(struct build *b, struct branches *open, const Dwarf_Op *op, size_t i, size_t n)
+{
+	int64_t target = (int64_t)op[i].offset + 3 + (int16_t)op[i].number;
+	size_t to = i + 1;
+	while (to < n && (int64_t)op[to].offset != target)
+		to++;
+	if (to == n || b->joins == DWARF_MAX_JOINS || (open->n && to > open->at[open->n - 1].to))
+		return fail(b, "has a location with jumps that are not understood");
+	if (!need(b, 1) || !emit(b, DWOP_UNLESS, 0))
+		return false;
+	b->sp--;
+	b->joins++;
+	open->at[open->n].to = to;
+	open->at[open->n++].sp = b->sp;
+	return true;
+}
+
+static bool join(struct build *b, struct branches *open, size_t i)
+{
+	while (open->n && open->at[open->n - 1].to == i) {
+		if (open->at[--open->n].sp != b->sp || !emit(b, DWOP_JOIN, 0))
+			return fail(b, "has a location with jumps that are not understood");
+		b->joins--;
+		for (unsigned k = 0; k < b->sp; k++)
+			b->stack[k] = generic;
+	}
+	return true;
+}
+
 static bool run(struct build *b, Dwarf_Attribute *attr, const Dwarf_Op *op, size_t n)
 {
 	enum { MAX_OPS = 1024 };
+	struct branches open = {.n = 0};
 	if (n > MAX_OPS)
 		return fail(b, "has a location that is too long");
 	for (size_t i = 0; i < n; i++) {
+		if (!join(b, &open, i))
+			return false;
+		if (op[i].atom == DW_OP_bra) {
+			if (!branch(b, &open, op, i, n))
+				return false;
+			continue;
+		}
+		if (open.n && (op[i].atom == DW_OP_piece || op[i].atom == DW_OP_bit_piece || op[i].atom == DW_OP_stack_value))
+			return fail(b, "has a location with jumps that are not understood");
 		bool known, ok = step_const(b, &op[i], &known);
 		if (!known)
 			ok = step_plain(b, &op[i], &known);

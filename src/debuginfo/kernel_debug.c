@@ -286,6 +286,22 @@ bool kernel_bias(struct world *w, const char *module, uint64_t *ret)
 	return k->has_bias;
 }
 
+/* They are linked from 0 before Linux 6.15, and then not moved with the kernel. */
+bool kernel_is_percpu(struct world *w, const char *module, uint64_t linked, uint64_t *ret)
+{
+	struct kernel_file *k = get(w, plain_module(module), true);
+	const struct elf_symbol *start = NULL, *end = NULL;
+	uint64_t bias = 0;
+	if (plain_module(module) || !k->file)
+		return false;
+	start = elf_symbol_by_name(k->file, "__per_cpu_start");
+	end = elf_symbol_by_name(k->file, "__per_cpu_end");
+	if (!start || !end || linked < start->value || linked >= end->value || (start->value && !kernel_bias(w, NULL, &bias)))
+		return false;
+	*ret = linked + bias;
+	return true;
+}
+
 void kernel_files_close(struct world *w)
 {
 	vec_each(e, &w->kernel_files.entry)

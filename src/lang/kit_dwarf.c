@@ -10,6 +10,10 @@ struct machine {
 	const struct dwarf_loc *whole;
 	ir_ref stack[DWARF_MAX_STACK + 1];
 	unsigned sp;
+	struct {
+		ir_ref taken, stack[DWARF_MAX_STACK + 1];
+	} unless[DWARF_MAX_JOINS];
+	unsigned nunless;
 	struct loc loc;
 };
 
@@ -48,6 +52,21 @@ ir_ref kit_load_bias(struct kit *k)
 	return ir_select(B(k), ir_bini(B(k), IR_EQ, off, 0), at, C(k, 0));
 }
 
+/* Where a variable is that the file has at the address: globals, and in the kernel those of the CPU that the probe runs on. */
+static ir_ref address_of(struct kit *k, uint64_t linked, struct loc loc)
+{
+	const struct attach_point *p = k->point;
+	uint64_t at;
+	bool in_kernel = p->kind == PK_KPROBE || p->kind == PK_KRETPROBE;
+	const struct ksym *offsets = NULL;
+	if (in_kernel && kernel_is_percpu(k->world, p->target, linked, &at))
+		offsets = kallsyms_by_name(world_kallsyms(k->world), "__per_cpu_offset");
+	if (!offsets)
+		return ir_bini(B(k), IR_ADD, kit_load_bias(k), (int64_t)linked);
+	ir_ref word = ir_bini(B(k), IR_ADD, ir_bini(B(k), IR_SHL, kit_cpu(k), 3), (int64_t)offsets->addr);
+	return ir_bini(B(k), IR_ADD, kit_read_scalar(k, word, 0, 8, false, AS_KERNEL, loc), (int64_t)at);
+}
+
 static ir_ref thread_pointer(struct kit *k)
 {
 	struct type *t;
@@ -80,6 +99,25 @@ static ir_ref absolute(struct machine *m, ir_ref v)
 	return ir_bin(B(m->k), IR_SUB, ir_bin(B(m->k), IR_XOR, v, sign), sign);
 }
 
+static void unless(struct machine *m)
+{
+	ir_ref condition = pop(m);
+	if (m->nunless >= DWARF_MAX_JOINS)
+		BUG("a location with too many branches");
+	m->unless[m->nunless].taken = ir_bini(B(m->k), IR_NE, condition, 0);
+	memcpy(m->unless[m->nunless++].stack, m->stack, sizeof(m->stack));
+}
+
+static void join(struct machine *m)
+{
+	if (!m->nunless)
+		BUG("a location that joins nothing");
+	m->nunless--;
+	for (unsigned i = 0; i < m->sp; i++)
+		if (m->stack[i] != m->unless[m->nunless].stack[i])
+			m->stack[i] = ir_select(B(m->k), m->unless[m->nunless].taken, m->unless[m->nunless].stack[i], m->stack[i]);
+}
+
 static const uint8_t binary_ops[] = {
 	[DWOP_ADD] = IR_ADD,   [DWOP_SUB] = IR_SUB,   [DWOP_MUL] = IR_MUL,   [DWOP_SDIV] = IR_SDIV,
 	[DWOP_UDIV] = IR_UDIV, [DWOP_UMOD] = IR_UMOD, [DWOP_SMOD] = IR_SMOD, [DWOP_AND] = IR_AND,
@@ -99,7 +137,7 @@ static void step(struct machine *m, const struct dwarf_insn *i)
 	ir_ref a, b, c;
 	switch ((enum dwarf_op)i->op) {
 	case DWOP_CONST: push(m, C(k, i->arg)); break;
-	case DWOP_ADDR: push(m, ir_bini(B(k), IR_ADD, kit_load_bias(k), i->arg)); break;
+	case DWOP_ADDR: push(m, address_of(k, (uint64_t)i->arg, m->loc)); break;
 	case DWOP_REG: push(m, reg(k, i->arg)); break;
 	case DWOP_ENTRY_REG: push(m, kit_entry_reg(k, m->whole, (unsigned)i->arg, m->loc)); break;
 	case DWOP_TLS: push(m, ir_bin(B(k), IR_ADD, thread_pointer(k), pop(m))); break;
@@ -124,6 +162,8 @@ static void step(struct machine *m, const struct dwarf_insn *i)
 	case DWOP_NEG: push(m, ir_un(B(k), IR_NEG, pop(m))); break;
 	case DWOP_NOT: push(m, ir_un(B(k), IR_NOT, pop(m))); break;
 	case DWOP_ABS: push(m, absolute(m, pop(m))); break;
+	case DWOP_UNLESS: unless(m); break;
+	case DWOP_JOIN: join(m); break;
 	default: BUG("operation %u of a location", i->op);
 	}
 }

@@ -106,17 +106,20 @@ struct probe_args *probe_locals(struct world *w, const struct attach_point *p, s
 	return p->kind == PK_UPROBE || p->kind == PK_USDT || p->kind == PK_KPROBE ? variables(w, p, false, a) : NULL;
 }
 
-/* Per-CPU variables are linked at the low addresses that are their offsets in each CPU's area. */
-static const struct dwarf_var *without_per_cpu(const struct dwarf_var *v, struct arena *a)
+/* What is no address in the kernel and none of its per-CPU variables: those of modules are somewhere that is not told. */
+static const struct dwarf_var *without_lost(struct world *w, const struct attach_point *p, const struct dwarf_var *v, struct arena *a)
 {
 	const uint64_t LOWEST = 1ull << 47;
-	for (uint32_t i = 0; v->loc && i < v->loc->ninsn; i++)
-		if (v->loc->insn[i].op == DWOP_ADDR && (uint64_t)v->loc->insn[i].arg < LOWEST) {
-			struct dwarf_var *other = arena_memdup(a, v, sizeof(*v));
-			other->loc = NULL;
-			other->missing = "is a variable of each CPU: percpu_kaddr() of bpftrace reads those";
-			return other;
-		}
+	uint64_t at;
+	for (uint32_t i = 0; v->loc && i < v->loc->ninsn; i++) {
+		const struct dwarf_insn *insn = &v->loc->insn[i];
+		if (insn->op != DWOP_ADDR || (uint64_t)insn->arg >= LOWEST || kernel_is_percpu(w, p->target, (uint64_t)insn->arg, &at))
+			continue;
+		struct dwarf_var *other = arena_memdup(a, v, sizeof(*v));
+		other->loc = NULL;
+		other->missing = "is a variable of each CPU in a module, whose place is not known";
+		return other;
+	}
 	return v;
 }
 
@@ -125,5 +128,5 @@ const struct dwarf_var *probe_global(struct world *w, const struct attach_point 
 {
 	struct dwarf *d = probe_dwarf(w, p, NULL);
 	const struct dwarf_var *v = d ? dwarf_global(d, name, file, linked_address(w, p), a) : NULL;
-	return v && is_kernel(p) ? without_per_cpu(v, a) : v;
+	return v && is_kernel(p) ? without_lost(w, p, v, a) : v;
 }

@@ -299,7 +299,11 @@ void probe_list(struct world *w, const char *pattern, bool with_args, struct are
 	struct listing l = {w, a, with_args, fn, arg};
 	if (!pattern || !*pattern)
 		pattern = "*";
-	const char *colon = strchr(pattern, ':');
+	const char *colon = strchr(pattern, ':'), *at = strchr(pattern, '@');
+	if (at && at < colon) { /* kprobe@FILE:LINE */
+		pattern = arena_printf(a, "%.*s:%s", (int)(at - pattern), pattern, at);
+		colon = strchr(pattern, ':');
+	}
 	/* "*sleep*" is a search in every family, "kprobe" asks for all of one */
 	const char *kind = colon ? arena_strndup(a, pattern, (size_t)(colon - pattern))
 			   : probe_kind_by_name(pattern) ? pattern

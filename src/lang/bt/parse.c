@@ -267,7 +267,7 @@ static uint32_t scan_quoted(const struct bt_parser *p, uint32_t pos)
 	return MIN(pos + 1, p->len);
 }
 
-/* An attach point reaches to the next blank, `,` or `{`; a `/` ends it while it has no `:` yet. */
+/* An attach point reaches to the next blank, `,` or `{`; a `/` ends it while it has neither `:` nor `@` yet. */
 static uint32_t scan_point(const struct bt_parser *p, uint32_t pos)
 {
 	uint32_t begin = pos;
@@ -278,7 +278,7 @@ static uint32_t scan_point(const struct bt_parser *p, uint32_t pos)
 			break;
 		if (c == '/' && pos > begin && !colon && next != '/' && next != '*')
 			break;
-		colon = colon || c == ':';
+		colon = colon || c == ':' || c == '@';
 		pos = c == '"' ? scan_quoted(p, pos) : pos + 1;
 	}
 	return pos;

@@ -125,6 +125,11 @@ static bool read_source_line(struct reader *r);
 
 static bool read_kprobe(struct reader *r)
 {
+	if (r->part.len > 1 && str_eq(r->part.at[1], "@")) { /* kprobe@FILE:LINE: of the kernel itself */
+		vec_push(&r->part, NULL);
+		memmove(r->part.at + 2, r->part.at + 1, (r->part.len - 2) * sizeof(*r->part.at));
+		r->part.at[1] = "";
+	}
 	if (r->part.len > 2 && str_eq(r->part.at[2], "@")) {
 		r->spec->target = *r->part.at[1] ? r->part.at[1] : NULL;
 		return read_source_line(r);

@@ -48,13 +48,16 @@ static struct attach_point known_point(struct stp_comp *c, const struct attach_p
 	return at;
 }
 
-/* process("/bin/x").function("f@x.c:42"), without the source when there is no debug information. */
+/* process("/bin/x").function("f@x.c:42"), without the source when there is no debug information; kernel and module("x") likewise. */
 static const char *source_name(struct stp_comp *c, const struct stp_dprobe *dp, const struct attach_point *p)
 {
 	struct attach_point at = known_point(c, p);
 	const char *source = at.file ? arena_printf(c->a, "@%s:%u", at.file, at.line) : "";
 	const char *kind = dp->spec.statement ? "statement" : "function";
-	return arena_printf(c->a, "process(\"%s\").%s(\"%s%s\")%s", p->target, kind, p->func, source,
+	const char *owner = !probe_is_kernel_place(p) ? arena_printf(c->a, "process(\"%s\")", p->target)
+			    : p->target		      ? arena_printf(c->a, "module(\"%s\")", p->target)
+						      : "kernel";
+	return arena_printf(c->a, "%s.%s(\"%s%s\")%s", owner, kind, p->func, source,
 			    dp->is_return ? ".return" : p->is_inlined && !dp->spec.statement ? ".inline" : "");
 }
 
@@ -69,7 +72,10 @@ static const char *point_name(struct stp_comp *c, const struct stp_dprobe *dp, c
 		tracefs_events(c->world, look_for_event, &s);
 		return arena_printf(c->a, "kernel.trace(\"%s\")", s.found ? s.found : p->func);
 	case PK_KPROBE:
-	case PK_KRETPROBE: return arena_printf(c->a, "kernel.function(\"%s\")%s", p->func, dp->is_return ? ".return" : "");
+	case PK_KRETPROBE:
+		if (probe_is_kernel_place(p) && p->func)
+			return source_name(c, dp, p);
+		return arena_printf(c->a, "kernel.function(\"%s\")%s", p->func, dp->is_return ? ".return" : "");
 	case PK_UPROBE:
 	case PK_URETPROBE: return p->func ? source_name(c, dp, p) : dp->name;
 	case PK_USDT:
@@ -100,10 +106,10 @@ static void write_fields(const struct probe_args *a, struct buf *out)
 static void write_program_variables(struct stp_comp *c, const struct attach_point *p, struct buf *out)
 {
 	struct attach_point at = known_point(c, p);
-	const struct probe_args *back = p->kind == PK_URETPROBE ? probe_arguments(c->world, &at, c->a) : NULL;
+	const struct probe_args *back = p->kind == PK_URETPROBE || p->kind == PK_KRETPROBE ? probe_arguments(c->world, &at, c->a) : NULL;
 	if (back && back->ret_var)
 		write_variable(back->ret_var->name, back->ret_var->decl, "return", out);
-	at.kind = PK_UPROBE;
+	at.kind = probe_is_kernel_place(p) ? PK_KPROBE : PK_UPROBE;
 	write_fields(back ? probe_arguments(c->world, &at, c->a) : probe_locals(c->world, &at, c->a), out);
 }
 
@@ -113,7 +119,7 @@ static void write_variables(struct stp_comp *c, const struct stp_dprobe *dp, con
 	for (const struct stp_local *l = dp->scope.local; l; l = l->next)
 		if (l->name[0] != '_' && l->cell.type != ST_UNKNOWN)
 			buf_printf(out, " %s:%s", l->name, stp_type_name(l->cell.type));
-	if ((p->kind == PK_UPROBE || p->kind == PK_URETPROBE) && !dp->alias_name)
+	if ((p->kind == PK_UPROBE || p->kind == PK_URETPROBE || probe_is_kernel_place(p)) && !dp->alias_name)
 		write_program_variables(c, p, out);
 	else
 		write_fields(dp->args, out);
