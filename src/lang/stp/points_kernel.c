@@ -22,11 +22,30 @@ static bool has_wildcard(const char *s)
 	return strpbrk(s, "*?[") != NULL;
 }
 
+struct namesakes {
+	const char *name;
+	unsigned n;
+};
+
+static void count_name(void *arg, const char *name, const char *module)
+{
+	struct namesakes *s = arg;
+	(void)module;
+	s->n += str_eq(name, s->name);
+}
+
 /* f@file, of several functions, or with a line: debug information knows which. */
-static bool by_source(const struct stp_expr *arg, const struct stp_dprobe *dp)
+static bool by_source(struct stp_comp *c, const struct stp_expr *arg, const struct stp_dprobe *dp)
 {
 	const char *at = arg->kind == SE_STR ? strchr(arg->str, '@') : NULL;
-	return at && at[1] && (strrchr(at, ':') || strrchr(at, '+') || has_wildcard(dp->spec.func));
+	if (!at || !at[1])
+		return false;
+	if (strrchr(at, ':') || strrchr(at, '+') || has_wildcard(dp->spec.func))
+		return true;
+	struct namesakes s = {.name = dp->spec.func};
+	if (c->world)
+		kallsyms_each(world_kallsyms(c->world), "tT", count_name, &s);
+	return s.n > 1;
 }
 
 /* The first arguments: the module, if the row has one, and the function. */
@@ -43,7 +62,7 @@ static bool fill_function(struct stp_comp *c, const struct stp_family *f, const 
 	unsigned i = f->number & OF_MODULE ? 2 : 1;
 	if (!fill_place(c, f, m, dp))
 		return false;
-	if (by_source(m->arg[i - 1], dp))
+	if (by_source(c, m->arg[i - 1], dp))
 		dp->spec.instances |= DWARF_CONCRETE | (f->kind == PK_KRETPROBE || f->number & EXPORTED ? 0 : DWARF_INLINED);
 	else
 		dp->spec.file = NULL;
