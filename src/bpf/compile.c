@@ -142,12 +142,22 @@ static struct err *lower(struct mfn *f)
 	return e ? e : mfn_emit(f);
 }
 
+/* Is this entry only ever run by the interpreter?  Then its frames are apart and it may recurse. */
+static bool is_user(const struct link *l)
+{
+	vec_each(p, &l->prog->probe)
+		if ((*p)->fn == l->unit.at[0].ir)
+			return (*p)->kind == PROG_USER;
+	return false;
+}
+
 static struct err *add_ir(struct link *l, uint32_t at)
 {
 	struct unit *u = &l->unit.at[at];
 	struct mfn f = {.ir = u->ir,
 			.world = l->world,
 			.arena = arena_create(),
+			.frame_max = is_user(l) ? STACK_MAX_USER : STACK_MAX,
 			.nir = (uint32_t)u->ir->insn.len};
 	uint32_t base = u->insn = (uint32_t)l->code.len;
 	struct err *e = lower(&f);
@@ -271,15 +281,6 @@ static struct err *add_rt(struct link *l, uint32_t at)
 /* --- the whole
  * -----------------------------------------------------------------------------------------------
  */
-
-/* Is this entry only ever run by the interpreter?  Then its frames are apart and it may recurse. */
-static bool is_user(const struct link *l)
-{
-	vec_each(p, &l->prog->probe)
-		if ((*p)->fn == l->unit.at[0].ir)
-			return (*p)->kind == PROG_USER;
-	return false;
-}
 
 /*
  * The kernel counts the stack of a whole chain of calls, each frame rounded up to 32 bytes

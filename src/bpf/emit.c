@@ -807,8 +807,8 @@ struct err *mfn_emit(struct mfn *f)
 	for (size_t i = 0; i < e.order.len; i++)
 		emit_block(&e, e.order.at[i], i + 1 < e.order.len ? e.order.at[i + 1] : 0);
 	struct err *err = patch_jumps(&e);
-	if (!err && f->frame_bytes > STACK_MAX)
-		err = err_new(0, "%s: needs more than %d bytes of stack", f->ir->name, STACK_MAX);
+	if (!err && f->frame_bytes > f->frame_max)
+		err = err_new(0, "%s: needs more than %u bytes of stack", f->ir->name, f->frame_max);
 	vec_free(&e.jump);
 	vec_free(&e.order);
 	return err;

@@ -262,6 +262,19 @@ static bool place_slots(struct mfn *f, const struct order *order, uint32_t n)
 	return true;
 }
 
+/* Every slot its own place: for frames with room, where the kernel does not count. */
+static bool place_apart(struct mfn *f, const struct order *order, uint32_t n)
+{
+	uint32_t bytes = 0;
+	for (uint32_t i = 0; i < n && bytes <= f->frame_max; i++) {
+		struct frame_slot *s = &f->slot.at[order[i].slot];
+		bytes += CELL * cells(s);
+		s->off = -(int32_t)bytes;
+	}
+	f->frame_bytes = bytes;
+	return bytes <= f->frame_max;
+}
+
 struct err *mfn_frame(struct mfn *f)
 {
 	script_slots(f);
@@ -274,7 +287,7 @@ struct err *mfn_frame(struct mfn *f)
 		if (f->slot.at[i].used)
 			order[n++] = (struct order){f, i};
 	qsort(order, n, sizeof(*order), by_lo);
-	if (!place_slots(f, order, n))
-		return err_new(0, "%s: needs more than %d bytes of stack", f->ir->name, STACK_MAX);
+	if (!place_slots(f, order, n) && (f->frame_max == STACK_MAX || !place_apart(f, order, n)))
+		return err_new(0, "%s: needs more than %u bytes of stack", f->ir->name, f->frame_max);
 	return NULL;
 }

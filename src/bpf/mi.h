@@ -23,6 +23,7 @@ enum {
 	NREGS = 10,
 	NALLOC = 10,
 	STACK_MAX = 512,
+	STACK_MAX_USER = 4096, /* a frame of the interpreter's: vm.c */
 	CELL = 8
 };
 
@@ -210,6 +211,7 @@ struct mfn {
 	VEC(struct frame_slot) slot;
 	uint32_t *slot_of;    /* ir_ref of SLOT -> slot index + 1 */
 	uint32_t tmp_slot[2]; /* emergency slots of parallel moves, index + 1 */
+	uint32_t frame_max; /* bytes: STACK_MAX, STACK_MAX_USER */
 	uint32_t frame_bytes;
 	/* result */
 	VEC(struct bpf_insn) code;

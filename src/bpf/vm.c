@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 enum {
-	FRAME = 512,
+	FRAME = 4096, /* STACK_MAX_USER of mi.h */
 	MAX_FRAMES = 1024,
 	MODE_MEMSX = 0x80,
 };
