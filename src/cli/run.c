@@ -114,29 +114,36 @@ void print_loaded(struct session *session, const struct program *p)
 			       st.verified);
 }
 
+/* Idle processors and the kernel's own threads have no stack that could be whole. */
+static uint64_t stacks_that_are(const struct stack_report *r)
+{
+	uint64_t n = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(r->by_end); i++)
+		n += i == UW_NO_STACK ? 0 : r->by_end[i];
+	return n;
+}
+
 /* -v: what the user stacks of the run came to. */
 static void say_stacks(const struct stack_report *r)
 {
-	uint64_t all = 0;
-	for (size_t i = 0; i < ARRAY_SIZE(r->by_end); i++)
-		all += r->by_end[i];
-	if (!all)
+	uint64_t all = stacks_that_are(r), none = r->by_end[UW_NO_STACK];
+	if (!all && !none)
 		return;
 	fprintf(stderr, "user stacks: %llu; tables of %u files made in %.1f ms, %.1f MB\n", (unsigned long long)all,
 		r->files, (double)r->build_ns / 1e6, (double)r->bytes / 1e6);
 	for (size_t i = 0; i < ARRAY_SIZE(r->by_end); i++)
-		if (r->by_end[i])
+		if (r->by_end[i] && i != UW_NO_STACK)
 			fprintf(stderr, "  %6.2f%% %10llu %s\n", 100.0 * (double)r->by_end[i] / (double)all,
 				(unsigned long long)r->by_end[i], stack_end_text((unsigned)i));
+	if (none)
+		fprintf(stderr, "          %10llu %s\n", (unsigned long long)none, stack_end_text(UW_NO_STACK));
 }
 
 /* Without -v: only when so many are not whole that pictures and counts of them would mislead. */
 static void warn_stacks(const struct stack_report *r)
 {
 	static const uint8_t broken[] = {UW_NEW, UW_UNMAPPED, UW_NO_TABLE, UW_BAD_RULE, UW_FAULT, UW_BACKWARDS};
-	uint64_t all = 0, bad = 0;
-	for (size_t i = 0; i < ARRAY_SIZE(r->by_end); i++)
-		all += r->by_end[i];
+	uint64_t all = stacks_that_are(r), bad = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(broken); i++)
 		bad += r->by_end[broken[i]];
 	if (bad && bad * 50 >= all)

@@ -131,7 +131,7 @@ static void test_faults(void)
 		 {BPF_JMP | BPF_EXIT}}, /* above the frame */
 		{{BPF_LDX | BPF_MEM | BPF_DW, 0, 10, -4, 0},
 		 {BPF_JMP | BPF_EXIT}}, /* half above it */
-		{{BPF_LDX | BPF_MEM | BPF_DW, 0, 10, -520, 0}, {BPF_JMP | BPF_EXIT}}, /* below it */
+		{{BPF_LDX | BPF_MEM | BPF_DW, 0, 10, -4104, 0}, {BPF_JMP | BPF_EXIT}}, /* below it */
 		{{BPF_LDX | BPF_MEM | BPF_DW, 0, 1, 8, 0},
 		 {BPF_JMP | BPF_EXIT}}, /* behind the context */
 		{{BPF_ST | BPF_MEM | BPF_DW, 1, 0, 0, 1},
