@@ -398,8 +398,8 @@ static const char *programs(const char *text, bool has_sessions)
 	}
 	if (f.p && check_all(&f))
 		strcat(out, "bad IR\n");
-	discard(&f);
 	world_close(w);
+	discard(&f);
 	return out;
 }
 
