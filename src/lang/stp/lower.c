@@ -16,8 +16,9 @@ struct stp_value stp_none(void)
 	return (struct stp_value){.type = ST_UNKNOWN};
 }
 
-/* Some of the 512 bytes of a kernel handler's stack: numbers beyond these are in scratch. */
+/* Some of the 512 bytes of a kernel handler's stack: numbers, and bytes of short strings, beyond these are in scratch. */
 #define NEAR_NUMBERS 16
+#define NEAR_TEXT    128
 
 struct kit_local *stp_number(struct stp_lower *l)
 {
@@ -29,8 +30,9 @@ struct kit_local *stp_variable(struct stp_lower *l, const struct stp_cell *c)
 {
 	if (c->type != ST_STRING)
 		return stp_number(l);
-	l->numbers += c->cap / 8;
-	return l->numbers < NEAR_NUMBERS ? kit_local(&l->kit, c->cap) : kit_local_far(&l->kit, c->cap);
+	bool near = l->user || l->text + c->cap <= NEAR_TEXT;
+	l->text += near ? c->cap : 0;
+	return near ? kit_local(&l->kit, c->cap) : kit_local_far(&l->kit, c->cap);
 }
 
 struct stp_value stp_literal(struct stp_lower *l, const char *s)

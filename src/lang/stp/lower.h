@@ -73,6 +73,7 @@ struct stp_lower {
 	struct kit_local *caught;  /* in a sub: whether a caller has a try around the call */
 	unsigned inlined; /* functions inlined so far */
 	unsigned numbers; /* locals of stp_number() so far */
+	uint32_t text;	  /* bytes of strings that are near so far */
 	struct kit_local *actions; /* user space: statements run so far */
 	struct kit_local *tokens;  /* what tokenize() remembers; NULL: not used */
 	struct kit_local *captures; /* what matched() remembers: struct stp_captures of runtime/stp_regex.h; NULL: not used */
