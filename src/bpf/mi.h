@@ -227,11 +227,12 @@ static inline uint32_t mfn_block_at(const struct mfn *f, uint32_t pos)
 	return f->mi.at[pos / 4].block;
 }
 
-/* isel.c */
+/* isel.c, isel_value.c, isel_cond.c */
 void mfn_select(struct mfn *f);
 bool mfn_remat(const struct mfn *f, vreg v, struct remat *ret); /* ret may be NULL */
 vreg mfn_value(const struct mfn *f, ir_ref r); /* looks through extensions that change nothing */
 const struct ir_insn *mfn_ir(const struct mfn *f, vreg v);
+uint8_t mi_inverse(uint8_t cc); /* of a jump; 0: has none (JSET) */
 
 /* live.c */
 void mfn_liveness(struct mfn *f);
