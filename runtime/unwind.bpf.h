@@ -9,7 +9,7 @@
 #include "unwind.h"
 
 extern const char M_uw_procs[], M_uw_segs[], M_uw_miss[], V_uw_rules[];
-extern const char K_task_struct__mm[], K_task_struct__utask[], K_mm_struct__start_stack[], K_mm_struct__end_code[],
+extern const char K_task_struct__mm[], K_task_struct__utask[], K_task_struct__real_parent[], K_task_struct__tgid[], K_mm_struct__start_stack[], K_mm_struct__end_code[],
 	K_mm_struct__uprobes_state[], K_uprobe_task__return_instances[], K_return_instance__stack[],
 	K_return_instance__orig_ret_vaddr[], K_return_instance__next[], K_xol_area__vaddr[];
 
@@ -487,6 +487,49 @@ static __attribute__((always_inline)) void uw_meet(u32 tgid)
 		__sync_fetch_and_or(word, bit);
 }
 
+/* A process that user space has told of, if this is still its memory; a new one takes the start of the stack on. */
+static __attribute__((always_inline)) struct uw_proc *uw_known(u32 tgid, u64 bottom, u64 code)
+{
+	struct uw_proc *p = bpf_map_lookup_elem((void *)M_uw_procs, &tgid);
+
+	if (!p || !p->is_ready || (p->end_code && p->end_code != code) || (p->start_stack && p->start_stack != bottom))
+		return 0;
+	if (!p->start_stack)
+		p->start_stack = bottom;
+	return p;
+}
+
+/*
+ * The parent of a child that has not called execve() yet: both have their stack, which the kernel puts at a random place,
+ * and their code at the same addresses.  0: it has memory of its own.
+ */
+static __attribute__((always_inline)) u32 uw_parent(const void *task, u64 bottom, u64 code)
+{
+	const void *parent = (const void *)UW_FIELD(task, task_struct__real_parent);
+	const void *mm = parent ? (const void *)UW_FIELD(parent, task_struct__mm) : 0;
+
+	if (!mm || UW_FIELD(mm, mm_struct__start_stack) != bottom || UW_FIELD(mm, mm_struct__end_code) != code)
+		return 0;
+	return *(u32 *)((const char *)parent + (u64)K_task_struct__tgid);
+}
+
+/* The process itself; or its parent, for as long as it is not known itself. */
+static __attribute__((always_inline)) struct uw_proc *uw_proc_of(const void *task, u32 tgid, u64 bottom, u64 code)
+{
+	struct uw_proc *p = uw_known(tgid, bottom, code);
+
+	if (p)
+		return p;
+	u32 parent = uw_parent(task, bottom, code);
+	if (parent) {
+		p = uw_known(parent, bottom, code);
+		if (!p)
+			uw_ask(parent, 0);
+	}
+	uw_ask(tgid, 0);
+	return p;
+}
+
 /* The state for walking from the registers in it; 0, or how it ended already. */
 RT_GLOBAL(u) u64 uw_begin(struct uw *u)
 {
@@ -498,15 +541,11 @@ RT_GLOBAL(u) u64 uw_begin(struct uw *u)
 	u32 tgid = u->tgid;
 	if (!tgid)
 		return UW_NEW;
-	struct uw_proc *p = bpf_map_lookup_elem((void *)M_uw_procs, &tgid);
 	u64 bottom = UW_FIELD(mm, mm_struct__start_stack), code = UW_FIELD(mm, mm_struct__end_code);
 	uw_meet(tgid);
-	if (!p || !p->is_ready || (p->end_code && p->end_code != code) || (p->start_stack && p->start_stack != bottom)) {
-		uw_ask(tgid, 0);
+	struct uw_proc *p = uw_proc_of(task, tgid, bottom, code);
+	if (!p)
 		return UW_NEW;
-	}
-	if (!p->start_stack)
-		p->start_stack = bottom;
 	u->bottom = bottom;
 	u->maps_seg = p->seg;
 	u->maps_first = p->first;

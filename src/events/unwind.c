@@ -97,8 +97,10 @@ static void take_miss(void *arg, const void *record, size_t n)
 	memcpy(&m, record, sizeof(m));
 	track_poll(u->track);
 	follow_all(u);
-	u->nread++;
-	uw_process_read(&u->processes, m.tgid);
+	if (m.pc || !uw_process_is_current(&u->processes, m.tgid)) {
+		u->nread++;
+		uw_process_read(&u->processes, m.tgid);
+	}
 	uw_processes_publish(&u->processes);
 }
 

@@ -244,7 +244,7 @@ void uw_processes_publish(struct uw_processes *p)
 /* --- processes
  * --------------------------------------------------------------------------------------------- */
 
-struct uw_process *uw_process_find(struct uw_processes *p, uint32_t tgid)
+struct uw_process *uw_process_find(const struct uw_processes *p, uint32_t tgid)
 {
 	return numtab_get(&p->by_tgid, tgid);
 }
@@ -337,6 +337,13 @@ static bool has_same_mm(const struct uw_process *q)
 
 	read_mm(q->tgid, &code, &stack);
 	return q->start_stack && code == q->end_code && stack == q->start_stack;
+}
+
+bool uw_process_is_current(const struct uw_processes *p, uint32_t tgid)
+{
+	const struct uw_process *q = uw_process_find(p, tgid);
+
+	return q && (q->list || q->is_changed) && has_same_mm(q);
 }
 
 static bool read_maps(struct uw_processes *p, struct uw_process *q)

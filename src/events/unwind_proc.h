@@ -35,8 +35,10 @@ struct uw_processes {
 	VEC(uint32_t) changed;
 };
 void uw_processes_destroy(struct uw_processes *p);
-struct uw_process *uw_process_find(struct uw_processes *p,
+struct uw_process *uw_process_find(const struct uw_processes *p,
 				   uint32_t tgid); /* NULL: nobody asked for it */
+/* Is it known, and its memory still the same? */
+bool uw_process_is_current(const struct uw_processes *p, uint32_t tgid);
 /* Reads /proc/TGID/maps anew; a process that has gone is forgotten. */
 void uw_process_read(struct uw_processes *p, uint32_t tgid);
 /* Of processes that are known; all others are left alone. */
