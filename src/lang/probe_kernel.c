@@ -138,6 +138,16 @@ static bool function_exists(struct world *w, const char *module, const char *fun
 	return exists;
 }
 
+/* A name of the same code as a function that the lists have: they know one name an address (`__do_sys_getppid`, which
+ * is `__x64_sys_getppid`, too). */
+static bool is_alias(struct world *w, const char *module, const char *func)
+{
+	struct kallsyms *k = world_kallsyms(w);
+	const struct ksym *sym = kallsyms_by_name(k, func);
+	const struct ksym *other = sym && strchr("tT", sym->kind) && sym->addr ? kallsyms_by_addr(k, sym->addr) : NULL;
+	return other && strcmp(other->name, func) != 0 && other->addr == sym->addr && function_exists(w, module, other->name);
+}
+
 /* --- kprobe
  * ------------------------------------------------------------------------------------------------
  */
@@ -214,7 +224,7 @@ void expand_kprobe(struct expansion *x)
 		return;
 	}
 	if (!is_glob(s->func) && !is_pattern(s->target)) {
-		if (function_exists(x->world, s->target, s->func) && (!(s->instances & DWARF_EXTERNAL_ONLY) || is_external(x->world, s->func)))
+		if ((function_exists(x->world, s->target, s->func) || is_alias(x->world, s->target, s->func)) && (!(s->instances & DWARF_EXTERNAL_ONLY) || is_external(x->world, s->func)))
 			add_kprobe(x, s->target, s->func);
 		else if (!s->offset && !s->instances)
 			expand_kernel_source(x, false, &(const char *){NULL}); /* it may be inlined wherever it is called */

@@ -111,6 +111,8 @@ static void test_kernel_functions(void)
 		  "kprobe:vfs_read\n");
 	CHECK_STR(expand((struct probe_spec){.kind = PK_KPROBE, .func = "vfs_read", .offset = 16}),
 		  "kprobe:vfs_read+16\n");
+	CHECK_STR(expand((struct probe_spec){.kind = PK_KPROBE, .func = "vfs_read_alias"}),
+		  "kprobe:vfs_read_alias\n");
 	CHECK_STR(expand((struct probe_spec){.kind = PK_KPROBE, .func = "vfs_*"}),
 		  "kprobe:vfs_open\nkprobe:vfs_read\nkprobe:vfs_write\n");
 	CHECK_STR(expand((struct probe_spec){.kind = PK_KPROBE, .func = "*", .target = "demo"}),
