@@ -39,6 +39,7 @@ struct job {
 	const char *script; /* -e */
 	const char *file;
 	struct text_list params;
+	struct text_list more_scripts; /* stap -E */
 	struct text_list include_dirs, includes, defines, globals; /* -D; -G */
 	const struct lang *lang; /* NULL: told apart by the text */
 	/* what to do with it */
@@ -69,6 +70,10 @@ struct job {
 	const char *module;	/* stap -m */
 	bool skip_badvars;	/* stap: variables that cannot be read are 0 */
 	bool no_global_display; /* stap --no-global-var-display */
+	bool suppress_errors;	/* stap --suppress-handler-errors */
+	bool warnings_are_errors; /* stap -W */
+	uint64_t rotate_bytes;	/* stap -S; 0: one file */
+	unsigned rotate_keep;	/* 0: all */
 };
 
 /* --- options.c -------------------------------------------------------------------- */

@@ -32,6 +32,28 @@ static struct err *set_runtime(struct job *j, const char *arg)
 	return err_new(0, "--runtime=%s is not supported: everything runs on BPF", arg);
 }
 
+static struct err *set_privilege(struct job *j, const char *arg)
+{
+	if (str_eq(arg, "stapdev"))
+		return NULL;
+	return err_new(0, "--privilege=%s is not supported: whoever may load BPF programs may run any script", arg);
+}
+
+/* MB of a file, and how many files are kept (0: all). */
+static struct err *set_rotation(struct job *j, const char *arg)
+{
+	char *end;
+	unsigned long mb = strtoul(arg, &end, 10), keep = 0;
+	bool counted = *end == ',';
+	if (counted)
+		keep = strtoul(end + 1, &end, 10);
+	if (*end || mb < 1 || mb > 1u << 20 || (counted && (keep < 1 || keep > 1u << 20)))
+		return err_new(0, "Invalid file size or number of files '%s' (as in -S 10 or -S 10,5)", arg);
+	j->rotate_bytes = (uint64_t)mb << 20;
+	j->rotate_keep = (unsigned)keep;
+	return NULL;
+}
+
 static struct err *set_namespaces(struct job *j, const char *arg)
 {
 	char *end;
@@ -68,7 +90,10 @@ static const struct option table[] = {
 	{'D', NULL, "NAME=VALUE", "set a limit, such as MAXMAPENTRIES", OPT_LIST, JOB_AT(defines)},
 	{'u', NULL, NULL, "keep code and variables that nothing uses", OPT_FLAG, JOB_AT(unoptimized)},
 	{'w', NULL, NULL, "no warnings", OPT_FLAG, JOB_AT(no_warnings)},
-	{'W', NULL, NULL, "accepted", OPT_IGNORED},
+	{'W', NULL, NULL, "warnings of the script are errors", OPT_FLAG, JOB_AT(warnings_are_errors)},
+	{'E', NULL, "SCRIPT", "run this script too", OPT_LIST, JOB_AT(more_scripts)},
+	{'S', NULL, "MB[,N]", "with -o: go on in a new file after so many MB, keep the last N", OPT_CALL, .set = set_rotation},
+	{0, "suppress-handler-errors", NULL, "count errors of handlers, do not show them, go on", OPT_FLAG, JOB_AT(suppress_errors)},
 	{0, "dump-functions", NULL, "list the functions that scripts may call", OPT_FLAG, JOB_AT(dump_functions)},
 	{0, "dump-probe-types", NULL, "list the patterns of probe points", OPT_FLAG, JOB_AT(dump_types)},
 	{0, "dump-probe-aliases", NULL, "list the aliases and what they stand for", OPT_FLAG, JOB_AT(dump_aliases)},
@@ -102,11 +127,16 @@ static const struct option table[] = {
 	{0, "compatible", "VERSION", NULL, OPT_IGNORED},
 	{0, "check-version", NULL, NULL, OPT_IGNORED},
 	{0, "color", "WHEN", NULL, OPT_IGNORED},
+	{0, "save-uprobes", NULL, NULL, OPT_IGNORED},
+	{0, "modinfo", "NAME=VALUE", NULL, OPT_IGNORED},
+	{0, "rlimit-as", "N", NULL, OPT_IGNORED},
+	{0, "rlimit-cpu", "N", NULL, OPT_IGNORED},
+	{0, "rlimit-nproc", "N", NULL, OPT_IGNORED},
+	{0, "rlimit-stack", "N", NULL, OPT_IGNORED},
+	{0, "rlimit-fsize", "N", NULL, OPT_IGNORED},
 	{0, "bpf", NULL, NULL, OPT_IGNORED},
 	{0, "runtime", "NAME", NULL, OPT_CALL, .set = set_runtime},
-	{'E', NULL, "SCRIPT", NULL, OPT_MISSING},
-	{'F', NULL, NULL, NULL, OPT_MISSING},
-	{'S', NULL, "SIZE", NULL, OPT_MISSING},
+	{'F', NULL, NULL, NULL, OPT_MISSING, .instead = "-o FILE with a & behind traces in the background; kill -INT ends it"},
 	{'i', NULL, NULL, NULL, OPT_MISSING},
 	{'r', NULL, "RELEASE", NULL, OPT_MISSING},
 	{'a', NULL, "ARCH", NULL, OPT_MISSING},
@@ -115,7 +145,7 @@ static const struct option table[] = {
 	{0, "dyninst", NULL, NULL, OPT_MISSING},
 	{0, "use-server", NULL, NULL, OPT_MISSING},
 	{0, "unprivileged", NULL, NULL, OPT_MISSING},
-	{0, "privilege", "LEVEL", NULL, OPT_MISSING},
+	{0, "privilege", "LEVEL", NULL, OPT_CALL, .set = set_privilege},
 	{0, "example", NULL, NULL, OPT_MISSING},
 };
 /* clang-format on */
@@ -139,11 +169,15 @@ struct err *finish_stap(struct job *j, struct text_list *rest)
 	j->lang = &lang_stp;
 	if (j->list || j->dump_functions || j->dump_types || j->dump_aliases)
 		return NULL;
+	if (!j->script && !rest->list.len && j->more_scripts.list.len) /* -E alone is a script too */
+		j->script = vec_pop(&j->more_scripts.list);
 	if (!j->script && !rest->list.len)
 		return err_new(0, "A script must be specified.");
 	if (j->cmd && j->pid_text)
 		return err_new(
 			0, "You can't specify both a command with '-c' and a process with '-x'.");
+	if (j->rotate_bytes && !j->output)
+		return err_new(0, "-S needs -o FILE");
 	if (!j->script)
 		j->file = rest->list.at[next++];
 	for (; next < rest->list.len; next++)

@@ -114,6 +114,7 @@ static int run_as(size_t p, char **argv)
 		status = dispatch(&j);
 	vec_free(&rest.list);
 	vec_free(&j.params.list);
+	vec_free(&j.more_scripts.list);
 	vec_free(&j.include_dirs.list);
 	vec_free(&j.includes.list);
 	vec_free(&j.defines.list);

@@ -45,11 +45,15 @@ static struct err *choose_exporter(const struct job *j, const struct script *s,
 	return NULL;
 }
 
-static struct err *open_output(const struct job *j, int *fd)
+static struct err *open_output(const struct job *j, struct rotation *r, int *fd)
 {
 	*fd = STDOUT_FILENO;
 	if (!j->output)
 		return NULL;
+	if (j->rotate_bytes) {
+		*r = (struct rotation){.path = j->output, .limit = j->rotate_bytes, .keep = j->rotate_keep};
+		return rotation_next(r, fd);
+	}
 	*fd = open(j->output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	return *fd >= 0 ? NULL
 			: err_new(errno, "Failed to open output file: \"%s\": %s", j->output,
@@ -68,13 +72,15 @@ static struct err *make_exporter(const struct job *j, const struct script *s, st
 {
 	const struct exporter_ops *ops = NULL;
 	struct output_env env = output_env(s);
+	struct rotation rotation = {0};
 	int fd;
 	struct err *e = choose_exporter(j, s, &ops);
 	if (!e)
-		e = open_output(j, &fd);
+		e = open_output(j, &rotation, &fd);
 	if (e)
 		return e;
 	struct exporter *x = *ret = exporter_create(ops, fd, &env);
+	x->rotation = rotation;
 	if (j->flame) {
 		struct flame_options flame;
 		e = flame_parse(j->flame, s->arena, &flame);
@@ -84,6 +90,7 @@ static struct err *make_exporter(const struct job *j, const struct script *s, st
 	x->buffering = buffering(j);
 	x->colour = j->colour;
 	x->no_warnings = j->no_warnings;
+	x->no_errors = j->suppress_errors;
 	x->repeats_warnings = j->verbose > 1;
 	return e;
 }

@@ -186,6 +186,7 @@ static struct program_options default_options(const struct job *j, const struct 
 		.max_map_keys = is_stap ? 2048 : 4096,
 		.max_strlen = is_stap ? 512 : 1024,
 		.max_cat_bytes = 10240,
+		.max_errors = j->suppress_errors ? UINT32_MAX : 0,
 		.max_probes = 1024,
 		.max_progs = 1024,
 		.stack_limit = is_stap ? 20 : 127,
@@ -248,6 +249,16 @@ static void explain_world(struct script *s)
 	err_free(e);
 }
 
+static struct source *more_sources(const struct job *j, struct script *s)
+{
+	struct source *more = arena_array(s->arena, struct source, j->more_scripts.list.len + 1);
+	for (size_t i = 0; i < j->more_scripts.list.len; i++) {
+		const char *text = j->more_scripts.list.at[i];
+		more[i] = (struct source){.name = "<input>", .text = text, .len = strlen(text)};
+	}
+	return more;
+}
+
 struct lang_input script_input(const struct job *j, struct script *s)
 {
 	return (struct lang_input){
@@ -268,6 +279,8 @@ struct lang_input script_input(const struct job *j, struct script *s)
 		.skip_badvars = j->skip_badvars,
 		.target_namespaces = j->target_namespaces,
 		.module = j->module,
+		.more = more_sources(j, s),
+		.nmore = (unsigned)j->more_scripts.list.len,
 		.defines = j->defines.list.at,
 		.ndefines = (unsigned)j->defines.list.len,
 		.globals = j->globals.list.at,
@@ -298,9 +311,12 @@ bool script_compile(struct job *j, struct script *s, bool is_listing)
 	print_dump(&ast);
 	print_dump(&types);
 	bool stopped = j->stop_after && j->stop_after < 3 && !s->diags.errors;
-	bool ok = (s->prog || stopped) && !s->diags.errors;
+	bool ok = (s->prog || stopped) && !s->diags.errors && !(j->warnings_are_errors && s->diags.warnings);
 	script_print_diags(j, s, ok);
-	if (!ok)
-		explain_world(s);
-	return ok;
+	if (ok)
+		return true;
+	program_free(s->prog);
+	s->prog = NULL;
+	explain_world(s);
+	return false;
 }

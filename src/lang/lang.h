@@ -29,6 +29,8 @@ struct lang_input {
 	const char *module;	   /* SystemTap's -m: what module_name() says; NULL */
 	bool is_listing;	   /* probes are wanted, handlers need not compile */
 	/* SystemTap */
+	struct source *more; /* -E: scripts beside src */
+	unsigned nmore;
 	const char *const *defines; /* -D NAME=VALUE */
 	unsigned ndefines;
 	const char *const *globals; /* -G NAME=VALUE */

@@ -42,8 +42,23 @@ static bool write_all(int fd, const char *p, size_t n)
 	return true;
 }
 
+/* What is written together stays in one file. */
+static void make_room(struct exporter *x)
+{
+	struct rotation *r = &x->rotation;
+	if (r->path && r->written && r->written + x->out.len > r->limit) {
+		struct err *e = rotation_next(r, &x->fd);
+		x->is_closed = e != NULL;
+		x->write_errno = e ? e->code : 0;
+		err_free(e);
+	}
+	r->written += x->out.len;
+}
+
 static void write_pending(struct exporter *x)
 {
+	if (x->out.len && !x->is_closed)
+		make_room(x);
 	if (x->out.len && !x->is_closed && !write_all(x->fd, x->out.data, x->out.len)) {
 		x->is_closed = true;
 		x->write_errno = errno;

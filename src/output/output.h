@@ -24,15 +24,28 @@ enum output_buffering {
 	OUTPUT_NONE, /* after each event */
 };
 
+/* rotate.c: output that goes on in a new file when one is full. */
+struct rotation {
+	const char *path; /* of all of them, without the number; NULL: there is one file */
+	uint64_t limit;	  /* bytes of a file */
+	unsigned keep;	  /* files that stay, 0: all */
+	uint64_t written; /* into the file that is open */
+	unsigned next;	  /* number of the next file */
+};
+/* Opens the next file as *fd, closes the one before it, removes one that is not kept. */
+struct err *rotation_next(struct rotation *r, int *fd);
+
 struct exporter {
 	const struct exporter_ops *ops;
 	struct output_env env;
 	int fd;         /* stdout or -o FILE */
 	int err_fd;     /* stderr */
+	struct rotation rotation;
 	struct buf out; /* pending text */
 	enum output_buffering buffering;
 	bool colour;
 	bool no_warnings; /* --no-warnings: warnf and run-time warnings are not shown */
+	bool no_errors;	  /* SystemTap: errors of handlers are counted, not shown */
 	bool says_stack_end; /* -v: a stack that is not whole says why */
 	bool repeats_warnings; /* SystemTap: a warning is shown again when it comes again */
 	bool is_closed;   /* set when a write failed: nobody reads, the run should end */

@@ -57,6 +57,8 @@ static void error_line(struct exporter *x, const struct action *act, const struc
 {
 	struct buf tail = {0};
 	((struct stp_state *)x->priv)->errors++;
+	if (x->no_errors)
+		return;
 	if (act->extra)
 		buf_printf(&tail, " in probe %s", act->extra);
 	line(x, "ERROR: ", 31, text->data ? text->data : "", text->len, buf_str(&tail));

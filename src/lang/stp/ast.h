@@ -260,8 +260,13 @@ struct stp_file {
 	struct stp_probe *probe; /* probes and aliases in order */
 	struct stp_item *item;	 /* the order of everything, for dump */
 	const char *embedded;	 /* C code at top level, NULL */
+	struct stp_file *next;	 /* of the user's: scripts beside the first */
 };
 
+/* compile.c: MAXSTRINGLEN, bytes of a string with its NUL: 8 to STP_MAXSTRING */
+uint32_t stp_max_string(const struct lang_input *in);
+/* compile.c: the text of a file of the tapset */
+const char *stp_tapset_text(const char *name);
 /* parse.c: what could be read; diagnostics of each broken item are in in->diags. */
 struct stp_file *stp_parse(struct stp_reader *r);
 /* dump.c: as stap -p1 prints it; reads back. */

@@ -1,7 +1,7 @@
 /*
  * caps.c - how long strings can get.
  *
- * SystemTap's strings are 512 bytes.  A variable that only ever holds execname() needs 16, and a map whose keys
+ * SystemTap's strings are 512 bytes, or what MAXSTRINGLEN says.  A variable that only ever holds execname() needs 16, and a map whose keys
  * are 16 bytes is several times faster than one of 512.  The sizes are a fixpoint over all assignments; what
  * still grows after some rounds (s = s . "x") gets the full size.
  */
@@ -15,17 +15,17 @@ struct sizer {
 	unsigned round;
 };
 
-static uint32_t clip(uint32_t n)
+static uint32_t clip(const struct sizer *z, uint32_t n)
 {
-	return MIN(ALIGN_UP(MAX(n, 8u), 8u), (uint32_t)STP_MAXSTRING);
+	return ALIGN_UP(MIN(MAX(n, 8u), z->c->max_string), 8u);
 }
 
 static void grow(struct sizer *z, struct stp_cell *cell, uint32_t n)
 {
-	n = clip(n);
+	n = clip(z, n);
 	if (cell->type != ST_STRING || n <= cell->cap)
 		return;
-	cell->cap = z->round > PATIENCE ? STP_MAXSTRING : n;
+	cell->cap = z->round > PATIENCE ? clip(z, STP_MAXSTRING) : n;
 	z->c->changed = true;
 }
 
@@ -93,8 +93,8 @@ static void size_expr(struct stp_expr *e, void *arg)
 {
 	struct sizer *z = arg;
 	uint32_t n = cap_of(z, e);
-	if (e->type == ST_STRING && n && clip(n) > e->cap) {
-		e->cap = clip(n);
+	if (e->type == ST_STRING && n && clip(z, n) > e->cap) {
+		e->cap = clip(z, n);
 		z->c->changed = true;
 	}
 }

@@ -64,6 +64,7 @@ struct stp_comp {
 	unsigned mute_warnings; /* code of the tapset */
 	bool changed;
 	bool final_round;
+	uint32_t max_string; /* MAXSTRINGLEN: bytes of a string with its NUL, STP_MAXSTRING at most */
 	int64_t max_errors;
 	int64_t max_action;  /* rounds of one loop; 0: the defaults of lower_flow.c */
 	int64_t max_nesting; /* calls of functions that call themselves; 0: the default */

@@ -145,11 +145,19 @@ void stp_add_tapset(struct stp_comp *c, const char *name, const char *text)
 	c->tapset_macros = r.macros;
 }
 
+const char *stp_tapset_text(const char *name)
+{
+	for (size_t i = 0; stp_tapset_files[i].name; i++)
+		if (str_eq(stp_tapset_files[i].name, name))
+			return stp_tapset_files[i].text;
+	BUG("no file %s in the tapset", name);
+}
+
 static void load(struct stp_comp *c, size_t i)
 {
 	if (i > 63)
 		BUG("more than 64 files in the tapset");
-	if (c->tapset_has & 1ull << i)
+	if (c->tapset_has & 1ull << i || str_has_suffix(stp_tapset_files[i].name, ".stpm"))
 		return;
 	c->tapset_has |= 1ull << i;
 	stp_add_tapset(c, stp_tapset_files[i].name, stp_tapset_files[i].text);
@@ -197,6 +205,21 @@ struct stp_stmt *stp_alias_body(struct stp_comp *c, const char *name)
 
 /* --- options -------------------------------------------------------------------------------------------------- */
 
+/* What -D NAME=VALUE says, the last one of that name; `otherwise`: none does. */
+static long defined(const struct lang_input *in, const char *name, long otherwise)
+{
+	size_t n = strlen(name);
+	for (unsigned i = in->ndefines; i-- > 0;)
+		if (str_has_prefix(in->defines[i], name) && in->defines[i][n] == '=')
+			return strtol(in->defines[i] + n + 1, NULL, 0);
+	return otherwise;
+}
+
+uint32_t stp_max_string(const struct lang_input *in)
+{
+	return (uint32_t)MIN(MAX(defined(in, "MAXSTRINGLEN", STP_MAXSTRING), 8L), (long)STP_MAXSTRING);
+}
+
 /* -D NAME=VALUE: the limits that we know. */
 static void read_defines(struct stp_comp *c)
 {
@@ -205,13 +228,20 @@ static void read_defines(struct stp_comp *c)
 	o->max_map_keys = 2048;
 	o->max_strlen = STP_MAXSTRING;
 	o->hist_elision = STP_HIST_ELISION;
+	c->max_string = stp_max_string(c->in);
+	c->max_errors = o->max_errors;
 	for (unsigned i = 0; i < c->in->ndefines; i++) {
 		const char *d = c->in->defines[i], *eq = strchr(d, '=');
 		long v = eq ? strtol(eq + 1, NULL, 0) : 1;
 		if (str_has_prefix(d, "MAXMAPENTRIES=") && v > 0)
 			o->max_map_keys = (uint32_t)v;
+		else if (str_has_prefix(d, "MAXERRORS=") && c->in->opt.max_errors)
+			; /* errors are suppressed: any number is tolerated */
 		else if (str_has_prefix(d, "MAXERRORS="))
 			c->max_errors = o->max_errors = (uint32_t)MAX(MIN(v, 1000000L), 0L);
+		else if (str_has_prefix(d, "MAXSTRINGLEN=") && v > STP_MAXSTRING)
+			diag_warn(c->diags, (struct loc){0}, "MAXSTRINGLEN=%ld is more than there is room for: strings are cut to %d characters", v,
+				  STP_MAXSTRING - 1);
 		else if (str_has_prefix(d, "HIST_ELISION="))
 			o->hist_elision = v;
 		else if (str_has_prefix(d, "MAXACTION_INTERRUPTIBLE=") && v > 0)
@@ -306,7 +336,8 @@ static void translate(struct stp_comp *c, const bool *arg_used)
 	warn_unused_args(c, arg_used);
 	c->prog->ncpus = in->world->ncpus;
 	read_defines(c);
-	add_file(c, c->user);
+	for (struct stp_file *f = c->user; f; f = f->next)
+		add_file(c, f);
 	stp_read_folders(c);
 	set_globals(c);
 	analyse(c);
@@ -348,23 +379,34 @@ void stp_analyse_text(struct stp_comp *c, struct source *src)
 	analyse(c);
 }
 
+/* The script and those beside it, each with the macros of its own. */
+static struct stp_file *parse_scripts(struct lang_input *in, bool *used)
+{
+	struct stp_file *first = NULL, **tail = &first;
+	for (unsigned i = 0; i <= in->nmore; i++) {
+		struct stp_reader r = {.in = in, .src = i ? &in->more[i - 1] : in->src, .arg_used = used};
+		stp_read_folder_macros(&r);
+		*tail = stp_parse(&r);
+		tail = &(*tail)->next;
+		strtab_free(&r.macros);
+	}
+	return first;
+}
+
 static struct program *compile(struct lang_input *in)
 {
 	struct stp_comp *c = arena_new(in->arena, struct stp_comp);
 	*c = (struct stp_comp){.in = in, .a = in->arena, .diags = in->diags, .world = in->world};
 	bool *used = arena_array(c->a, bool, in->nparams + 1);
-	struct stp_reader r = {.in = in, .src = in->src, .arg_used = used};
-	stp_read_folder_macros(&r);
-	c->user = stp_parse(&r);
-	strtab_free(&r.macros);
+	c->user = parse_scripts(in, used);
 	if (in->phase)
 		in->phase(in->phase_arg, "parse");
 	if (!failed(c) && !c->user->item)
 		diag_error(c->diags, (struct loc){0}, "Input file '%s' is empty or missing.", in->src->name);
 	if (failed(c))
 		return NULL;
-	if (in->dump_ast)
-		stp_dump_file(c->user, in->dump_ast);
+	for (struct stp_file *f = c->user; in->dump_ast && f; f = f->next)
+		stp_dump_file(f, in->dump_ast);
 	c->prog = program_new(c->a, "stap");
 	if (in->stop_after != 1)
 		translate(c, used);

@@ -530,7 +530,8 @@ void stp_expand_probe(struct stp_comp *c, struct stp_probe *p)
 
 void stp_elaborate(struct stp_comp *c)
 {
-	for (struct stp_probe *p = c->user->probe; p; p = p->next)
-		if (!p->alias)
-			stp_expand_probe(c, p);
+	for (struct stp_file *f = c->user; f; f = f->next)
+		for (struct stp_probe *p = f->probe; p; p = p->next)
+			if (!p->alias)
+				stp_expand_probe(c, p);
 }

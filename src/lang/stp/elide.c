@@ -321,19 +321,19 @@ static void drop_unreached(struct stp_comp *c)
 
 static void warn_scope(struct stp_comp *c, const struct stp_scope *s)
 {
-	struct str_list names = {0};
-	for (struct stp_local *l = s->local; l; l = l->next)
-		vec_push(&names.list, l->name);
 	for (struct stp_local *l = s->local; l; l = l->next) {
 		if (l->is_param || l->writes || !l->reads)
 			continue;
-		for (size_t i = 0; i < names.list.len; i++)
-			if (names.list.at[i] == l->name)
-				names.list.at[i] = "";
+		struct str_list names = {0};
+		for (struct stp_global *g = c->user->global; g; g = g->next)
+			vec_push(&names.list, g->name);
+		for (struct stp_local *other = s->local; other; other = other->next)
+			if (other != l && *other->name)
+				vec_push(&names.list, other->name);
 		const char *near = stp_similar(c, l->name, names.list.at, names.list.len);
 		stp_warn(c, l->loc, *near ? "never-assigned local variable '%s' (similar: %s)" : "never-assigned local variable '%s'%s", l->name, near);
+		vec_free(&names.list);
 	}
-	vec_free(&names.list);
 }
 
 static void warn_variables(struct stp_comp *c)
@@ -342,12 +342,13 @@ static void warn_variables(struct stp_comp *c)
 		warn_scope(c, &c->probes.at[i]->scope);
 	for (size_t i = 0; i < c->reachable.len; i++)
 		warn_scope(c, &c->reachable.at[i]->scope);
-	for (struct stp_global *g = c->user->global; g; g = g->next) {
-		if (!g->reachable)
-			stp_warn(c, g->loc, "Eliding unused variable '%s'", g->name);
-		else if (g->is_read && !g->is_written)
-			stp_warn(c, g->loc, "never-assigned global variable '%s'", g->name);
-	}
+	for (struct stp_file *f = c->user; f; f = f->next)
+		for (struct stp_global *g = f->global; g; g = g->next) {
+			if (!g->reachable)
+				stp_warn(c, g->loc, "Eliding unused variable '%s'", g->name);
+			else if (g->is_read && !g->is_written)
+				stp_warn(c, g->loc, "never-assigned global variable '%s'", g->name);
+		}
 }
 
 void stp_elide(struct stp_comp *c)

@@ -152,7 +152,22 @@ static struct stp_value regex(struct stp_lower *l, struct stp_expr *e)
 	return stp_long(*e->op == '!' ? ir_bini(LB(l), IR_XOR, m, 1) : m);
 }
 
-struct stp_value stp_lower_expr(struct stp_lower *l, struct stp_expr *e)
+/* A string as MAXSTRINGLEN has it; the largest there is needs nothing. */
+static struct stp_value cut(struct stp_lower *l, struct stp_value v)
+{
+	uint32_t max = l->c->max_string, cap = ALIGN_UP(max, 8u);
+	if (v.type != ST_STRING || v.cap <= max || (v.lit && v.lit_len < max))
+		return v;
+	if (v.lit)
+		return stp_literal(l, arena_strndup(l->c->a, v.lit, max - 1));
+	ir_ref at = kit_mem(&l->kit, cap);
+	kit_str_copy(&l->kit, at, cap, v.v, v.cap);
+	for (uint32_t i = max - 1; i < cap; i++)
+		ir_store(LB(l), at, i, 1, stp_c(l, 0));
+	return stp_string(at, cap);
+}
+
+static struct stp_value lower_whole(struct stp_lower *l, struct stp_expr *e)
 {
 	switch (e->kind) {
 	case SE_NUM: return stp_long(stp_c(l, e->num));
@@ -188,4 +203,9 @@ struct stp_value stp_lower_expr(struct stp_lower *l, struct stp_expr *e)
 	case SE_PROBEWRITE: return stp_long(stp_c(l, 0));
 	default: stp_error(l->c, e->loc, "this expression is not supported yet"); return stp_long(stp_c(l, 0));
 	}
+}
+
+struct stp_value stp_lower_expr(struct stp_lower *l, struct stp_expr *e)
+{
+	return cut(l, lower_whole(l, e));
 }

@@ -315,29 +315,6 @@ static void call_macro(struct pp *pp, const struct stp_macro *m, struct loc loc)
 	push_frame(pp, m->body, m->nbody, e);
 }
 
-/*
- * Macros that every script can use, written in SystemTap's own notation.  They are read on the first use of a
- * name that nobody has defined.
- */
-static const char library[] =
-	"@define choose_defined(a, b) %( (@defined(@a) ? @a : @b) %)\n"
-	"@define cast_sizeof(t) %( (&@cast(0, @t)[1]) %)\n"
-	"@define cast_module_sizeof(m, t) %( (&@cast(0, @t, @m)[1]) %)\n"
-	"@define offsetof(t, m) %( (&@cast(0, @t)->@m) %)\n"
-	"@define container_of(p, t, m) %( (@p - &@cast(0, @t)->@m) %)\n"
-	"@define module_container_of(p, mod, t, m) %( (@p - &@cast(0, @t, @mod)->@m) %)\n"
-	"@define type_defined(t) %( @defined(@cast(0, @t)) %)\n"
-	"@define type_member_defined(t, m) %( @defined(@cast(0, @t)->@m) %)\n"
-	"@define module_type_member_defined(mod, t, m) %( @defined(@cast(0, @t, @mod)->@m) %)\n"
-	"@define inet_sock_cast(s) %( @cast(@s, \"inet_sock\") %)\n"
-	"@define task(p) %( @cast(@p, \"task_struct\") %)\n"
-	"@define mm(p) %( @cast(@p, \"mm_struct\") %)\n"
-	"@define MAXSTRINGLEN %( 512 %)\n"
-	"@define ulong_cast(x) %( (@x) %)\n"
-	"@define uint_cast(x) %( ((@x) & 0xffffffff) %)\n"
-	"@define this1 %( __this1 %)\n@define this2 %( __this2 %)\n@define this3 %( __this3 %)\n@define this4 %( __this4 %)\n"
-	"@define this5 %( __this5 %)\n@define this6 %( __this6 %)\n@define this7 %( __this7 %)\n@define this8 %( __this8 %)\n";
-
 static void read_define(struct pp *pp);
 
 static const struct stp_macro *find_macro(struct pp *pp, const char *name)
@@ -347,8 +324,9 @@ static const struct stp_macro *find_macro(struct pp *pp, const char *name)
 	if (m || r->has_library)
 		return m;
 	r->has_library = true;
+	const char *text = arena_printf(pp->a, "%s@define MAXSTRINGLEN %%( %u %%)\n", stp_tapset_text("library.stpm"), stp_max_string(r->in));
 	struct source *src = arena_new(pp->a, struct source);
-	*src = (struct source){.name = "library.stpm", .text = library, .len = strlen(library)};
+	*src = (struct source){.name = "library.stpm", .text = text, .len = strlen(text)};
 	struct stp_reader lib = {.in = r->in, .src = src, .is_tapset = true, .macros = r->macros, .has_library = true};
 	struct pp inner = {.r = &lib, .a = pp->a};
 	for (struct stp_tok t = next_raw(&inner); t.kind != TOK_EOF; t = next_raw(&inner))

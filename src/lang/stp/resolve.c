@@ -357,9 +357,10 @@ static void resolve_stmt(struct resolver *r, struct stp_stmt *s)
 
 static void warn_unused_functions(struct stp_comp *c)
 {
-	for (struct stp_func *f = c->user->func; f; f = f->next)
-		if (!f->reachable && (!f->key || str_eq(f->key, f->name)))
-			stp_warn(c, f->loc, "Eliding unused function '%s'", f->name);
+	for (struct stp_file *file = c->user; file; file = file->next)
+		for (struct stp_func *f = file->func; f; f = f->next)
+			if (!f->reachable && (!f->key || str_eq(f->key, f->name)))
+				stp_warn(c, f->loc, "Eliding unused function '%s'", f->name);
 }
 
 /* Lists grow while they are walked: functions and tapset files bring in probes and functions of theirs. */
