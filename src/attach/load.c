@@ -29,6 +29,7 @@ static const struct {
 	[PROG_FEXIT] = {BPF_PROG_TYPE_TRACING,        BPF_TRACE_FEXIT,        "kernel functions (fexit)" },
 	[PROG_LSM] = {BPF_PROG_TYPE_LSM,            BPF_LSM_MAC,            "security hooks (lsm)"     },
 	[PROG_ITER] = {BPF_PROG_TYPE_TRACING,        BPF_TRACE_ITER,         "iterators"                },
+	[PROG_NETFILTER] = {(enum bpf_prog_type)SYS_PROG_TYPE_NETFILTER, SYS_NETFILTER, "packets (netfilter)"},
 	[PROG_XDP] = {BPF_PROG_TYPE_XDP,            0,                      "tests and benchmarks"     },
 };
 

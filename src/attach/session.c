@@ -31,6 +31,7 @@ static const struct {
 	[PROG_FEXIT] = {attach_tracing, true},
 	[PROG_LSM] = {attach_tracing, false},
 	[PROG_ITER] = {attach_iter, false},
+	[PROG_NETFILTER] = {attach_netfilter, false},
 	[PROG_XDP] = {NULL, false},
 	[PROG_USER] = {NULL, false},
 };

@@ -122,6 +122,7 @@ struct err *attach_tracepoints(struct place *pl);
 struct err *attach_raw_tracepoints(struct place *pl);
 struct err *attach_tracing(struct place *pl);
 struct err *attach_iter(struct place *pl);
+struct err *attach_netfilter(struct place *pl);
 struct err *attach_perf_events(struct place *pl);
 struct err *attach_uprobes(struct place *pl);
 struct err *attach_kprobes(struct place *pl);

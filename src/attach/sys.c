@@ -27,6 +27,11 @@ struct link_attr {
 			uint64_t info;
 			uint32_t len;
 		} iter;
+		struct {
+			uint32_t pf, hook;
+			int32_t priority;
+			uint32_t flags;
+		} netfilter;
 	};
 };
 
@@ -358,6 +363,15 @@ int sys_link_iter(int prog_fd, enum sys_iter_over over, uint32_t pid)
 		attr.iter.info = ptr(info);
 		attr.iter.len = sizeof(info);
 	}
+	return sys_bpf(BPF_LINK_CREATE, &attr, sizeof(attr));
+}
+
+int sys_link_netfilter(int prog_fd, uint32_t pf, uint32_t hook, int32_t priority)
+{
+	struct link_attr attr = {.prog_fd = (uint32_t)prog_fd,
+				 .attach_type = SYS_NETFILTER,
+				 .netfilter = {.pf = pf, .hook = hook, .priority = priority}};
+
 	return sys_bpf(BPF_LINK_CREATE, &attr, sizeof(attr));
 }
 

@@ -11,8 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Attach types that <linux/bpf.h> of 6.1 does not know (include/uapi/linux/bpf.h of 6.18). */
+/* Programs and attach types that <linux/bpf.h> of 6.1 does not know (include/uapi/linux/bpf.h of 6.18). */
 enum {
+	SYS_PROG_TYPE_NETFILTER = 32,
+	SYS_NETFILTER = 45,
 	SYS_TRACE_UPROBE_MULTI = 48,
 	SYS_TRACE_KPROBE_SESSION = 56,
 	SYS_TRACE_UPROBE_SESSION = 57,
@@ -85,6 +87,8 @@ int sys_link_uprobes(int prog_fd, const struct sys_multi *m);
 /* Hits of a kprobe link that the kernel could not run the program for: no room for one more pending return, or a probe within a probe.
  * 0 for other links and on kernels that do not tell (before 6.7). */
 uint64_t sys_link_missed(int link_fd);
+/* A hook of one family of protocols in this process's network namespace; -EBUSY: another program has that priority there. */
+int sys_link_netfilter(int prog_fd, uint32_t pf, uint32_t hook, int32_t priority);
 /* What an iterator goes over: tasks (of process `pid`, 0: all), control groups (all), or what needs not be said. */
 enum sys_iter_over { SYS_ITER_PLAIN, SYS_ITER_TASKS, SYS_ITER_CGROUPS };
 int sys_link_iter(int prog_fd, enum sys_iter_over over, uint32_t pid);

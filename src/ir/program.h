@@ -200,6 +200,7 @@ enum prog_kind {
 	PROG_FEXIT,
 	PROG_LSM,
 	PROG_ITER,
+	PROG_NETFILTER, /* struct bpf_nf_ctx *; what it returns is the packet's fate: 0 drops it, 1 lets it go on */
 	PROG_XDP,  /* struct xdp_md *: tests and benchmarks, which the command line runs by test_run */
 	PROG_USER, /* never loaded: the user-space interpreter runs it */
 };

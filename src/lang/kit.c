@@ -68,6 +68,12 @@ static bool checks_exit(enum prog_kind kind)
 	return kind != PROG_RAW_TP && kind != PROG_USER && kind != PROG_XDP && kind != PROG_ITER;
 }
 
+/* What a handler returns that has nothing to say: a packet goes on. */
+static ir_ref nothing_to_say(struct kit *k)
+{
+	return C(k, k->kind == PROG_NETFILTER ? KIT_ACCEPT : 0);
+}
+
 struct ir_fn *kit_begin(struct kit *k, const char *name, enum prog_kind kind, struct loc loc)
 {
 	struct program *p = k->prog;
@@ -84,7 +90,7 @@ struct ir_fn *kit_begin(struct kit *k, const char *name, enum prog_kind kind, st
 	f->scratch_base = kit_new_local(k, 8);
 	f->ctx->is_address = f->scratch_base->is_address = true;
 	ir_store(B(k), f->ctx->slot, 0, 8, ctx);
-	ir_store(B(k), f->ret->slot, 0, 8, C(k, 0));
+	ir_store(B(k), f->ret->slot, 0, 8, nothing_to_say(k));
 	f->body_block = ir_block_new(B(k), "body");
 	f->exit_block = ir_block_new(B(k), "exit");
 	ir_at(B(k), f->body_block);
@@ -97,7 +103,7 @@ struct ir_fn *kit_begin(struct kit *k, const char *name, enum prog_kind kind, st
 		k->b.fn->block.at[out].unlikely = true;
 		ir_br(B(k), word, out, go);
 		ir_at(B(k), out);
-		ir_ret(B(k), C(k, 0));
+		ir_ret(B(k), nothing_to_say(k));
 		ir_at(B(k), go);
 	}
 	f->scratch_block = k->b.block;
@@ -182,7 +188,7 @@ static void acquire_scratch(struct kit *k, struct kit_frame *f)
 	if (!p->skipped_offset)
 		p->skipped_offset = program_data(p, 8, 8);
 	kit_count(k, p->skipped_offset, 1);
-	ir_ret(B(k), C(k, 0));
+	ir_ret(B(k), nothing_to_say(k));
 }
 
 void kit_end(struct kit *k)
@@ -230,6 +236,17 @@ void kit_return(struct kit *k, ir_ref value)
 		ir_jmp(B(k), f->exit_block);
 	}
 	ir_at(B(k), ir_block_new(B(k), "after_return"));
+}
+
+ir_ref kit_verdict(struct kit *k)
+{
+	return ir_load(B(k), kit_local_addr(k, k->frame->root->ret), 0, 8, false);
+}
+
+void kit_set_verdict(struct kit *k, ir_ref v)
+{
+	/* the verifier wants to see that it is one of the two */
+	ir_store(B(k), kit_local_addr(k, k->frame->root->ret), 0, 8, ir_bini(B(k), IR_AND, v, 1));
 }
 
 ir_ref kit_ctx(struct kit *k)

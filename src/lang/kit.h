@@ -41,6 +41,13 @@ void kit_scratch_here(struct kit *k);
  * The builder is then at a fresh unreachable block. */
 void kit_return(struct kit *k, ir_ref value);
 ir_ref kit_ctx(struct kit *k); /* the context; also inside callbacks */
+/*
+ * Netfilter programs: what becomes of the packet when the handler ends, KIT_ACCEPT until something else is said.  However a handler ends early
+ * (exit(), an error, no scratch, no lock), the packet goes on as it was last said to.
+ */
+enum { KIT_DROP, KIT_ACCEPT }; /* linux/netfilter.h; the kernel takes no others of a program */
+ir_ref kit_verdict(struct kit *k);
+void kit_set_verdict(struct kit *k, ir_ref v);
 
 /* --- functions that may call themselves, only in programs that user space runs: kit_sub.c
  * ------------------------------------------------------------------------------------------ */
@@ -250,6 +257,8 @@ bool kit_is_optimized_out(const struct dwarf_loc *l, uint64_t bit, uint64_t nbit
 void kit_count_gone(struct kit *k);
 /* Field of a tracepoint record / slot of a typed probe. */
 ir_ref kit_arg_scalar(struct kit *k, const struct field *f, uint32_t offset, struct loc loc);
+/* A kernel address as a number to calculate with: the verifier lets nobody shift, multiply or mask a pointer that it has a type for. */
+ir_ref kit_untyped(struct kit *k, ir_ref pointer);
 
 /* --- stacks
  * -------------------------------------------------------------------------------------------------

@@ -16,8 +16,29 @@ struct ns_info {
 	uint32_t pid, tgid;
 };
 
+/* Helpers that say who runs came to netfilter programs in 6.16 only; the task itself they always had. */
+static bool lacks_current_helpers(const struct kit *k)
+{
+	return k->kind == PROG_NETFILTER;
+}
+
+static ir_ref of_current(struct kit *k, const char *path)
+{
+	struct type *t;
+	return kit_kernel_path(k, kit_curtask(k), "task_struct", path, &t);
+}
+
+/* Two numbers of 32 bits in a word. */
+static ir_ref two_of_current(struct kit *k, const char *upper, const char *lower)
+{
+	ir_ref high = ir_bini(B(k), IR_SHL, of_current(k, upper), 32);
+	return ir_bin(B(k), IR_OR, high, ir_bini(B(k), IR_AND, of_current(k, lower), 0xffffffff));
+}
+
 ir_ref kit_pid_tgid(struct kit *k)
 {
+	if (lacks_current_helpers(k))
+		return two_of_current(k, "tgid", "pid");
 	return H0(k, BPF_FUNC_get_current_pid_tgid);
 }
 
@@ -36,12 +57,17 @@ ir_ref kit_ns_pid_tgid(struct kit *k)
 
 ir_ref kit_uid_gid(struct kit *k)
 {
+	if (lacks_current_helpers(k))
+		return two_of_current(k, "cred.gid.val", "cred.uid.val");
 	return H0(k, BPF_FUNC_get_current_uid_gid);
 }
 
 void kit_comm(struct kit *k, ir_ref dst16)
 {
-	H(k, BPF_FUNC_get_current_comm, dst16, C(k, 16));
+	if (lacks_current_helpers(k))
+		H(k, BPF_FUNC_probe_read_kernel, dst16, C(k, 16), of_current(k, "comm"));
+	else
+		H(k, BPF_FUNC_get_current_comm, dst16, C(k, 16));
 }
 
 ir_ref kit_cpu(struct kit *k)
@@ -186,4 +212,11 @@ ir_ref kit_arg_scalar(struct kit *k, const struct field *f, uint32_t offset, str
 		return kit_read_field(k, kit_ctx(k), f, offset, AS_BPF, loc);
 	ir_ref v = ir_load(B(k), kit_ctx(k), offset, 8, false);
 	return ir_ext(B(k), v, width_of(f->type), f->type->is_signed);
+}
+
+/* To swap bytes is the one operation that the verifier takes a pointer for and gives a number (check_alu_op() in kernel/bpf/verifier.c). */
+ir_ref kit_untyped(struct kit *k, ir_ref pointer)
+{
+	bool may_be_typed = is_typed_slots(k->kind) || k->kind == PROG_ITER || k->kind == PROG_NETFILTER;
+	return may_be_typed ? ir_bswap(B(k), ir_bswap(B(k), pointer, 8), 8) : pointer;
 }

@@ -60,6 +60,7 @@ static const struct row {
 		      expand_iter,NEEDS(iter)},
 	[PK_LSM] = {{PK_LSM, "lsm", NULL, PROG_LSM, true, false, NO_LSM},
 		      expand_lsm,NEEDS(fentry)},
+	[PK_NETFILTER] = {{PK_NETFILTER, "netfilter", NULL, PROG_NETFILTER}, expand_netfilter},
 	[PK_TEST] = {{PK_TEST, "test", NULL, PROG_XDP},                                                expand_named                                             },
 	[PK_BENCH] = {{PK_BENCH, "bench", NULL, PROG_XDP},								expand_named                                                        },
 	[PK_ERROR] = {{PK_ERROR, "error", NULL, PROG_USER},                                                     expand_plain																				       },

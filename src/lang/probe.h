@@ -17,7 +17,7 @@ enum probe_kind {
 	PK_RAWTRACEPOINT, PK_TRACEPOINT,
 	PK_UPROBE, PK_URETPROBE, PK_USDT,
 	PK_PROFILE, PK_INTERVAL, PK_SOFTWARE, PK_HARDWARE, PK_WATCHPOINT,
-	PK_ITER, PK_LSM,
+	PK_ITER, PK_LSM, PK_NETFILTER,
 	PK_TEST, PK_BENCH,
 	/* SystemTap's, run by user space or made of others */
 	PK_ERROR,	   /* end of a failed session */
@@ -31,8 +31,8 @@ struct probe_spec {
 	enum probe_kind kind;
 	const char *spelling; /* as the user wrote it */
 	struct loc loc;
-	const char *target;   /* binary path, tracepoint category, module, NULL */
-	const char *func;     /* function, event name, address text; may hold wildcards; NULL */
+	const char *target;   /* binary path, tracepoint category, module, family of protocols (NFPROTO_IPV4), NULL */
+	const char *func;     /* function, event name, netfilter hook, address text; may hold wildcards; NULL */
 	const char *provider; /* usdt */
 	/* by debug information, see probe_source.c */
 	const char *file;     /* source file: its path, or an end of that */
@@ -56,7 +56,7 @@ struct probe_spec {
 	uint64_t period;      /* profile, interval, timer: nanoseconds; software, hardware: count; 0 default */
 	uint64_t freq;	      /* profile:hz:N */
 	const char *unit;     /* "hz", "s", "ms", "us": as written, for the name */
-	int64_t order;	      /* begin(N), end(N) */
+	int64_t order;	      /* begin(N), end(N); netfilter: priority */
 	uint32_t len;	      /* watchpoint */
 	const char *mode;
 	uint32_t maxactive;
@@ -90,8 +90,9 @@ struct attach_point {
 	uint64_t period, freq;
 	uint32_t perf_type, perf_config; /* software, hardware */
 	uint32_t len, mode;
+	uint32_t pf, hook;    /* netfilter: NFPROTO_*, NF_INET_* */
 	uint32_t maxactive;
-	int64_t order;
+	int64_t order;	      /* of begin and end; netfilter: the lowest goes first */
 	int pid;	      /* 0: any */
 	bool stands_in;	      /* uprobe: in libc.so.6, for one that the script looks for in a library which is empty now */
 	bool is_unproven;     /* uprobe: nothing says that an instruction starts there */

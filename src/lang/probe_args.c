@@ -152,6 +152,7 @@ struct probe_args *probe_arguments(struct world *w, const struct attach_point *p
 	case PK_FEXIT:
 	case PK_LSM: return from_func(w, p, a);
 	case PK_ITER: return from_iter(w, p, a);
+	case PK_NETFILTER: return probe_netfilter_arguments(w, a);
 	case PK_UPROBE:
 	case PK_URETPROBE: return probe_dwarf_arguments(w, p, a);
 	case PK_KPROBE:

@@ -41,6 +41,9 @@ void expand_rawtracepoint(struct expansion *x);
 void expand_iter(struct expansion *x);
 void expand_lsm(struct expansion *x);
 void expand_task_event(struct expansion *x); /* SystemTap's process.begin and its kind */
+/* probe_netfilter.c */
+void expand_netfilter(struct expansion *x);
+struct probe_args *probe_netfilter_arguments(struct world *w, struct arena *a);
 /* probe_user.c */
 void expand_uprobe(struct expansion *x);
 void expand_usdt(struct expansion *x);

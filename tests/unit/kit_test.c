@@ -170,9 +170,52 @@ static void test_variables(void)
 	close_fixture(&f, "variables");
 }
 
+/* Is it `want`, whichever way the program came there? */
+static bool is_always(const struct ir_fn *fn, ir_ref v, int64_t want, unsigned depth)
+{
+	const struct ir_insn *i = &fn->insn.at[v];
+	bool all = i->op == IR_PHI && depth < 8;
+	for (uint32_t k = 0; all && k < i->nargs; k++)
+		all = is_always(fn, i->arg[k], want, depth + 1);
+	return all || (i->op == IR_CONST && i->imm == want);
+}
+
+/* Packets pass by every way out: after exit(), without scratch, without the lock, at the end. */
+static void test_verdict(void)
+{
+	struct fixture f;
+	open_fixture(&f);
+	struct ir_fn *fn = kit_begin(&f.k, "probe.0", PROG_NETFILTER, nowhere);
+	struct kit *k = &f.k;
+	ir_ref far = kit_mem_zero(k, 1024);
+	kit_lock(k);
+	uint32_t then = ir_block_new(&k->b, "then"), end = ir_block_new(&k->b, "end");
+	ir_br(&k->b, ir_load(&k->b, far, 0, 8, false), then, end);
+	ir_at(&k->b, then);
+	kit_return(k, 0);
+	ir_jmp(&k->b, end);
+	ir_at(&k->b, end);
+	kit_exit(k, ir_const(&k->b, 0), nowhere);
+	kit_end(k);
+	program_finish(f.p);
+	ir_optimize(fn, NULL, NULL, NULL);
+	unsigned n = 0;
+	for (uint32_t i = 1; i < fn->insn.len; i++) {
+		const struct ir_insn *ret = &fn->insn.at[i];
+		if (ret->op != IR_RET || !ret->block)
+			continue;
+		n++;
+		CHECK(is_always(fn, ret->arg[0], KIT_ACCEPT, 0));
+	}
+	CHECK(n >= 3);
+	program_free(f.p);
+	arena_destroy(f.arena);
+}
+
 int main(void)
 {
 	test_aggregations();
+	test_verdict();
 	test_loops();
 	test_strings_and_records();
 	test_variables();

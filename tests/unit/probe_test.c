@@ -1,4 +1,5 @@
 /* probe_test.c - probe points: expansion, arguments and listing against the fixture's kernel. */
+#include "btf_build.h"
 #include "test.h"
 
 #include "lang/probe.h"
@@ -166,6 +167,50 @@ static void test_tracepoints(void)
 	p = expand_one((struct probe_spec){.kind = PK_PROCESS_BEGIN, .spelling = "process.begin"});
 	CHECK_STR(p->name, "process.begin");
 	CHECK_STR(p->func, "sched_process_exec");
+}
+
+static const char *expand_hook(const char *family, const char *hook)
+{
+	return expand((struct probe_spec){.kind = PK_NETFILTER, .target = family, .func = hook});
+}
+
+/* The context alone: struct bpf_nf_ctx { const struct nf_hook_state *state; struct sk_buff *skb; } with pointers to nothing. */
+static struct btf *btf_with_netfilter(struct buf *bytes)
+{
+	struct btf_builder b = {0};
+	struct btf *btf = NULL;
+	uint32_t ptr = add_record(&b, "", 2 /* PTR */, 0, false, 0);
+	add_record(&b, "bpf_nf_ctx", 4 /* STRUCT */, 2, false, 16);
+	const uint32_t members[] = {add_string(&b, "state"), ptr, 0, add_string(&b, "skb"), ptr, 64};
+	add_words(&b, members, ARRAY_SIZE(members));
+	finish(&b, bytes);
+	CHECK(!btf_open_bytes(bytes->data, bytes->len, NULL, &btf));
+	return btf;
+}
+
+static void test_netfilter(void)
+{
+	CHECK_STR(expand_hook("NFPROTO_IPV4", "NF_INET_LOCAL_IN"),
+		  "! this kernel runs no BPF programs in netfilter (Linux 6.4, CONFIG_NETFILTER_BPF_LINK)\n");
+	CHECK(!probe_arguments(w, &(struct attach_point){.kind = PK_NETFILTER}, arena));
+	struct btf *old = w->btf;
+	struct buf bytes = {0};
+	w->btf = btf_with_netfilter(&bytes);
+	CHECK_STR(expand_hook("NFPROTO_IPV4", "NF_INET_LOCAL_IN"), "netfilter:NFPROTO_IPV4:NF_INET_LOCAL_IN\n");
+	CHECK(strstr(expand_hook("NFPROTO_IPV6", "NF_IP_LOCAL_IN"), "NFPROTO_IPV6 has no hook 'NF_IP_LOCAL_IN'"));
+	CHECK(strstr(expand_hook("NFPROTO_IPV4", "NF_INET_IN"), "has no hook"));
+	CHECK(strstr(expand_hook("NFPROTO_ARP", "NF_ARP_OUT"), "kernel.function(\"arp_rcv\")"));
+	CHECK(strstr(expand_hook("NFPROTO_BRIDGE", "NF_BR_FORWARD"), "see IPv4 and IPv6, not NFPROTO_BRIDGE"));
+	CHECK(strstr(expand_hook("NFPROTO_X", "NF_INET_LOCAL_IN"), "no family 'NFPROTO_X'"));
+	struct probe_spec spec = {.kind = PK_NETFILTER, .target = "NFPROTO_IPV6", .func = "NF_IP6_POST_ROUTING", .order = INT32_MIN};
+	struct attach_point *p = expand_one(spec);
+	/* the kernel takes no program at the two ends */
+	CHECK(p->pf == 10 && p->hook == 4 && p->order == INT32_MIN + 1);
+	struct probe_args *args = probe_arguments(w, p, arena);
+	CHECK(args && args->from_ctx && args->record->nfield == 2 && args->record->field[1].offset == 8);
+	btf_close(w->btf);
+	w->btf = old;
+	buf_free(&bytes);
 }
 
 /* --- user space, on this program
@@ -374,6 +419,7 @@ int main(void)
 	test_perf();
 	test_kernel_functions();
 	test_tracepoints();
+	test_netfilter();
 	test_uprobes();
 	test_arguments();
 	test_listing();

@@ -331,7 +331,8 @@ static ir_ref lower_cast(struct bt_lower *l, struct bt_expr *e)
 			       to);
 	if (to->kind == TYPE_PTR && bt_is_integer(from)) /* as bpftrace does it: whatever the sign */
 		return ir_ext(&l->kit.b, bt_lower_expr(l, e->kid[0]), from->size, false);
-	return bt_lower_as(l, e->kid[0], to);
+	ir_ref v = bt_lower_as(l, e->kid[0], to);
+	return from->kind == TYPE_PTR && bt_is_integer(to) ? kit_untyped(&l->kit, v) : v;
 }
 
 static ir_ref lower_var(struct bt_lower *l, struct bt_expr *e)

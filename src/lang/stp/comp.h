@@ -118,6 +118,9 @@ void stp_family_names(struct stp_comp *c, const struct stp_point *pt, unsigned d
 void stp_make_syscalls(struct stp_comp *c, const char *root, const char *pattern);
 /* In the body of process.syscall: $syscall, $arg1 to $arg6 and $return become fields of the raw tracepoints. */
 void stp_name_raw_syscall(struct stp_comp *c, struct stp_stmt *body);
+/* points_netfilter.c: in the body of a netfilter probe $in, $out, $hooknum, $pf and $okfn become members of $state. */
+void stp_name_netfilter(struct stp_comp *c, struct stp_stmt *body);
+bool stp_is_verdict(const struct stp_dprobe *dp, const struct stp_expr *e); /* $verdict of a netfilter probe */
 /* entry.c: @entry() in a return probe: adds an entry probe that saves values; before names are resolved */
 void stp_make_entry(struct stp_comp *c, struct stp_dprobe *dp);
 /* The entry that a return probe belongs to, to look at its variables. */

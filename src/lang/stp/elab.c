@@ -301,7 +301,10 @@ static unsigned add_derived(struct stp_comp *c, struct context *x, const struct 
 	dp->spec.spelling = dp->name;
 	dp->alias_name = x->wraps ? x->alias : NULL;
 	stp_choose_source(dp, x->probe->body);
+	unsigned errors = c->diags->errors;
 	if (!find_points(c, dp)) {
+		if (errors != c->diags->errors) /* the family has said why */
+			return 0;
 		struct diag *d = stp_error(c, x->origin->loc, "while resolving probe point");
 		stp_chain(c, d, (struct loc){0}, "%s", no_match(c, dp));
 		return 0;
@@ -312,6 +315,8 @@ static unsigned add_derived(struct stp_comp *c, struct context *x, const struct 
 	dp->body = assemble(c, x);
 	if (dp->is_raw_syscall)
 		stp_name_raw_syscall(c, dp->body);
+	if (dp->spec.kind == PK_NETFILTER)
+		stp_name_netfilter(c, dp->body);
 	if (dp->guard) {
 		const char *name = arena_printf(c->a, "__guard%zu", c->probes.len);
 		stp_add_tapset(c, name, arena_printf(c->a, "probe %s = never { if (!(%s)) next }", name, dp->guard));

@@ -80,6 +80,10 @@ static void start(struct stp_lower *l, struct stp_expr *e, const struct stp_path
 		w->v = stp_c(l, 0);
 		return;
 	}
+	if (p->is_verdict) {
+		w->v = kit_verdict(&l->kit);
+		return;
+	}
 	if (p->mark_arg) {
 		const char *text = kit_usdt_unreadable(&l->kit, l->kit.point->usdt_args, p->mark_arg - 1);
 		if (text)
@@ -110,6 +114,8 @@ static void start(struct stp_lower *l, struct stp_expr *e, const struct stp_path
 		w->v = width_of(f->type) < 8 ? ir_ext(LB(l), v, width_of(f->type), f->type->is_signed) : v;
 	} else {
 		w->v = kit_arg_scalar(&l->kit, f, f->offset, e->loc);
+		if (f->type->kind == TYPE_PTR)
+			w->v = kit_untyped(&l->kit, w->v);
 	}
 	if (f->type->kind == TYPE_PTR && f->type->as)
 		w->as = f->type->as;
@@ -210,9 +216,19 @@ static ir_ref put_bits(struct stp_lower *l, const struct walk *w, ir_ref v, unsi
 	return ir_bin(LB(l), IR_OR, rest, bits);
 }
 
+static void store_verdict(struct stp_lower *l, struct loc loc, ir_ref v)
+{
+	stp_raise_if(l, ir_bin(LB(l), IR_ULT, stp_c(l, KIT_ACCEPT), v), loc, "a BPF program can drop a packet (0) or accept it (1), nothing else");
+	kit_set_verdict(&l->kit, v);
+}
+
 void stp_store_target(struct stp_lower *l, struct stp_expr *e, ir_ref v)
 {
 	struct walk w;
+	if (stp_is_verdict(l->dp, e)) {
+		store_verdict(l, e->loc, v);
+		return;
+	}
 	if (!walk_to(l, e, &w))
 		return;
 	const char *why = unwritable(l, &w);

@@ -366,7 +366,7 @@ static const struct stp_family session_families[] = {
 	LIFE("syscall.return", 5),
 	{0},
 };
-static const struct stp_family *const tables[] = {session_families, stp_kernel_families};
+static const struct stp_family *const tables[] = {session_families, stp_kernel_families, stp_netfilter_families};
 
 /* The i-th row of all tables; NULL after the last. */
 static const struct stp_family *family(unsigned i)
@@ -382,7 +382,7 @@ static const struct stp_family *family(unsigned i)
 		for (const struct stp_family *f = tables[t_]; f->pattern; f++)
 
 /* Families that SystemTap has and we do not yet: a better message than "mismatch". */
-static const char *const not_yet[] = {"procfs", "netfilter", "java", "python3", "python2", "lsm", "input", "debuginfod"};
+static const char *const not_yet[] = {"procfs", "java", "python3", "python2", "lsm", "input", "debuginfod"};
 
 /* One component of a pattern at *p: its name and argument kind (0, N, S, or * for either). */
 static bool pattern_next(const char **p, const char **name, size_t *len, char *arg)

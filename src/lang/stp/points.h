@@ -2,7 +2,7 @@
  * points.h - inside lang/stp: a family of probe points is one row, from its pattern to a probe_spec.
  *
  * A pattern is components joined by dots; (N) takes a number, (S) a string, (*) either.  points.c has the rows of the session, of timers
- * and of user space, points_kernel.c those of the kernel.
+ * and of user space, points_kernel.c those of the kernel, points_netfilter.c those of packets.
  */
 #pragma once
 
@@ -20,7 +20,7 @@ struct stp_family {
 	int64_t number; /* unit in nanoseconds, perf config... */
 	const char *text;
 };
-extern const struct stp_family stp_kernel_families[];
+extern const struct stp_family stp_kernel_families[], stp_netfilter_families[];
 
 static inline int64_t stp_num(const struct stp_match *m, unsigned i)
 {

@@ -87,6 +87,12 @@ static struct type *base_type(struct stp_comp *c, struct stp_dprobe *dp, const s
 			return NULL;
 		return type_ptr(c->a, e->kid[0]->pointee, e->kid[0]->pointee->as ? e->kid[0]->pointee->as : AS_KERNEL);
 	}
+	if (stp_is_verdict(dp, e)) {
+		if (!c->in->guru)
+			stp_error(c, e->loc, "$verdict is for guru mode only; need stap -g");
+		p->is_verdict = true;
+		return c->in->guru ? type_int(8, true) : NULL;
+	}
 	const char *name = e->kind == SE_ATVAR ? e->text : e->text + 1;
 	bool failed = false;
 	if (stp_debug_variable(c, dp, e, p, &failed))

@@ -19,6 +19,7 @@ struct stp_path {
 	const struct dwarf_var *var; /* from debug information */
 	struct elf_file *program;    /* NULL: var is of the probe's own file */
 	unsigned mark_arg;	     /* argument of a mark, from 1 */
+	bool is_verdict;	     /* what becomes of a packet */
 	bool bad;		     /* cannot be read, and is 0 by --skip-badvars */
 	struct type *base, *type;
 	struct stp_step *step;
