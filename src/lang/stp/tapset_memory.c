@@ -142,6 +142,18 @@ static struct stp_value lower_buffer_quoted(struct stp_lower *l, const struct st
 	return quote_read(l, e, arg, ret, raw, n, at_most(l, arg[2].v, STP_MAXSTRING), STP_QUOTE_MARKS);
 }
 
+/* Two hexadecimal digits a byte, as many as a string holds; "" when they cannot be read. */
+static struct stp_value lower_hex(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
+{
+	enum { MOST = (STP_MAXSTRING - 1) / 2 };
+	ir_ref raw = kit_mem_zero(K(l), ALIGN_UP(MOST, 8u)), dst = kit_mem_zero(K(l), STP_MAXSTRING), n = at_most(l, arg[1].v, MOST);
+	ir_ref ret = ir_helper(LB(l), BPF_FUNC_probe_read_kernel, raw, n, arg[0].v);
+	uint32_t end = stp_if(l, ir_bini(LB(l), IR_EQ, ret, 0));
+	ir_rt(LB(l), "rt_stp_hex", dst, raw, n);
+	stp_endif(l, end);
+	return stp_string(dst, STP_MAXSTRING);
+}
+
 static struct stp_value lower_number(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
 {
 	int64_t n = e->func->native->number;
@@ -188,6 +200,7 @@ const struct stp_native stp_tapset_memory[] = {
 	{"user_buffer_quoted", "s:lll", NF_PURE, 0, lower_buffer_quoted, STRING(AS_USER, ON_ADDRESS)},
 	{"user_buffer_quoted_error", "s:lll", NF_PURE, 0, lower_buffer_quoted, SAYING(STRING(AS_USER, ON_ERROR), SAY_ACCESS)},
 	{"kernel_buffer_quoted", "s:lll", NF_PURE, 0, lower_buffer_quoted, STRING(AS_KERNEL, ON_ADDRESS)},
+	{"__kernel_hex", "s:ll", NF_PURE, 0, lower_hex},
 	{"kernel_buffer_quoted_error", "s:lll", NF_PURE, 0, lower_buffer_quoted, SAYING(STRING(AS_KERNEL, ON_ERROR), SAY_ACCESS)},
 	KERNEL("char", 1, 1),
 	KERNEL("short", 2, 1),

@@ -157,11 +157,11 @@ static uint64_t symbol_address(struct stp_lower *l, const char *name)
 	return k ? k->addr : 0;
 }
 
-/* Address of a symbol of the kernel; an error when it is not among those that the kernel tells. */
+/* Address of a symbol of the kernel; when it is not among those that the kernel tells, an error, or 0 (number: 1). */
 static struct stp_value lower_symbol_address(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
 {
 	uint64_t addr = symbol_address(l, arg[0].lit ? arg[0].lit : "");
-	if (!addr)
+	if (!addr && !e->func->native->number)
 		stp_raise(l, e->loc,
 			  arena_printf(l->c->a, "this kernel tells no address of '%s' (CONFIG_KALLSYMS_ALL)", arg[0].lit ? arg[0].lit : ""));
 	return stp_long(stp_c(l, (int64_t)addr));
@@ -191,6 +191,7 @@ const struct stp_native stp_tapset_probe[] = {
 	{"module_name", "s:", NF_PURE, 0, lower_session_name},
 	{"__target_namespaces", "l:", NF_PURE, 0, lower_namespaces},
 	{"__symbol_address", "l:s", NF_PURE, 0, lower_symbol_address},
+	{"__symbol_address_or_0", "l:s", NF_PURE, 0, lower_symbol_address, 1},
 	{"__percpu_sum", "l:l", NF_PURE, 0, lower_percpu_sum},
 	{0},
 };
