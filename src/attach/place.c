@@ -1,9 +1,7 @@
 /*
- * place.c - what all families of probes share when they attach: perf links, pids, closing many
- * links.
+ * place.c - what all families of probes share when they attach: perf links, pids, places that are missing.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -55,50 +53,4 @@ struct err *attach_refused(struct place *pl, struct err *e)
 	else
 		pl->missing = e;
 	return NULL;
-}
-
-/* --- closing
- * ---------------------------------------------------------------------------------------------- */
-
-/*
- * Closing a link waits until no CPU runs its program any more (RCU), so a thousand links take a
- * thousand waits: many threads wait at the same time.
- */
-struct closer {
-	link_list *list;
-	size_t next;
-};
-
-static void *close_some(void *arg)
-{
-	struct closer *c = arg;
-
-	for (;;) {
-		size_t i = __atomic_fetch_add(&c->next, 1, __ATOMIC_RELAXED);
-
-		if (i >= c->list->len)
-			return NULL;
-		if (c->list->at[i].fd >= 0)
-			close(c->list->at[i].fd);
-		if (c->list->at[i].perf_fd >= 0)
-			close(c->list->at[i].perf_fd);
-	}
-}
-
-void links_close(link_list *l)
-{
-	enum {
-		MAX_THREADS = 64,
-		LINKS_A_THREAD = 2
-	};
-	pthread_t thread[MAX_THREADS];
-	struct closer c = {.list = l};
-	size_t want = MIN(l->len / LINKS_A_THREAD, (size_t)MAX_THREADS), n = 0;
-
-	while (n + 1 < want && pthread_create(&thread[n], NULL, close_some, &c) == 0)
-		n++;
-	close_some(&c);
-	while (n)
-		pthread_join(thread[--n], NULL);
-	vec_free(l);
 }

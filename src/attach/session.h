@@ -115,6 +115,8 @@ struct place {
  */
 struct err *place_perf(struct place *pl, int perf_fd, uint64_t cookie);
 int place_pid(const struct place *pl, const struct attach_point *p); /* -1: every process */
+
+/* detach.c: when it returns no program runs any more; frees the list. */
 void links_close(link_list *l);
 
 /* One file a family; each attaches all points of pl->r and adds to pl->r->nattached. */
