@@ -216,8 +216,6 @@ static void print_failed_pass(const struct script *s)
 
 void script_print_diags(const struct job *j, struct script *s, bool ok)
 {
-	/* of a script that compiled, bpftrace says its warnings on stdout */
-	FILE *to = ok && j->as == AS_BPFTRACE ? stdout : stderr;
 	for (int severity = DIAG_ERROR; severity <= DIAG_WARNING; severity++)
 		vec_each(d, &s->diags.list) {
 			struct buf b = {0};
@@ -225,10 +223,9 @@ void script_print_diags(const struct job *j, struct script *s, bool ok)
 			    (severity == DIAG_WARNING && j->no_warnings))
 				continue;
 			s->lang->render(d, &b, j->colour);
-			fwrite(buf_str(&b), 1, b.len, to);
+			fwrite(buf_str(&b), 1, b.len, stderr);
 			buf_free(&b);
 		}
-	fflush(to);
 	if (!ok && s->lang == &lang_stp)
 		print_failed_pass(s);
 }

@@ -90,7 +90,7 @@ static void act_zero(struct run *r)
 
 static void act_exit(struct run *r)
 {
-	if (!r->is_ending)
+	if (!r->is_ending || r->runs_end)
 		r->status = (int)arg_number(&r->record, 0);
 	r->is_ending = true;
 }

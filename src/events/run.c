@@ -425,6 +425,7 @@ static struct err *finish(struct run *r)
 	session_detach(r->session);
 	drain_all(r);
 	r->give_up = UINT64_MAX; /* what end probes say is shown */
+	r->runs_end = true;
 	e = session_run_end(r->session, r->has_failed);
 	drain_all(r);
 	report_lost(r);

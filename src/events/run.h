@@ -29,7 +29,7 @@ struct run {
 	struct symbolizer *symbols;
 	bool owns_symbols;
 	struct record record;
-	bool is_ending, has_failed;
+	bool is_ending, has_failed, runs_end /* end probes */;
 	unsigned errors;
 	int status;
 	uint64_t lost, skipped, unlocked, gone; /* reported so far */

@@ -131,6 +131,7 @@ static bool cgroup_path_below(const char *root, uint64_t ino, struct buf *path)
 struct hierarchy {
 	char name[64], root[256];
 	bool is_v2;
+	dev_t dev; /* the same for all mounts of it */
 };
 
 static int hierarchy_compare(const void *a, const void *b)
@@ -156,7 +157,11 @@ static size_t hierarchies(struct hierarchy *h, size_t max)
 			 : base     ? base + 1
 				    : root);
 		snprintf(h[n].root, sizeof(h[n].root), "%s", root);
-		n++;
+		struct stat st;
+		if (stat(root, &st) == 0) {
+			h[n].dev = st.st_dev;
+			n++;
+		}
 	}
 	if (f)
 		fclose(f);
@@ -164,10 +169,19 @@ static size_t hierarchies(struct hierarchy *h, size_t max)
 	return n;
 }
 
+static bool is_among(dev_t dev, const dev_t *seen, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (seen[i] == dev)
+			return true;
+	return false;
+}
+
 void format_cgroup_path(struct exporter *x, const struct value *v, struct buf *out)
 {
 	struct cgroup_path_wire w;
 	struct hierarchy h[32];
+	dev_t seen[ARRAY_SIZE(h)];
 	if (v->size < sizeof(w))
 		return;
 	memcpy(&w, v->data, sizeof(w));
@@ -177,8 +191,12 @@ void format_cgroup_path(struct exporter *x, const struct value *v, struct buf *o
 		struct buf path = {0};
 		if (filtered && !glob_match(x->env.prog->string.at[w.filter], h[i].name))
 			continue;
-		if (cgroup_path_below(h[i].root, w.id, &path))
-			buf_printf(out, "%s%s:%s", shown++ ? "," : "", h[i].name, buf_str(&path));
+		if (is_among(h[i].dev, seen, shown))
+			continue;
+		if (cgroup_path_below(h[i].root, w.id, &path)) {
+			buf_printf(out, "%s%s:%s", shown ? "," : "", h[i].name, buf_str(&path));
+			seen[shown++] = h[i].dev;
+		}
 		buf_free(&path);
 	}
 }

@@ -87,6 +87,8 @@ void format_symbol(struct exporter *x, const struct value *v, struct buf *out)
 					    : symbolizer_user(x->env.symbols, w.pid, w.addr, &f));
 	if (found && f.symbol)
 		buf_puts(out, f.symbol);
-	else
+	else if (w.addr)
 		out_hex(out, w.addr);
+	else
+		buf_putc(out, '0');
 }

@@ -222,6 +222,7 @@ static void test_syntax_errors(void)
 	bad("begin { \"abc }", "stdin:1:15-15: ERROR: syntax: unterminated string\nbegin { \"abc }\n              \n");
 	bad("begin { \"\\q\" }", "stdin:1:11-12: ERROR: syntax: invalid escape character '\\q'\nbegin { \"\\q\" }\n          ~\n");
 	bad("begin { 5xyz }", "stdin:1:10-13: ERROR: syntax: invalid integer suffix 'xyz'\nbegin { 5xyz }\n         ~~~\n");
+	bad("begin { 0899 }", "stdin:1:9-13: ERROR: syntax: invalid trailing bytes: 0899\nbegin { 0899 }\n        ~~~~\n");
 	bad("begin { 1_ }", "stdin:1:10-11: ERROR: syntax: trailing underscore in integer literal\nbegin { 1_ }\n         ~\n");
 	bad("begin { 99999999999999999999 }",
 	    "stdin:1:9-29: ERROR: syntax: overflow error, maximum value is 18446744073709551615: 99999999999999999999\n"

@@ -110,7 +110,10 @@ static void test_integers(void)
 		{"$b = (uint32)1; $a = $b + 1;", "uint64"},
 		{"$b = (uint32)1; $a = $b - 1;", "int64"},
 		{"$b = (int16)1; $a = $b * (uint8)2;", "int64"},
-		{"$b = (uint8)1; $a = ~$b;", "uint64"},
+		{"$b = (uint8)1; $a = ~$b;", "uint8"}, /* what has no sign keeps its width */
+		{"$b = (uint32)1; $a = -$b;", "uint32"},
+		{"$b = (int8)1; $a = -$b;", "int64"},
+		{"$a = 5 ?: 600;", "int8"},
 		{"$b = (uint8)1; $a = !$b;", "bool"},
 		{"$b = 1; $a = $b < 5 && true;", "bool"},
 		{"$a = 1; $a++;", "int64"},

@@ -39,6 +39,7 @@ static struct program *compile(struct lang_input *in)
 	struct bt_sema s = {.prog = prog};
 	bool ok = front(in, &s) && bt_lower(&s) && !in->diags->errors;
 	strtab_free(&s.vars);
+	strtab_free(&s.options);
 	bt_cdefs_free(s.cdefs);
 	if (ok) {
 		program_finish(prog);

@@ -325,6 +325,15 @@ enum {
 	REGISTER_ARGS = 6
 };
 
+/* The verifier lets a program read the arguments that there are. */
+static void check_raw_arg(struct bt_sema *s, struct bt_expr *e)
+{
+	const struct probe_args *args = probe_arguments(s->in->world, s->point, s->in->arena);
+	if (args && args->record && arg_number(e) >= args->record->nfield)
+		bt_err(s, e->loc, "%s has no %s: its arguments are arg0 to arg%u", s->point->name,
+		       e->text, args->record->nfield - 1);
+}
+
 static struct type *sema_arg(struct bt_sema *s, struct bt_expr *e)
 {
 	if (!BT_KIND_IS(s, PK_KPROBE, PK_UPROBE, PK_USDT, PK_RAWTRACEPOINT, PK_COUNT))
@@ -335,6 +344,8 @@ static struct type *sema_arg(struct bt_sema *s, struct bt_expr *e)
 		bt_err(s, e->loc, "'%s' builtin is not allowed in a for-loop", e->text);
 	else if (e->text[0] == 'a' && !BT_KIND_IS(s, PK_USDT) && arg_number(e) >= REGISTER_ARGS)
 		bt_err(s, e->loc, "x86_64 doesn't support %s", e->text);
+	else if (s->final && s->point && BT_KIND_IS(s, PK_RAWTRACEPOINT))
+		check_raw_arg(s, e);
 	return &type_uint64;
 }
 

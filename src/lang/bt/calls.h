@@ -32,6 +32,7 @@ struct type *bt_fold_str(struct bt_sema *s, struct bt_expr *e, const char *text)
 /* A getopt() after its typing, in e->data. */
 struct bt_option {
 	const char *name, *description;
+	const char *fallback; /* as the script writes it; NULL: none, a flag */
 };
 /* "void": the call has no value. */
 struct type *bt_void(struct bt_sema *s, struct bt_expr *e);
@@ -45,6 +46,8 @@ struct type *bt_nsecs_type(enum ts_clock clock);  /* uint64 that remembers its c
 enum ts_clock bt_clock_of(const struct type *t);
 
 /* format.c: checks arguments from `first` on against the format; false after a diagnostic. */
+/* NULs in the format of a call become %c, each with an argument of its own: formats are C strings. */
+void bt_format_nuls(struct arena *a, struct bt_expr *e);
 bool bt_format_check(struct bt_sema *s, struct bt_expr *e, const char *fmt, unsigned first);
 /* The format with constant arguments put in (fail(), static_assert()). */
 char *bt_format_constants(struct arena *a, const char *fmt, struct bt_expr *const *arg, unsigned n);

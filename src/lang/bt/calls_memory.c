@@ -159,6 +159,10 @@ static const char *const registers[] = {
 static struct type *sema_reg(struct bt_sema *s, struct bt_expr *e)
 {
 	const char *name;
+	if (!BT_KIND_IS(s, PK_KPROBE, PK_KRETPROBE, PK_UPROBE, PK_URETPROBE, PK_USDT, PK_PROFILE,
+			PK_INTERVAL, PK_SOFTWARE, PK_HARDWARE, PK_WATCHPOINT))
+		bt_err(s, e->loc, "reg can not be used with \"%s\" probes",
+		       bt_kind_name(bt_kind(s)));
 	if (!bt_want_str_literal(s, e, 0, &name))
 		return &type_uint64;
 	for (unsigned i = 0; i < ARRAY_SIZE(registers); i++)

@@ -125,20 +125,21 @@ unsigned bt_param_count(const struct lang_input *in)
 	return n;
 }
 
-/* Text after --name or --name=; NULL: not given. */
+/* Text after the last --name or --name=; NULL: not given. */
 static const char *option_text(const struct lang_input *in, const char *name)
 {
 	size_t n = strlen(name);
+	const char *text = NULL;
 	for (unsigned i = 0; i < in->nparams; i++) {
 		const char *p = in->params[i];
 		if (strncmp(p, "--", 2) != 0 || strncmp(p + 2, name, n) != 0)
 			continue;
 		if (p[2 + n] == '=')
-			return p + 3 + n;
-		if (!p[2 + n])
-			return "";
+			text = p + 3 + n;
+		else if (!p[2 + n])
+			text = "";
 	}
-	return NULL;
+	return text;
 }
 
 static bool word_in(const char *text, const char *const *words, unsigned n)
@@ -192,6 +193,18 @@ static struct bt_option *option_new(struct bt_sema *s, struct bt_expr *e, const 
 	struct bt_option *o = arena_new(s->in->arena, struct bt_option);
 	uint32_t len;
 	o->name = name;
+	if (e->nkid > 1)
+		o->fallback = arena_strndup(s->in->arena, e->kid[1]->loc.src->text + e->kid[1]->loc.begin,
+					    e->kid[1]->loc.end - e->kid[1]->loc.begin);
+	const struct bt_option *first = strtab_get(&s->options, name);
+	const char *was = first && first->fallback ? first->fallback : "false";
+	if (first && strcmp(was, o->fallback ? o->fallback : "false") != 0)
+		bt_err_now(s, e->loc,
+			   "Command line option '%s' needs to have the same default value in all places it is used. "
+			   "Previous default value: %s",
+			   name, was);
+	if (!first)
+		strtab_set(&s->options, name, o);
 	if (e->nkid > 2)
 		bt_const_str(e->kid[2], &o->description, &len);
 	return o;

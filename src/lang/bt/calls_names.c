@@ -6,7 +6,7 @@
 enum {
 	NAME_BYTES = 64,
 	NERRORS = 134,
-	NSIGNALS = 32
+	NSIGNALS = 65
 };
 
 static const char *const syscalls[] = {
@@ -15,17 +15,20 @@ static const char *const syscalls[] = {
 #undef SYSCALL
 };
 
-static const char *error_name(unsigned i)
+static const char *error_name(struct arena *a, unsigned i)
 {
 	return strerrordesc_np((int)i);
 }
 
-static const char *signal_name(unsigned i)
+/* The C library keeps two of the kernel's real-time signals for itself: counting begins at 34. */
+static const char *signal_name(struct arena *a, unsigned i)
 {
+	if (i >= 34)
+		return arena_printf(a, "Real-time signal %u", i - 34);
 	return i ? sigdescr_np((int)i) : "Unknown signal 0";
 }
 
-static const char *syscall_name(unsigned i)
+static const char *syscall_name(struct arena *a, unsigned i)
 {
 	return syscalls[i];
 }
@@ -33,7 +36,7 @@ static const char *syscall_name(unsigned i)
 static const struct names {
 	const char *call;
 	unsigned count;
-	const char *(*name)(unsigned i);
+	const char *(*name)(struct arena *a, unsigned i);
 	const char *unknown;
 	bool is_absolute; /* -ENOENT and ENOENT are the same */
 } all_names[] = {
@@ -49,12 +52,12 @@ static struct type *sema_name(struct bt_sema *s, struct bt_expr *e)
 }
 
 /* The table: entry 0 is the unknown name, so that any index can be made a valid one. */
-static uint32_t table_offset(struct program *p, const struct names *n)
+static uint32_t table_offset(struct arena *a, struct program *p, const struct names *n)
 {
 	size_t size = (size_t)(n->count + 1) * NAME_BYTES;
 	char *bytes = xcalloc(1, size);
 	for (unsigned i = 0; i <= n->count; i++) {
-		const char *name = i ? n->name(i - 1) : NULL;
+		const char *name = i ? n->name(a, i - 1) : NULL;
 		strncpy(bytes + (size_t)i * NAME_BYTES, name ? name : n->unknown, NAME_BYTES - 1);
 	}
 	uint32_t offset = program_rodata(p, bytes, size, 8);
@@ -76,7 +79,7 @@ static ir_ref lower_name(struct bt_lower *l, struct bt_expr *e)
 	ir_ref dst = kit_mem(&l->kit, NAME_BYTES);
 	uint32_t yes = ir_block_new(b, "known"), no = ir_block_new(b, "unknown"),
 		 end = ir_block_new(b, "named");
-	uint32_t offset = table_offset(p, n);
+	uint32_t offset = table_offset(l->in->arena, p, n);
 	ir_br(b, known, yes, no);
 	ir_at(b, yes);
 	ir_ref table = ir_mapval(b, p->rodata, offset + NAME_BYTES);

@@ -47,6 +47,8 @@ static bool format_literal(struct bt_sema *s, struct bt_expr *e, const char **fm
 	struct bt_expr *a = e->kid[0];
 	if (a->kind != BT_STRING)
 		return bt_want_str_literal(s, e, 0, fmt);
+	if (memchr(a->text, 0, a->len))
+		bt_format_nuls(s->in->arena, e);
 	if (!a->type)
 		a->type = type_str(s->in->arena, a->len + 1);
 	*fmt = a->text;

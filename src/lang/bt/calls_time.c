@@ -26,7 +26,7 @@ static struct type *sema_nsecs(struct bt_sema *s, struct bt_expr *e)
 	if (a && !read_clock(a, &clock)) {
 		struct type *t = a->kind == BT_IDENT ? NULL : bt_arg(s, e, 0);
 		if (a->kind == BT_IDENT)
-			bt_err(s, a->loc, "Unknown identifier: '%s'", a->text);
+			bt_err(s, a->loc, "Invalid timestamp mode: %s", a->text);
 		else if (t)
 			bt_err(s, e->loc,
 			       "nsecs() only supports timestamp_mode arguments (%s provided)",

@@ -106,12 +106,48 @@ static bool check_arg(struct bt_sema *s, struct bt_expr *e, struct type *t, cons
 	return false;
 }
 
+/* How many arguments a format takes. */
+static unsigned arguments(const char *fmt)
+{
+	struct directive d;
+	unsigned n = 0;
+	for (const char *p = fmt; (p = next_directive(p, &d));)
+		n += 1 + d.stars;
+	return n;
+}
+
+void bt_format_nuls(struct arena *a, struct bt_expr *e)
+{
+	struct bt_expr *fmt = e->kid[0];
+	struct buf text = {0};
+	VEC(struct bt_expr *) kids = {0};
+	unsigned next = 1;
+	vec_push(&kids, fmt);
+	for (const char *p = fmt->text, *end = p + fmt->len;; p += strlen(p) + 1) {
+		for (unsigned n = arguments(p); n && next < e->nkid; n--)
+			vec_push(&kids, e->kid[next++]);
+		buf_puts(&text, p);
+		if (p + strlen(p) == end)
+			break;
+		struct bt_expr *nul = arena_memdup(a, fmt, sizeof(*fmt));
+		bt_make_int(nul, 0, false);
+		vec_push(&kids, nul);
+		buf_puts(&text, "%c");
+	}
+	while (next < e->nkid)
+		vec_push(&kids, e->kid[next++]);
+	fmt->len = (uint32_t)text.len;
+	fmt->text = arena_strdup(a, buf_str(&text));
+	e->kid = arena_memdup(a, kids.at, kids.len * sizeof(*kids.at));
+	e->nkid = (unsigned)kids.len;
+	buf_free(&text);
+	vec_free(&kids);
+}
+
 bool bt_format_check(struct bt_sema *s, struct bt_expr *e, const char *fmt, unsigned first)
 {
 	struct directive d;
-	unsigned want = 0, have = e->nkid - first;
-	for (const char *p = fmt; (p = next_directive(p, &d));)
-		want += 1 + d.stars;
+	unsigned want = arguments(fmt), have = e->nkid - first;
 	if (have != want) {
 		bt_err(s, e->loc, "%s arguments for format string (%u supplied, %u expected)",
 		       have < want ? "not enough" : "too many", have, want);

@@ -288,7 +288,7 @@ char *bt_string(struct bt_parser *p, uint32_t *len_ret)
 		bt_syntax(p, "unterminated string");
 	else
 		p->pos++;
-	char *text = arena_strndup(p->a, buf_str(&out), out.len);
+	char *text = arena_memdup(p->a, buf_str(&out), out.len + 1); /* may hold NULs */
 	if (len_ret)
 		*len_ret = (uint32_t)out.len;
 	buf_free(&out);
@@ -420,7 +420,7 @@ const char *bt_number(struct arena *a, const char *text, int base, uint64_t *ret
 		return number_digits(a, n + 2, 16, text, ret);
 	if (n[0] == '0' && (n[1] | 32) == 'b')
 		return number_digits(a, n + 2, 2, text, ret);
-	if (n[0] == '0' && n[1] >= '0' && n[1] <= '7')
-		return number_digits(a, n + 1, 8, text, ret);
+	if (n[0] == '0' && n[1] >= '0' && n[1] <= '9')
+		return number_digits(a, n, 8, text, ret);
 	return number_digits(a, n, 10, text, ret);
 }

@@ -184,10 +184,10 @@ ir_ref bt_lower_unop(struct bt_lower *l, struct bt_expr *e)
 	struct ir_builder *b = &l->kit.b;
 	struct bt_place p;
 	switch (e->op) {
-	case BT_NEG: return ir_un(b, IR_NEG, bt_lower_expr(l, e->kid[0]));
 	case BT_LNOT: return ir_bini(b, IR_EQ, bt_lower_cond(l, e->kid[0]), 0);
+	case BT_NEG:
 	case BT_BNOT: {
-		ir_ref v = ir_un(b, IR_NOT, bt_lower_expr(l, e->kid[0]));
+		ir_ref v = ir_un(b, e->op == BT_NEG ? IR_NEG : IR_NOT, bt_lower_expr(l, e->kid[0]));
 		return e->type->size < 8 && e->type->size
 			       ? ir_ext(b, v, e->type->size, e->type->is_signed)
 			       : v;

@@ -25,6 +25,7 @@ struct bt_sema {
 	bool final;		      /* types are settled: complain now */
 	bool has_copies;	      /* of handlers: the same diagnostic may come twice */
 	struct strtab vars;	      /* maps by name: struct var */
+	struct strtab options;	      /* getopt()s by name: struct bt_option, the first of each */
 	struct diag unheard;	      /* what a diagnostic before the final round goes to */
 };
 

@@ -133,8 +133,8 @@ static struct type *key_element(struct bt_sema *s, struct bt_expr *e, struct typ
 		return type_int(8, t->is_signed);
 	if (type_is_agg(t))
 		bt_err(s, e->loc, "%s cannot be part of a map key", bt_spell(s, t));
-	else if (t->kind == TYPE_NONE)
-		bt_err(s, e->loc, "Invalid map key type: void");
+	else if (t->kind == TYPE_NONE || (t->kind == TYPE_TUPLE && !t->nfield))
+		bt_err(s, e->loc, "Invalid map key type: %s", t->kind == TYPE_NONE ? "void" : "()");
 	else if (t->kind == TYPE_CTX)
 		bt_err(s, e->loc, "context cannot be part of a map key");
 	else

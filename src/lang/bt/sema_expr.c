@@ -164,7 +164,10 @@ static struct type *join_branches(struct bt_sema *s, struct bt_expr *e, struct b
 
 static struct type *ternary(struct bt_sema *s, struct bt_expr *e)
 {
-	bt_sema_cond(s, e->kid[0], e->loc);
+	if (!e->kid[1] && bt_is_constant(e->kid[0])) /* a ?: b: the condition is a value too */
+		bt_sema_expr(s, e->kid[0]);
+	else
+		bt_sema_cond(s, e->kid[0], e->loc);
 	if (e->kid[1])
 		bt_sema_expr(s, e->kid[1]);
 	bt_sema_expr(s, e->kid[2]);

@@ -253,5 +253,8 @@ struct type *bt_sema_unop(struct bt_sema *s, struct bt_expr *e)
 		       bt_op_text(e->op), bt_spell(s, t));
 		return NULL;
 	}
-	return e->op == BT_LNOT ? &type_bool : int64_or_uint64(t->is_signed);
+	if (e->op == BT_LNOT)
+		return &type_bool;
+	/* what has no sign keeps its width; -(int8)-128 must not */
+	return t->kind == TYPE_INT && !t->is_signed ? type_int(t->size, false) : int64_or_uint64(t->is_signed);
 }

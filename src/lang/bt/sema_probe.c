@@ -155,13 +155,15 @@ static bool too_many(struct bt_sema *s, struct bt_probe *p, size_t total)
 	uint32_t limit = MIN(opt->max_progs, opt->max_probes);
 	if (total <= limit)
 		return false;
-	struct diag *d =
-		bt_err_now(s, p->point[0].loc,
-			   "Your program is trying to generate more than %zu BPF programs, which "
-			   "exceeds the current limit of %u",
-			   total, limit);
+	bool progs = limit == opt->max_progs;
+	struct diag *d = bt_err_now(
+		s, p->point[0].loc,
+		progs ? "Your program is trying to generate more than %zu BPF programs, which "
+			"exceeds the current limit of %u"
+		      : "Can't attach to %zu probes because it exceeds the current limit of %u probes.",
+		total, limit);
 	bt_hint(s, d, "You can increase the limit through the %s environment variable.",
-		limit == opt->max_progs ? "BPFTRACE_MAX_BPF_PROGS" : "BPFTRACE_MAX_PROBES");
+		progs ? "BPFTRACE_MAX_BPF_PROGS" : "BPFTRACE_MAX_PROBES");
 	return true;
 }
 

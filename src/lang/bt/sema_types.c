@@ -344,9 +344,12 @@ static struct type *type_by_name(struct bt_sema *s, const char *name)
 
 static struct type *named_type(struct bt_sema *s, const char *name, struct loc loc)
 {
+	static const char *const tags[] = {"struct", "union", "enum"};
 	struct type *t = builtin_type(s, name);
 	if (!t)
 		t = type_by_name(s, name);
+	for (size_t i = 0; !t && !strchr(name, ' ') && i < ARRAY_SIZE(tags); i++)
+		t = type_by_name(s, arena_printf(s->in->arena, "%s %s", tags[i], name));
 	if (!t && str_has_prefix(name, "enum "))
 		bt_err(s, loc, "Unknown enum: %s", name + 5);
 	else if (!t)
