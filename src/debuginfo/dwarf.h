@@ -26,6 +26,8 @@ struct dwarf *kernel_dwarf(struct world *w, const char *module, const char **why
 /* Its file; remote: servers may be asked. */
 struct elf_file *kernel_debug_file(struct world *w, const char *module, bool remote, const char **why);
 bool kernel_bias(struct world *w, const char *module, uint64_t *ret);
+/* For names in stacks: what lies on this machine.  *linked: the file's address of addr, a place in the running kernel or module. */
+struct dwarf *kernel_dwarf_here(struct world *w, const char *module, uint64_t addr, uint64_t *linked);
 /*
  * Is the variable at that address of the file one of each CPU?  Then it is at *ret plus the CPU's word in the array __per_cpu_offset
  * (include/asm-generic/percpu.h).  Those of modules are not known.

@@ -26,77 +26,16 @@ struct span {
 	uint32_t code, parent; /* the span around this one, or NO_SPAN */
 };
 struct unit_code {
+	Dwarf_Die cu;
 	VEC(struct code) code;
 	VEC(struct span) span; /* by low; the outer one first */
 	Dwarf_Files *files;
 	size_t nfiles;
 };
-/* Which unit an address belongs to. */
-struct unit_range {
-	uint64_t low, high;
-	uint32_t unit;
-};
 struct dwarf_code {
 	struct numtab paths; /* whole paths by the text in the debug information */
-	VEC(struct unit_range) range; /* by low */
-	struct unit_code **unit;      /* by number of the unit; NULL: not read yet */
-	size_t nunits;
+	struct numtab units; /* struct unit_code by where the unit begins, + 1 */
 };
-
-/* --- units by address --------------------------------------------------------------------------------------- */
-
-static int by_low(const void *x, const void *y)
-{
-	const struct unit_range *a = x, *b = y;
-	if (a->low != b->low)
-		return a->low < b->low ? -1 : 1;
-	return (a->high < b->high) - (a->high > b->high);
-}
-
-/* Code that the linker dropped begins at 0 (or, for some linkers, 1). */
-static bool is_code(uint64_t low, uint64_t high)
-{
-	return low > 1 && low < high;
-}
-
-static struct dwarf_code *code_of(struct dwarf *d)
-{
-	if (d->code)
-		return d->code;
-	struct dwarf_code *c = d->code = xcalloc(1, sizeof(*c));
-	const struct dwarf_unit *u = dwarf_units(d, &c->nunits);
-	c->unit = xcalloc(c->nunits + 1, sizeof(struct unit_code *));
-	for (size_t i = 0; i < c->nunits; i++) {
-		Dwarf_Die die = u[i].cu;
-		Dwarf_Addr base, low, high;
-		ptrdiff_t at = 0;
-		for (unsigned k = 0; k < MAX_RANGES && (at = dwarf_ranges(&die, at, &base, &low, &high)) > 0; k++)
-			if (is_code(low, high))
-				vec_push(&c->range, ((struct unit_range){low, high, (uint32_t)i}));
-	}
-	if (c->range.len)
-		qsort(c->range.at, c->range.len, sizeof(*c->range.at), by_low);
-	return c;
-}
-
-/* The number of the unit around pc; false: none says that it has code there. */
-static bool find_unit(struct dwarf *d, uint64_t pc, uint32_t *ret)
-{
-	const struct dwarf_code *c = code_of(d);
-	size_t low = 0, high = c->range.len;
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		if (c->range.at[mid].low <= pc)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	if (low && pc < c->range.at[low - 1].high) {
-		*ret = c->range.at[low - 1].unit;
-		return true;
-	}
-	return false;
-}
 
 /* --- a unit's code ------------------------------------------------------------------------------------------ */
 
@@ -114,7 +53,7 @@ static void add_code(struct unit_code *c, Dwarf_Die *die, bool is_inlined)
 	uint64_t v;
 	bool any = false;
 	for (unsigned k = 0; k < MAX_RANGES && (at = dwarf_ranges(die, at, &base, &low, &high)) > 0; k++) {
-		if (!is_code(low, high) || c->span.len >= MAX_SPANS)
+		if (!dwarf_is_code(low, high) || c->span.len >= MAX_SPANS)
 			continue;
 		vec_push(&c->span, ((struct span){low, high, (uint32_t)c->code.len, NO_SPAN}));
 		any = true;
@@ -172,39 +111,50 @@ static void nest(struct unit_code *c)
 	}
 }
 
-static struct unit_code *read_unit(struct dwarf *d, uint32_t i)
+static void read_unit(struct dwarf *d, const struct dwarf_unit *u, struct unit_code *ret)
 {
-	struct dwarf_code *all = code_of(d);
-	if (all->unit[i])
-		return all->unit[i];
-	struct unit_code *c = all->unit[i] = xcalloc(1, sizeof(*c));
-	const struct dwarf_unit *u = &d->unit.at[i];
-	Dwarf_Die die = u->die, cu = u->cu;
+	Dwarf_Die die = u->die;
 	size_t all_bytes;
 	const uint8_t *bytes = dwarf_section(d, ".debug_info", &all_bytes);
-	struct code_walk w = {.ret = c, .left = die.addr == cu.addr && bytes ? all_bytes : UINT32_MAX};
+	struct code_walk w = {.ret = ret, .left = die.addr == u->cu.addr && bytes ? all_bytes : UINT32_MAX};
 	die_each_child(&die, visit, &w);
-	nest(c);
-	if (dwarf_getsrcfiles(&cu, &c->files, &c->nfiles))
-		c->nfiles = 0;
+	nest(ret);
+	ret->cu = u->cu;
+	if (dwarf_getsrcfiles(&ret->cu, &ret->files, &ret->nfiles))
+		ret->nfiles = 0;
+}
+
+/* The unit around pc; NULL: none says that it has code there. */
+static struct unit_code *unit_around(struct dwarf *d, uint64_t pc)
+{
+	struct dwarf_unit u;
+	uint64_t begin;
+	if (!d->code)
+		d->code = xcalloc(1, sizeof(*d->code));
+	if (!dwarf_ranges_find(d, pc, &begin))
+		return NULL;
+	struct unit_code *c = numtab_get(&d->code->units, begin + 1);
+	if (!c && dwarf_unit_from(d, begin, &u)) {
+		c = xcalloc(1, sizeof(*c));
+		read_unit(d, &u, c);
+		numtab_set(&d->code->units, begin + 1, c);
+	}
 	return c;
 }
 
 void dwarf_code_free(struct dwarf *d)
 {
-	struct dwarf_code *c = d->code;
-	for (size_t i = 0; c && i < c->nunits; i++)
-		if (c->unit[i]) {
-			vec_free(&c->unit[i]->code);
-			vec_free(&c->unit[i]->span);
-			free(c->unit[i]);
-		}
-	if (c) {
-		vec_free(&c->range);
-		free(c->unit);
-		numtab_free(&c->paths);
+	if (!d->code)
+		return;
+	vec_each(e, &d->code->units.entry) {
+		struct unit_code *c = e->value;
+		vec_free(&c->code);
+		vec_free(&c->span);
+		base_free(c);
 	}
-	free(c);
+	numtab_free(&d->code->units);
+	numtab_free(&d->code->paths);
+	base_free(d->code);
 	d->code = NULL;
 }
 
@@ -235,7 +185,7 @@ static const char *whole_path(struct dwarf *d, Dwarf_Die *cu, const char *file)
 {
 	if (!file)
 		return NULL;
-	struct numtab *known = &code_of(d)->paths;
+	struct numtab *known = &d->code->paths;
 	char *path = numtab_get(known, (uintptr_t)file);
 	if (!path) {
 		Dwarf_Attribute a;
@@ -281,12 +231,11 @@ static const char *name_of(struct code *c)
 
 unsigned dwarf_sites_at(struct dwarf *d, uint64_t pc, struct dwarf_site *ret, unsigned max)
 {
-	uint32_t number;
 	unsigned n = 0;
-	if (!find_unit(d, pc, &number))
+	struct unit_code *c = unit_around(d, pc);
+	if (!c)
 		return 0;
-	struct unit_code *c = read_unit(d, number);
-	Dwarf_Die cu = d->unit.at[number].cu;
+	Dwarf_Die cu = c->cu;
 	Dwarf_Line *row = dwarf_getsrc_die(&cu, pc);
 	int line = 0;
 	const char *file = row ? dwarf_linesrc(row, NULL, NULL) : NULL;

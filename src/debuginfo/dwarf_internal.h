@@ -46,6 +46,7 @@ struct dwarf {
 	struct kept *kept; /* dwarf_search.c; NULL: not read yet, or nothing is kept of this file */
 	bool asked_kept, is_split;
 	struct dwarf_code *code; /* dwarf_inline.c; NULL: not asked for */
+	struct dwarf_ranges *ranges; /* dwarf_ranges.c; the same */
 	VEC(Dwarf_Die) type_die; /* of struct types that complete later: origin_id - 1 */
 };
 
@@ -115,6 +116,13 @@ void dwarf_search_end(struct dwarf_search *s);
 /* Writes the index when there is something new; NULL in d->kept is legal. */
 void dwarf_keep(struct dwarf *d);
 
+/* dwarf_ranges.c */
+bool dwarf_is_code(uint64_t low, uint64_t high);
+/* Where the unit begins in .debug_info that has code at pc; false: none says so.  Reads no more of the file than it must. */
+bool dwarf_ranges_find(struct dwarf *d, uint64_t pc, uint64_t *begin);
+/* That unit; false: it is broken, or what it describes is in a file that is not there. */
+bool dwarf_unit_from(struct dwarf *d, uint64_t begin, struct dwarf_unit *ret);
+void dwarf_ranges_free(struct dwarf *d);
 /* dwarf_inline.c */
 void dwarf_code_free(struct dwarf *d);
 

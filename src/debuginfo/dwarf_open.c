@@ -144,6 +144,7 @@ void dwarf_close(struct dwarf *d)
 	kept_free(d->kept);
 	Dwarf *alt = d->dw && d->alt_fd >= 0 ? dwarf_getalt(d->dw) : NULL;
 	dwarf_code_free(d);
+	dwarf_ranges_free(d);
 	dwp_close(d->package);
 	dwarf_end(d->dw);
 	if (alt)

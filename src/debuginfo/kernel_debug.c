@@ -269,6 +269,18 @@ struct dwarf *kernel_dwarf(struct world *w, const char *module, const char **why
 	return f ? elf_dwarf(f, why) : NULL;
 }
 
+/* A file is asked for its place in memory without asking a server: it was found here. */
+struct dwarf *kernel_dwarf_here(struct world *w, const char *module, uint64_t addr, uint64_t *linked)
+{
+	uint64_t bias;
+	struct elf_file *f = kernel_debug_file(w, module, false, NULL);
+	struct dwarf *d = f ? elf_dwarf_here(f) : NULL;
+	if (!d || !kernel_bias(w, module, &bias))
+		return NULL;
+	*linked = addr - bias;
+	return d;
+}
+
 /* A module was relocated to where it is; the kernel itself may be anywhere (CONFIG_RANDOMIZE_BASE). */
 bool kernel_bias(struct world *w, const char *module, uint64_t *ret)
 {

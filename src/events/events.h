@@ -41,8 +41,8 @@ void symbolizer_stack(struct symbolizer *y, const struct value *stack, struct fr
 /* "name" or "name+0xOFF" pieces of one address; false: unknown. */
 bool symbolizer_kernel(struct symbolizer *y, uint64_t addr, struct frame *ret);
 bool symbolizer_user(struct symbolizer *y, uint32_t pid, uint64_t addr, struct frame *ret);
-/* Where the source has the code at a user address: file and line of *ret; false: not known. */
-bool symbolizer_source(struct symbolizer *y, uint32_t pid, uint64_t addr, struct frame *ret);
+/* Where the source has the code at an address of a process or of the kernel: file and line of *ret; false: not known. */
+bool symbolizer_source(struct symbolizer *y, bool is_user, uint32_t pid, uint64_t addr, struct frame *ret);
 void frames_free(struct frames *f);
 
 /* What user stacks by unwind tables came to. */

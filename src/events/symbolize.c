@@ -119,14 +119,27 @@ bool symbolizer_user(struct symbolizer *y, uint32_t pid, uint64_t addr, struct f
 	return ret->symbol;
 }
 
-bool symbolizer_source(struct symbolizer *y, uint32_t pid, uint64_t addr, struct frame *ret)
+/* The debug information around an address, NULL: none is here; *linked: the address in its file. */
+static struct dwarf *dwarf_of(struct symbolizer *y, bool is_user, uint32_t pid, uint64_t addr, uint64_t *linked)
 {
-	struct dwarf_site site;
 	struct usym sym;
 
+	if (!is_user) {
+		const struct ksym *k = kallsyms_by_addr(world_kallsyms(y->world), addr);
+		return k ? kernel_dwarf_here(y->world, k->module, addr, linked) : NULL;
+	}
 	usyms_resolve(usyms_now(y), pid, addr, &sym);
-	struct dwarf *d = sym.file ? elf_dwarf_here(sym.file) : NULL;
-	if (!d || !dwarf_sites_at(d, sym.module_offset, &site, 1) || !site.file || !site.line)
+	*linked = sym.module_offset;
+	return sym.file ? elf_dwarf_here(sym.file) : NULL;
+}
+
+bool symbolizer_source(struct symbolizer *y, bool is_user, uint32_t pid, uint64_t addr, struct frame *ret)
+{
+	struct dwarf_site site;
+	uint64_t linked;
+	struct dwarf *d = dwarf_of(y, is_user, pid, addr, &linked);
+
+	if (!d || !dwarf_sites_at(d, linked, &site, 1) || !site.file || !site.line)
 		return false;
 	ret->file = site.file;
 	ret->line = site.line;
@@ -137,15 +150,14 @@ bool symbolizer_source(struct symbolizer *y, uint32_t pid, uint64_t addr, struct
  * ------------------------------------------------------------------------------------------------ */
 
 /* The calls that were inlined at an address, each as a frame of its own; file and line of the one that was not. */
-static void add_inlined(struct symbolizer *y, uint64_t ip, const struct usym *sym, struct frame *outer,
+static void add_inlined(struct symbolizer *y, struct dwarf *d, uint64_t linked, uint64_t ip, struct frame *outer,
 			struct frames *ret)
 {
 	struct dwarf_site site[MAX_SITES];
-	struct dwarf *d = sym->file ? elf_dwarf_here(sym->file) : NULL;
-	unsigned n = d ? dwarf_sites_at(d, sym->module_offset, site, MAX_SITES) : 0;
+	unsigned n = d ? dwarf_sites_at(d, linked, site, MAX_SITES) : 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		struct frame f = {.ip = ip, .module = sym->module, .is_inlined = true};
+		struct frame f = {.ip = ip, .module = outer->module, .is_inlined = true};
 
 		f.file = site[i].line ? site[i].file : NULL;
 		f.line = site[i].line;
@@ -154,7 +166,7 @@ static void add_inlined(struct symbolizer *y, uint64_t ip, const struct usym *sy
 			outer->line = f.line;
 			if (!outer->symbol && site[i].function) {
 				outer->symbol = readable(y, site[i].function);
-				outer->offset = sym->module_offset - site[i].entry;
+				outer->offset = linked - site[i].entry;
 			}
 		} else if (site[i].function) {
 			f.symbol = readable(y, site[i].function);
@@ -171,17 +183,21 @@ static void add_inlined(struct symbolizer *y, uint64_t ip, const struct usym *sy
 static void add_frame(struct symbolizer *y, const struct value *stack, uint32_t pid, uint64_t ip,
 		      bool is_outer, struct frames *ret)
 {
-	uint64_t at = ip - (is_outer && ip ? 1 : 0);
+	bool wants_source = !y->session || session_program(y->session)->opt.show_debug_info;
+	uint64_t at = ip - (is_outer && ip ? 1 : 0), linked = 0;
+	struct dwarf *d = NULL;
 	struct frame f;
 	struct usym sym;
 
 	if (stack->type->kind == TYPE_USTACK) {
 		name_user(y, pid, at, &f, &sym);
-		if (!y->session || session_program(y->session)->opt.show_debug_info)
-			add_inlined(y, ip, &sym, &f, ret);
-	} else {
-		symbolizer_kernel(y, at, &f);
+		linked = sym.module_offset;
+		if (wants_source && sym.file)
+			d = elf_dwarf_here(sym.file);
+	} else if (symbolizer_kernel(y, at, &f) && wants_source) {
+		d = kernel_dwarf_here(y->world, f.module, at, &linked);
 	}
+	add_inlined(y, d, linked, ip, &f, ret);
 	if (f.symbol)
 		f.offset += ip - at;
 	f.map_offset += ip - at;

@@ -138,7 +138,10 @@ void exporter_stderr(struct exporter *x, const char *s, size_t n);
 /* After an event: writes as the buffering mode asks. */
 void exporter_written(struct exporter *x, size_t start);
 
-/* stp_note.c: a string of SystemTap's with its notes replaced; a stack: 'k' 'u' as print_backtrace() shows it, 'b' brief, 's' as in strings. */
+/*
+ * stp_note.c: a string of SystemTap's with its notes replaced; a stack: 'k' 'u' as print_backtrace() shows it, 'r' of a return, 'K' 'f' 'R' the
+ * same with places in the source, 'b' brief, 's' as in strings, 'e' at a function's entry.
+ */
 void stp_text(struct exporter *x, const char *s, size_t n, struct buf *out);
 /* Addresses between blanks, one line each. */
 void stp_symbols_text(struct exporter *x, const struct value *v, uint32_t pid, bool user, struct buf *out);

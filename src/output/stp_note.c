@@ -3,6 +3,7 @@
  *
  * \001 letter fields \002, fields in hexadecimal; lang/stp/tapset_symbol.c writes them:
  *   n d m l F L  addr16 pid8	name, name+offset, module, file:line, file, line of a user address
+ *   p P I        addr16	file:line, file, line of a kernel address
  *   K E U    id16 pid8 frames4		a stack as sprint_backtrace() and sprint_ubacktrace() show it; E: taken at its first function's entry
  */
 #include <stdlib.h>
@@ -145,13 +146,15 @@ static void find_source(struct exporter *x, const struct value *v, struct frame 
 	struct stack_value_wire w = {0};
 	memcpy(&w, v->data, MIN((size_t)v->size, sizeof(w)));
 	if (x->env.symbols)
-		symbolizer_source(x->env.symbols, w.pid, f->ip - is_outer, f);
+		symbolizer_source(x->env.symbols, v->type->kind == TYPE_USTACK, w.pid, f->ip - is_outer, f);
 }
 
 void stp_stack_text(struct exporter *x, const struct value *v, int64_t what, uint64_t from, struct buf *out)
 {
 	bool user = v->type->kind == TYPE_USTACK, is_long = what != 'b' && what != 's' && what != 'e';
+	bool with_source = what == 'f' || what == 'K' || what == 'R';
 	struct frames frames = {0};
+	what = what == 'K' ? 'k' : what == 'R' ? 'r' : what;
 	if (x->env.symbols)
 		symbolizer_stack(x->env.symbols, v, &frames);
 	if (!frames.frame.len && user && what != 's')
@@ -165,7 +168,7 @@ void stp_stack_text(struct exporter *x, const struct value *v, int64_t what, uin
 		struct frame *f = &frames.frame.at[i];
 		if (i == first)
 			begin(f, what, from, out);
-		if (what == 'f')
+		if (with_source)
 			find_source(x, v, f, i > first);
 		if (is_long)
 			frame_long(f, user, out);
@@ -178,6 +181,18 @@ void stp_stack_text(struct exporter *x, const struct value *v, int64_t what, uin
 
 /* --- notes ------------------------------------------------------------------------------------------------------ */
 
+/* what: 'F' file, 'L' line, else both */
+static void note_source(struct exporter *x, char what, bool is_user, uint64_t addr, uint32_t pid, struct buf *out)
+{
+	struct frame f;
+	if (!x->env.symbols || !symbolizer_source(x->env.symbols, is_user, pid, addr, &f))
+		buf_printf(out, "0x%llx", (unsigned long long)addr);
+	else if (what == 'L')
+		buf_printf(out, "%u", f.line);
+	else
+		buf_printf(out, what == 'F' ? "%s" : "%s:%u", f.file, f.line);
+}
+
 static void note_symbol(struct exporter *x, char what, const char *s, struct buf *out)
 {
 	struct frame f;
@@ -189,12 +204,10 @@ static void note_symbol(struct exporter *x, char what, const char *s, struct buf
 		frame_data(&f, true, out);
 	else if (what == 'n' && found && f.symbol)
 		buf_puts(out, f.symbol);
-	else if (what == 'n' || !x->env.symbols || !symbolizer_source(x->env.symbols, (uint32_t)hex(s + 16, 8), addr, &f))
+	else if (what == 'n')
 		buf_printf(out, "0x%llx", (unsigned long long)addr);
-	else if (what == 'L')
-		buf_printf(out, "%u", f.line);
 	else
-		buf_printf(out, what == 'F' ? "%s" : "%s:%u", f.file, f.line);
+		note_source(x, what, true, addr, (uint32_t)hex(s + 16, 8), out);
 }
 
 static void note_stack(struct exporter *x, char what, const char *s, struct buf *out)
@@ -231,6 +244,8 @@ static void note(struct exporter *x, const char *s, size_t n, struct buf *out)
 	n -= n != 0;
 	if (what && strchr("ndmlFL", what) && n == 24)
 		note_symbol(x, what, s, out);
+	else if (what && strchr("pPI", what) && n == 16)
+		note_source(x, what == 'P' ? 'F' : what == 'I' ? 'L' : 'l', false, hex(s, 16), 0, out);
 	else if ((what == 'K' || what == 'E' || what == 'U') && n == 28)
 		note_stack(x, what, s, out);
 }

@@ -40,7 +40,8 @@ static bool make_kernel(void)
 	       sh("mkdir -p sys/kernel proc usr/lib/debug/boot sys/module/tiny/notes sys/module/tiny/sections usr/lib/debug/lib/modules/%s/kernel",
 		  u.release) &&
 	       sh("printf 'int _stext(int n) { int twice = n * 2; return twice; }\\nint main(void) { return _stext(4); }\\n' >k.c") &&
-	       sh("cc -g -O0 -no-pie -Wl,--build-id=sha1 -o usr/lib/debug/boot/vmlinux-%s k.c", u.release) &&
+	       sh("printf '\\nint unlisted(int n) { return n + 1; }\\n' >other.c; cc -g -O0 -c other.c && objcopy -R .debug_aranges other.o") &&
+	       sh("cc -g -O0 -no-pie -Wl,--build-id=sha1 -o usr/lib/debug/boot/vmlinux-%s k.c other.o", u.release) &&
 	       sh("objcopy -O binary --only-section=.note.gnu.build-id usr/lib/debug/boot/vmlinux-%s sys/kernel/notes", u.release) &&
 	       sh("printf '%%016x T _stext\\n' $((0x$(nm usr/lib/debug/boot/vmlinux-%s | grep ' _stext' | cut -d' ' -f1) + 0x7000000)) >proc/kallsyms",
 		  u.release);
@@ -74,6 +75,29 @@ static void test_kernel(void)
 	if (d)
 		dwarf_functions(d, "_stext", DWARF_CONCRETE, arena, note, &f);
 	CHECK(f.entry && f.entry < 1 << 24);
+	world_close(w);
+}
+
+/* A frame of the kernel: the unit is in the list of units' code or, like that of other.c, is not. */
+static void check_site(struct world *w, const char *function, const char *file, uint32_t line)
+{
+	struct dwarf_site site = {0};
+	uint64_t linked = 0;
+	const struct elf_symbol *sym = elf_symbol_by_name(kernel_debug_file(w, NULL, false, NULL), function);
+	struct dwarf *d = kernel_dwarf_here(w, NULL, (sym ? sym->value : 0) + 4 + 0x7000000, &linked);
+	CHECK(sym && d && linked == sym->value + 4);
+	CHECK(d && dwarf_sites_at(d, linked, &site, 1) == 1 && str_eq(site.function, function) && !site.is_inlined);
+	CHECK(site.file && str_has_suffix(site.file, file) && *site.file == '/' && site.line == line);
+}
+
+static void test_sites(void)
+{
+	uint64_t linked;
+	struct world *w = open_top();
+	check_site(w, "main", "/k.c", 2);
+	check_site(w, "unlisted", "/other.c", 2);
+	check_site(w, "_stext", "/k.c", 1);
+	CHECK(!kernel_dwarf_here(w, "nothing", 0xffffffffc0123000, &linked));
 	world_close(w);
 }
 
@@ -132,6 +156,7 @@ int main(void)
 	unsetenv("DEBUGINFOD_URLS");
 	CHECK(make_kernel() && make_module());
 	test_kernel();
+	test_sites();
 	test_module();
 	test_refused();
 	CHECK(sh("rm -r %s", top));

@@ -65,9 +65,9 @@ bool symbolizer_user(struct symbolizer *y, uint32_t pid, uint64_t addr, struct f
 	return ret->symbol != NULL;
 }
 
-bool symbolizer_source(struct symbolizer *y, uint32_t pid, uint64_t addr, struct frame *ret)
+bool symbolizer_source(struct symbolizer *y, bool is_user, uint32_t pid, uint64_t addr, struct frame *ret)
 {
-	(void)y, (void)pid;
+	(void)y, (void)is_user, (void)pid;
 	ret->file = "/src/a.c";
 	ret->line = 7;
 	return addr >= 0x2000 && addr < 0x3000;

@@ -45,6 +45,13 @@ static struct stp_value lower_user_symbol(struct stp_lower *l, const struct stp_
 	return note(l, "\001%c%016x%08x\002", v, 3, e->loc);
 }
 
+/* The same of a kernel address, whose name is known there and whose place in the source is not. */
+static struct stp_value lower_kernel_source(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
+{
+	struct stp_value v[] = {stp_long(stp_c(l, e->func->native->number)), arg[0]};
+	return note(l, "\001%c%016x\002", v, 2, e->loc);
+}
+
 /* --- stacks ---------------------------------------------------------------------------------------------------- */
 
 /* struct stack_value_wire of the current stack, in memory */
@@ -57,17 +64,21 @@ static ir_ref take_stack(struct stp_lower *l, bool user, struct type **t_ret, st
 	return dst;
 }
 
-/* number: 'k' or 'u', 'b' for the brief form of a user stack, 'f' with places in the source; with 'k' goes the address of the probe, which is exact, 0: not known */
+/*
+ * number: 'k' or 'u', 'b' for the brief form of a user stack, 'f' and 'K' with places in the source; with the kernel's goes the address of the
+ * probe, which is exact, 0: not known.  A return's are 'r' and 'R'.
+ */
 static struct stp_value lower_print_stack(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
 {
 	struct type *t;
 	int64_t what = e->func->native->number;
-	ir_ref at = take_stack(l, what != 'k', &t, e->loc);
+	bool is_kernel = what == 'k' || what == 'K';
+	ir_ref at = take_stack(l, !is_kernel, &t, e->loc);
 	struct action *act = program_action(l->c->prog, ACT_STP_BACKTRACE, e->loc);
 	bool returns = l->dp->spec.kind == PK_KRETPROBE;
-	act->number = what == 'k' && returns ? 'r' : what;
+	act->number = is_kernel && returns ? (what == 'k' ? 'r' : 'R') : what;
 	act->extra = l->dp->name;
-	ir_ref from = l->user || what != 'k' ? 0 : returns ? kit_func_ip(K(l)) : stp_at_entry(l) ? stp_entry_address(l) : 0;
+	ir_ref from = l->user || !is_kernel ? 0 : returns ? kit_func_ip(K(l)) : stp_at_entry(l) ? stp_entry_address(l) : 0;
 	struct kit_value v[] = {{.type = t, .v = at, .is_addr = true}, {.type = &type_int64, .v = from ? from : stp_c(l, 0)}};
 	kit_send(K(l), act, v, 2);
 	return stp_none();
@@ -153,6 +164,9 @@ const struct stp_native stp_tapset_symbol[] = {
 	{"symdata", "s:l", NF_PURE, SYMBOL_CAP, lower_symbol, UH_SYMBOL_OFFSET},
 	{"modname", "s:l", NF_PURE, SYMBOL_CAP, lower_symbol, UH_SYMBOL_MODULE},
 	{"probemod", "s:l", NF_PURE, SYMBOL_CAP, lower_symbol, UH_SYMBOL_MODULE},
+	{"symfileline", "s:l", NF_PURE, NOTE_CAP, lower_kernel_source, 'p'},
+	{"symfile", "s:l", NF_PURE, NOTE_CAP, lower_kernel_source, 'P'},
+	{"symline", "s:l", NF_PURE, NOTE_CAP, lower_kernel_source, 'I'},
 	{"usymname", "s:l", NF_PURE, NOTE_CAP, lower_user_symbol, 'n'},
 	{"usymdata", "s:l", NF_PURE, NOTE_CAP, lower_user_symbol, 'd'},
 	{"umodname", "s:l", NF_PURE, NOTE_CAP, lower_user_symbol, 'm'},
@@ -161,7 +175,7 @@ const struct stp_native stp_tapset_symbol[] = {
 	{"print_ubacktrace", "v:", 0, 0, lower_print_stack, 'u'},
 	{"usymfile", "s:l", NF_PURE, NOTE_CAP, lower_user_symbol, 'F'},
 	{"usymline", "s:l", NF_PURE, NOTE_CAP, lower_user_symbol, 'L'},
-	{"print_backtrace_fileline", "v:", 0, 0, lower_print_stack, 'k'},
+	{"print_backtrace_fileline", "v:", 0, 0, lower_print_stack, 'K'},
 	{"print_ubacktrace_fileline", "v:", 0, 0, lower_print_stack, 'f'},
 	{"print_ubacktrace_brief", "v:", 0, 0, lower_print_stack, 'b'},
 	{"sprint_backtrace", "s:", NF_PURE, NOTE_CAP, lower_sprint_stack, 'k'},
