@@ -1,6 +1,7 @@
 /* btf.c - opening BTF, checking its records once, and finding types by name. */
 #include "debuginfo/btf_internal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -256,6 +257,17 @@ struct btf *world_module_btf(struct world *w, const char *module)
 	if (b)
 		strtab_set(&w->module_btf, module, b);
 	return b;
+}
+
+void world_btf_modules(struct world *w, struct arena *a, struct str_list *ret)
+{
+	_cleanup_free_ char *path = xasprintf("%s/sys/kernel/btf", w->root);
+	DIR *dir = opendir(path);
+	for (struct dirent *d; dir && (d = readdir(dir));)
+		if (d->d_name[0] != '.' && strcmp(d->d_name, "vmlinux") != 0)
+			vec_push(&ret->list, arena_strdup(a, d->d_name));
+	if (dir)
+		closedir(dir);
 }
 
 /* --- names

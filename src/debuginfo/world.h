@@ -73,6 +73,8 @@ struct btf *world_btf(struct world *w, struct err **err);
 /* BTF of a loaded module on top of vmlinux ("vmlinux" gives that itself); NULL when there is none.
  */
 struct btf *world_module_btf(struct world *w, const char *module);
+/* Names of the loaded modules that have BTF, as the kernel lists them; copies in `a`. */
+void world_btf_modules(struct world *w, struct arena *a, struct str_list *ret);
 /* A reader over bytes (kept by the caller); for tests, modules (base: vmlinux) and fuzzing. */
 struct err *btf_open_bytes(const void *data, size_t n, struct btf *base, struct btf **ret);
 void btf_close(struct btf *b);

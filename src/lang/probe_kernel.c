@@ -1,7 +1,6 @@
 /* probe_kernel.c - kernel functions, tracepoints of all kinds, iterators. */
 #include "lang/probe_internal.h"
 
-#include <dirent.h>
 #include <fnmatch.h>
 #include <unistd.h>
 
@@ -258,14 +257,12 @@ static struct attach_point *add_typed(struct expansion *x, const char *module, c
 /* Names of loaded modules with BTF, "vmlinux" first. */
 static void module_names(struct world *w, const char *pattern, struct names *found)
 {
-	_cleanup_free_ char *path = xasprintf("%s/sys/kernel/btf", w->root);
-	DIR *dir = opendir(path);
-	for (struct dirent *d; dir && (d = readdir(dir));)
-		if (d->d_name[0] != '.' && strcmp(d->d_name, "vmlinux") != 0 &&
-		    glob_match(pattern, d->d_name))
-			names_add(found, d->d_name, strlen(d->d_name));
-	if (dir)
-		closedir(dir);
+	struct str_list all = {0};
+	world_btf_modules(w, found->arena, &all);
+	vec_each(m, &all.list)
+		if (glob_match(pattern, *m))
+			names_add(found, *m, strlen(*m));
+	vec_free(&all.list);
 	names_sort(found);
 	if (glob_match(pattern, "vmlinux"))
 		names_add(found, "vmlinux", 7);

@@ -19,6 +19,8 @@ static struct type *sema_kaddr(struct bt_sema *s, struct bt_expr *e)
 			bt_err(s, e->loc, "Failed to resolve kernel symbol: %s", name);
 		else
 			bt_err(s, e->loc, "Could not resolve variable \"%s\" from BTF", name);
+	} else if (strcmp(e->text, "kaddr") && !kallsyms_by_name(world_kallsyms(s->in->world), "__per_cpu_offset")) {
+		bt_err(s, e->loc, "the kernel does not tell where the processors' variables are (CONFIG_KALLSYMS_ALL)");
 	}
 	return &type_uint64;
 }

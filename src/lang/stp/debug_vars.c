@@ -253,21 +253,48 @@ static struct type *type_in(struct stp_comp *c, const char *path, const char *na
 	return d ? dwarf_type_by_name(d, name) : NULL;
 }
 
+/* Of the kernel, of one of its modules ("vmlinux": neither), or of a program's debug information. */
+static struct type *type_of_owner(struct stp_comp *c, const char *owner, const char *name)
+{
+	struct btf *btf = world_module_btf(c->world, owner);
+	if (btf)
+		return stp_type_by_name(c, btf, name);
+	struct str_list paths = {0};
+	err_free(elf_resolve_path(c->world, owner, &paths));
+	struct type *t = paths.list.len ? type_in(c, paths.list.at[0], name) : NULL;
+	vec_free(&paths.list);
+	return t;
+}
+
+/* SystemTap compiles the header that the script names; we do not know which module has what is in it. */
+static struct type *type_of_any_module(struct stp_comp *c, const char *name)
+{
+	struct str_list modules = {0};
+	struct type *t = NULL;
+	world_btf_modules(c->world, c->a, &modules);
+	for (size_t i = 0; !t && i < modules.list.len; i++)
+		t = stp_type_by_name(c, world_module_btf(c->world, modules.list.at[i]), name);
+	vec_free(&modules.list);
+	return t;
+}
+
 struct type *stp_cast_type(struct stp_comp *c, struct stp_dprobe *dp, const struct stp_expr *e)
 {
 	struct type *t = NULL;
+	if (!c->world)
+		return NULL;
 	bool kernel = e->text2 && str_has_prefix(e->text2, "kernel");
 	/* one module after the other, with colons between them */
-	_cleanup_free_ char *modules = e->text2 && !kernel ? xstrdup(e->text2) : NULL;
+	_cleanup_free_ char *owners = e->text2 && !kernel ? xstrdup(e->text2) : NULL;
 	char *save = NULL;
-	for (char *m = modules ? strtok_r(modules, ":", &save) : NULL; m && !t; m = strtok_r(NULL, ":", &save)) {
-		struct str_list paths = {0};
-		err_free(elf_resolve_path(c->world, m, &paths));
-		if (paths.list.len)
-			t = type_in(c, paths.list.at[0], e->text);
-		vec_free(&paths.list);
-	}
-	if (!t && !e->text2 && is_user(dp) && point_of(dp))
-		t = type_in(c, point_of(dp)->target, e->text);
-	return t ? t : stp_type_by_name(c, e->text);
+	for (char *m = owners ? strtok_r(owners, ":", &save) : NULL; m && !t; m = strtok_r(NULL, ":", &save))
+		t = type_of_owner(c, m, e->text);
+	const struct attach_point *p = t || e->text2 || !dp ? NULL : point_of(dp);
+	if (p && is_user(dp))
+		t = type_in(c, p->target, e->text);
+	else if (p && p->target && is_kernel_function(dp))
+		t = type_of_owner(c, p->target, e->text);
+	if (!t)
+		t = stp_type_by_name(c, world_btf(c->world, NULL), e->text);
+	return t || !kernel ? t : type_of_any_module(c, e->text);
 }

@@ -7,11 +7,8 @@
 #include "lang/stp/target.h"
 
 /* "task_struct", "struct task_struct", "union x", "pid_t", with stars behind */
-struct type *stp_type_by_name(struct stp_comp *c, const char *name)
+struct type *stp_type_by_name(struct stp_comp *c, struct btf *btf, const char *name)
 {
-	struct err *err = NULL;
-	struct btf *btf = c->world ? world_btf(c->world, &err) : NULL;
-	err_free(err);
 	if (!btf)
 		return NULL;
 	size_t n = strlen(name), stars = 0;

@@ -28,7 +28,7 @@ struct stp_path {
 /* false after a diagnostic (or quietly inside @defined). */
 bool stp_target_path(struct stp_comp *c, struct stp_dprobe *dp, const struct stp_expr *e, struct stp_path *p);
 struct type *stp_target_pointee(const struct stp_path *p, const struct stp_expr *e);
-struct type *stp_type_by_name(struct stp_comp *c, const char *name);
+struct type *stp_type_by_name(struct stp_comp *c, struct btf *btf, const char *name); /* btf may be NULL: nothing is found */
 /* debug_vars.c: fills p for a $variable or @var; false: there is none of that name, or *failed after a diagnostic. */
 bool stp_debug_variable(struct stp_comp *c, struct stp_dprobe *dp, const struct stp_expr *e, struct stp_path *p, bool *failed);
 void stp_no_debug_variable(struct stp_comp *c, struct stp_dprobe *dp, const struct stp_expr *e, const char *name);
