@@ -14,6 +14,7 @@ enum native_flag {
 	NF_USER_ONLY = 4,  /* only in handlers that user space runs */
 	NF_FAULTS = 8,	   /* may raise an error */
 	NF_WARM = 16,	   /* counts as a statement for its own sake: keeps the handler */
+	NF_CONTEXT = 32,   /* tells of what the probe interrupts: who runs, its registers, stack and memory */
 };
 struct stp_native {
 	const char *name;

@@ -168,10 +168,10 @@ static struct stp_value lower_number(struct stp_lower *l, const struct stp_expr 
 
 /* user_int(): 0 when it cannot be read; user_int_error(): an error. */
 #define USER(name, width, s)                                                                       \
-	{"user_" name, "l:l", NF_PURE, 0, lower_number, NUMBER(AS_USER, width, s, ON_QUIET)},       \
-	{"user_" name "_error", "l:l", NF_PURE, 0, lower_number, SAYING(NUMBER(AS_USER, width, s, ON_ERROR), SAY_READ)}
+	{"user_" name, "l:l", NF_PURE | NF_CONTEXT, 0, lower_number, NUMBER(AS_USER, width, s, ON_QUIET)},       \
+	{"user_" name "_error", "l:l", NF_PURE | NF_CONTEXT, 0, lower_number, SAYING(NUMBER(AS_USER, width, s, ON_ERROR), SAY_READ)}
 #define WARNING(name, width, s)                                                                    \
-	{"user_" name "_warn", "l:l", 0, 0, lower_number, NUMBER(AS_USER, width, s, ON_WARN)}
+	{"user_" name "_warn", "l:l", NF_CONTEXT, 0, lower_number, NUMBER(AS_USER, width, s, ON_WARN)}
 #define KERNEL(name, width, s)                                                                     \
 	{"kernel_" name, "l:l", NF_PURE, 0, lower_number, NUMBER(AS_KERNEL, width, s, ON_ERROR)}
 
@@ -181,24 +181,24 @@ const struct stp_native stp_tapset_memory[] = {
 	{"kernel_string2", "s:ls", NF_PURE, 0, lower_string, STRING(AS_KERNEL, ON_TEXT)},
 	{"kernel_string_n", "s:ll", NF_PURE, 0, lower_string_n, STRING(AS_KERNEL, ON_ERROR)},
 	{"kernel_string_quoted", "s:l", NF_PURE, 0, lower_quoted, STRING(AS_KERNEL, ON_ADDRESS)},
-	{"user_string", "s:l", NF_PURE, 0, lower_string, STRING(AS_USER, ON_ERROR)},
-	{"user_string", "s:ls", NF_PURE, 0, lower_string, STRING(AS_USER, ON_TEXT)},
-	{"user_string2", "s:ls", NF_PURE, 0, lower_string, STRING(AS_USER, ON_TEXT)},
-	{"user_string_nofault", "s:l", NF_PURE, 0, lower_string, STRING(AS_USER, ON_QUIET)},
-	{"user_string_warn", "s:l", 0, 0, lower_string, STRING(AS_USER, ON_WARN)},
-	{"user_string_warn", "s:ls", 0, 0, lower_string, STRING(AS_USER, ON_WARN_TEXT)},
-	{"user_string2_warn", "s:ls", 0, 0, lower_string, STRING(AS_USER, ON_WARN_TEXT)},
-	{"user_string_n", "s:ll", NF_PURE, 0, lower_string_n, STRING(AS_USER, ON_ERROR)},
-	{"user_string_n", "s:lls", NF_PURE, 0, lower_string_n, STRING(AS_USER, ON_TEXT)},
-	{"user_string_n2", "s:lls", NF_PURE, 0, lower_string_n, STRING(AS_USER, ON_TEXT)},
-	{"user_string_n_nofault", "s:ll", NF_PURE, 0, lower_string_n, STRING(AS_USER, ON_QUIET)},
-	{"user_string_n_warn", "s:ll", 0, 0, lower_string_n, STRING(AS_USER, ON_WARN)},
-	{"user_string_n_warn", "s:lls", 0, 0, lower_string_n, STRING(AS_USER, ON_WARN_TEXT)},
-	{"user_string2_n_warn", "s:lls", 0, 0, lower_string_n, STRING(AS_USER, ON_WARN_TEXT)},
-	{"user_string_quoted", "s:l", NF_PURE, 0, lower_quoted, STRING(AS_USER, ON_ADDRESS)},
-	{"user_string_n_quoted", "s:ll", NF_PURE, 0, lower_quoted, STRING(AS_USER, ON_ADDRESS)},
-	{"user_buffer_quoted", "s:lll", NF_PURE, 0, lower_buffer_quoted, STRING(AS_USER, ON_ADDRESS)},
-	{"user_buffer_quoted_error", "s:lll", NF_PURE, 0, lower_buffer_quoted, SAYING(STRING(AS_USER, ON_ERROR), SAY_ACCESS)},
+	{"user_string", "s:l", NF_PURE | NF_CONTEXT, 0, lower_string, STRING(AS_USER, ON_ERROR)},
+	{"user_string", "s:ls", NF_PURE | NF_CONTEXT, 0, lower_string, STRING(AS_USER, ON_TEXT)},
+	{"user_string2", "s:ls", NF_PURE | NF_CONTEXT, 0, lower_string, STRING(AS_USER, ON_TEXT)},
+	{"user_string_nofault", "s:l", NF_PURE | NF_CONTEXT, 0, lower_string, STRING(AS_USER, ON_QUIET)},
+	{"user_string_warn", "s:l", NF_CONTEXT, 0, lower_string, STRING(AS_USER, ON_WARN)},
+	{"user_string_warn", "s:ls", NF_CONTEXT, 0, lower_string, STRING(AS_USER, ON_WARN_TEXT)},
+	{"user_string2_warn", "s:ls", NF_CONTEXT, 0, lower_string, STRING(AS_USER, ON_WARN_TEXT)},
+	{"user_string_n", "s:ll", NF_PURE | NF_CONTEXT, 0, lower_string_n, STRING(AS_USER, ON_ERROR)},
+	{"user_string_n", "s:lls", NF_PURE | NF_CONTEXT, 0, lower_string_n, STRING(AS_USER, ON_TEXT)},
+	{"user_string_n2", "s:lls", NF_PURE | NF_CONTEXT, 0, lower_string_n, STRING(AS_USER, ON_TEXT)},
+	{"user_string_n_nofault", "s:ll", NF_PURE | NF_CONTEXT, 0, lower_string_n, STRING(AS_USER, ON_QUIET)},
+	{"user_string_n_warn", "s:ll", NF_CONTEXT, 0, lower_string_n, STRING(AS_USER, ON_WARN)},
+	{"user_string_n_warn", "s:lls", NF_CONTEXT, 0, lower_string_n, STRING(AS_USER, ON_WARN_TEXT)},
+	{"user_string2_n_warn", "s:lls", NF_CONTEXT, 0, lower_string_n, STRING(AS_USER, ON_WARN_TEXT)},
+	{"user_string_quoted", "s:l", NF_PURE | NF_CONTEXT, 0, lower_quoted, STRING(AS_USER, ON_ADDRESS)},
+	{"user_string_n_quoted", "s:ll", NF_PURE | NF_CONTEXT, 0, lower_quoted, STRING(AS_USER, ON_ADDRESS)},
+	{"user_buffer_quoted", "s:lll", NF_PURE | NF_CONTEXT, 0, lower_buffer_quoted, STRING(AS_USER, ON_ADDRESS)},
+	{"user_buffer_quoted_error", "s:lll", NF_PURE | NF_CONTEXT, 0, lower_buffer_quoted, SAYING(STRING(AS_USER, ON_ERROR), SAY_ACCESS)},
 	{"kernel_buffer_quoted", "s:lll", NF_PURE, 0, lower_buffer_quoted, STRING(AS_KERNEL, ON_ADDRESS)},
 	{"__kernel_hex", "s:ll", NF_PURE, 0, lower_hex},
 	{"kernel_buffer_quoted_error", "s:lll", NF_PURE, 0, lower_buffer_quoted, SAYING(STRING(AS_KERNEL, ON_ERROR), SAY_ACCESS)},

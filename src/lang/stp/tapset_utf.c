@@ -27,8 +27,8 @@ static struct stp_value lower_utf(struct stp_lower *l, const struct stp_expr *e,
 }
 
 const struct stp_native stp_tapset_utf[] = {
-	{"user_string_utf16", "s:l", NF_PURE, 0, lower_utf, 16 | FROM_USER},
-	{"user_string_utf32", "s:l", NF_PURE, 0, lower_utf, 32 | FROM_USER},
+	{"user_string_utf16", "s:l", NF_PURE | NF_CONTEXT, 0, lower_utf, 16 | FROM_USER},
+	{"user_string_utf32", "s:l", NF_PURE | NF_CONTEXT, 0, lower_utf, 32 | FROM_USER},
 	{"kernel_string_utf16", "s:l", NF_PURE, 0, lower_utf, 16},
 	{"kernel_string_utf32", "s:l", NF_PURE, 0, lower_utf, 32},
 	{0},
