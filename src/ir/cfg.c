@@ -2,8 +2,8 @@
  * cfg.c - the shape of the control flow.
  *
  * Branches on constants become jumps; a way through a block that only looks at a phi goes straight
- * where the phi's value sends it; empty blocks vanish; blocks in a row become one.  Never
- * duplicates code. Two edges from one block to one other never survive with different phi
+ * where the phi's value sends it; a phi knows the condition that led to it; empty blocks vanish; blocks in a
+ * row become one.  Never duplicates code.  Two edges from one block to one other never survive with different phi
  * arguments.
  */
 #include "ir/impl.h"
@@ -56,6 +56,31 @@ static bool known_branches(struct ir_fn *fn)
 		changed = true;
 	}
 	return changed;
+}
+
+/* A condition that a phi takes along the way that it decided is a constant there. */
+static void decide_phis(struct ir_fn *fn)
+{
+	for (uint32_t b = 1; b < fn->block.len; b++) {
+		const uint32_t to[2] = {fn->block.at[b].succ[0], fn->block.at[b].succ[1]};
+		if (ir_nsucc(&fn->block.at[b]) != 2 || to[0] == to[1])
+			continue;
+		ir_ref cond = ir_at_ref(fn, fn->block.at[b].last)->arg[0];
+		if (!ir_compares(ir_at_ref(fn, cond)))
+			continue;
+		for (unsigned n = 0; n < 2; n++) {
+			unsigned k = has_phis(fn, to[n]) ? ir_pred_index(fn, b, n) : 0;
+			IR_EACH(fn, to[n], r)
+			{
+				if (ir_at_ref(fn, r)->op != IR_PHI)
+					break;
+				if (ir_at_ref(fn, r)->arg[k] != cond)
+					continue;
+				ir_ref truth = ir_entry_const(fn, !n);
+				ir_at_ref(fn, r)->arg[k] = truth;
+			}
+		}
+	}
 }
 
 /* --- redirecting an edge -----------------------------------------------------------------------
@@ -374,4 +399,5 @@ void ir_pass_cfg(struct ir_fn *fn)
 	ir_cfg(fn);
 	merge(fn);
 	ir_cfg(fn);
+	decide_phis(fn);
 }

@@ -122,6 +122,33 @@ bool ir_helper_is_stable(int64_t id);
 /* Reads memory behind its arguments but does not write it. */
 bool ir_helper_only_reads(int64_t id);
 
+/* --- known.c -----------------------------------------------------------------------------------
+ */
+
+enum {
+	IR_NUMBER = 1,  /* surely no address, to the verifier either */
+	IR_NONNEG = 2,  /* a number below 2^63 */
+	IR_HALF = 4,    /* between -2^62 and 2^62: differences do not overflow */
+	IR_BOOL = 8,    /* 0 or 1 */
+	IR_PLAIN = 16,  /* the address of memory that holds no addresses, or 0 */
+	IR_ADDRESS = 32 /* becomes part of an address, an argument or the result: the verifier wants to know it */
+};
+struct ir_known {
+	const struct ir_fn *fn;
+	uint8_t *of; /* by ir_ref */
+	bool *dirty; /* slots that an address may be stored in */
+	size_t len;
+	bool odd_context; /* addresses of less than eight bytes */
+};
+void ir_known_init(struct ir_known *k, const struct ir_fn *fn);
+void ir_known_free(struct ir_known *k);
+/* All of `what`? */
+bool ir_knows(const struct ir_known *k, ir_ref r, unsigned what);
+static inline bool ir_compares(const struct ir_insn *i)
+{
+	return i->op >= IR_EQ && i->op <= IR_SLE;
+}
+
 /* --- text --------------------------------------------------------------------------------------
  */
 
