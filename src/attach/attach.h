@@ -48,6 +48,8 @@ struct session_options {
 	void *phase_arg;
 	/* warnings (a probe that could not be attached with missing_probes=warn, ...) */
 	void (*warn)(void *arg, const char *msg, struct loc loc);
+	/* what a user has to know, such as where the files of the script are; NULL; arg is warn_arg */
+	void (*notice)(void *arg, const char *msg);
 	void *warn_arg;
 };
 /*
@@ -108,6 +110,13 @@ uint64_t session_next_timer(struct session *s);
 struct err *session_run_timers(struct session *s);
 /* Runs one PROG_USER probe now in the interpreter on the session's maps. */
 struct err *session_run_user(struct session *s, struct probe *p);
+/*
+ * Files that handlers answer, and what is typed: the descriptors to wait for, -1: none (any more).  session_serve() when one is readable;
+ * it does not wait.
+ */
+int session_files_fd(const struct session *s);
+int session_input_fd(const struct session *s);
+struct err *session_serve(struct session *s);
 /* Records sent by user-space handlers go here instead of the ring. */
 void session_on_record(struct session *s, void (*fn)(void *arg, const void *record, size_t n),
 		       void *arg);

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "attach/served.h"
 #include "attach/session.h"
 
 /*
@@ -288,6 +289,8 @@ struct err *session_attach(struct session *s)
 	for (size_t i = n; i-- > 0 && !e;)
 		if (is_newest_first(&s->running[i]))
 			e = attach_probe(s, &s->running[i]);
+	if (!e && (session_has_kind(s, PK_FILE_READ) || session_has_kind(s, PK_FILE_WRITE) || session_has_kind(s, PK_INPUT)))
+		e = served_open(s, &s->served);
 	phase(s, "attach");
 	return e;
 }
@@ -310,6 +313,8 @@ void session_detach(struct session *s)
 		close(*fd);
 	vec_free(&s->iters);
 	s->timers.len = 0;
+	served_close(s->served);
+	s->served = NULL;
 }
 
 /* A USDT probe of the script is one, however many sites the compiler made of it. */

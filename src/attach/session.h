@@ -69,6 +69,7 @@ struct session {
 	link_list links;
 	VEC(int) iters; /* iterator links, read once */
 	VEC(struct user_timer) timers;
+	struct served *served; /* files and the terminal; NULL: no probe wants them */
 	struct traced_cmd *cmd;
 	bool owns_cmd;
 	struct kernel_reader *reader; /* made on first use */

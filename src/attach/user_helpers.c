@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "attach/served.h"
 #include "attach/user.h"
 
 enum {
@@ -468,6 +469,38 @@ static int64_t h_symbol(struct user_run *u, const uint64_t v[5])
 	return user_put(v[2], text, v[3]) ? (int64_t)strlen(text) : -EFAULT;
 }
 
+static int64_t put_value(struct user_run *u, const uint64_t v[5], bool append)
+{
+	char text[4096];
+
+	if (v[1] > sizeof(text) || !user_get(text, v[0], v[1]))
+		return -EFAULT;
+	served_value_set(u->s, text, strnlen(text, v[1]), append);
+	return 0;
+}
+
+static int64_t h_value_set(struct user_run *u, const uint64_t v[5])
+{
+	return put_value(u, v, false);
+}
+
+static int64_t h_value_add(struct user_run *u, const uint64_t v[5])
+{
+	return put_value(u, v, true);
+}
+
+static int64_t h_value_get(struct user_run *u, const uint64_t v[5])
+{
+	const struct buf *value = served_value(u->s);
+	char text[4096] = "";
+
+	if (!v[1] || v[1] > sizeof(text))
+		return -EINVAL;
+	if (value && value->len)
+		memcpy(text, value->data, MIN(value->len, v[1] - 1));
+	return user_put(v[0], text, v[1]) ? 0 : -EFAULT;
+}
+
 static const struct {
 	int32_t id;
 	int64_t (*fn)(struct user_run *u, const uint64_t v[5]);
@@ -518,6 +551,9 @@ static const struct {
 	{UH_UNLOCK,                       h_unlock          },
 	{UH_RANDOM,		       h_random          },
 	{UH_SYMBOL,		       h_symbol          },
+	{UH_VALUE_SET,		       h_value_set       },
+	{UH_VALUE_ADD,		       h_value_add       },
+	{UH_VALUE_GET,		       h_value_get       },
 };
 
 struct err *user_helper(struct bpf_vm *vm, void *arg, int32_t id, const uint64_t v[5],

@@ -46,6 +46,14 @@ enum user_helper {
 	UH_RANDOM,
 	/* u64 symbol(addr, what, dst, cap): a kernel address as text, see enum user_symbol; padded with zeroes. */
 	UH_SYMBOL,
+	/*
+	 * The text that goes between a handler and who made it run (a file that is read or written, what was typed):
+	 * u64 value_set(text, cap), value_add(text, cap): sets it, appends to it; cap bytes at text at most, to a NUL.
+	 * u64 value_get(dst, cap): cut to cap - 1 bytes, zero-padded.
+	 */
+	UH_VALUE_SET,
+	UH_VALUE_ADD,
+	UH_VALUE_GET,
 };
 
 enum user_symbol { UH_SYMBOL_NAME, UH_SYMBOL_OFFSET, UH_SYMBOL_MODULE };

@@ -112,6 +112,13 @@ static void warn(void *arg, const char *msg, struct loc loc)
 	buf_free(&b);
 }
 
+static void notice(void *arg, const char *msg)
+{
+	const struct warn_arg *w = arg;
+	if (!w->j->no_warnings)
+		fprintf(stderr, "%s\n", msg);
+}
+
 void print_loaded(struct session *session, const struct program *p)
 {
 	struct probe_stats st;
@@ -171,6 +178,7 @@ static struct err *trace(struct job *j, struct script *s, struct exporter *x, in
 		.phase = phases_end,
 		.phase_arg = &s->phases,
 		.warn = warn,
+		.notice = notice,
 		.warn_arg = &w,
 	};
 	struct stack_report stacks = {.files = 0};

@@ -3,6 +3,7 @@
  * end. Records are worked off in the order in which they were sent.
  */
 #include <errno.h>
+#include <poll.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -107,11 +108,22 @@ static char *format_text(struct run *r)
 	return text.data ? text.data : xstrdup("");
 }
 
-static void read_all(int fd, size_t max, struct buf *out)
+/* Until fd can be read: who we wait for may be waiting for a file of the script. */
+static void answer_meanwhile(const struct run *r, int fd)
+{
+	struct pollfd p[] = {{.fd = fd, .events = POLLIN}, {.fd = session_files_fd(r->session), .events = POLLIN}};
+
+	while (p[1].fd >= 0 && (poll(p, ARRAY_SIZE(p), -1) < 0 || !p[0].revents))
+		if (p[1].revents)
+			err_free(session_serve(r->session));
+}
+
+static void read_all(const struct run *r, int fd, size_t max, struct buf *out)
 {
 	char chunk[16384];
 
 	while (out->len < max) {
+		answer_meanwhile(r, fd);
 		ssize_t n = read(fd, chunk, MIN(sizeof(chunk), max - out->len));
 
 		if (n < 0 && errno == EINTR)
@@ -139,7 +151,7 @@ static struct err *run_command(const struct run *r, const char *command, struct 
 	}
 	close(pipe_fd[1]);
 	if (pid > 0)
-		read_all(pipe_fd[0], SIZE_MAX, out);
+		read_all(r, pipe_fd[0], SIZE_MAX, out);
 	close(pipe_fd[0]);
 	if (pid < 0)
 		return err_errno("starting a process");
@@ -187,7 +199,7 @@ static void act_cat(struct run *r)
 		buf_free(&msg);
 		return;
 	}
-	read_all(fd, r->prog->opt.max_cat_bytes ? r->prog->opt.max_cat_bytes : 10240, &out);
+	read_all(r, fd, r->prog->opt.max_cat_bytes ? r->prog->opt.max_cat_bytes : 10240, &out);
 	close(fd);
 	show(r, buf_str(&out), out.len);
 	buf_free(&out);

@@ -193,10 +193,46 @@ static bool wait_events(struct run *r, uint64_t ns)
 	struct epoll_event ev[4];
 	int n = epoll_wait(r->epoll_fd, ev, ARRAY_SIZE(ev), (int)((ns + MS - 1) / MS));
 
-	for (int i = 0; i < n; i++)
-		if (ev[i].data.fd != r->queue.wake_fd)
+	r->is_asked |= r->input_is_file;
+	for (int i = 0; i < n; i++) {
+		int fd = ev[i].data.fd;
+
+		if (fd == r->input_fd || fd == session_files_fd(r->session))
+			r->is_asked = true;
+		else if (fd != r->queue.wake_fd)
 			return true;
+	}
 	return false;
+}
+
+/* Files of the script and what is typed, from when the probes are there. */
+static struct err *watch_askers(struct run *r)
+{
+	r->input_fd = session_input_fd(r->session);
+	struct err *e = watch_fd(r, session_files_fd(r->session));
+	if (e || r->input_fd < 0)
+		return e;
+	struct epoll_event ev = {.events = EPOLLIN, .data.fd = r->input_fd};
+	if (epoll_ctl(r->epoll_fd, EPOLL_CTL_ADD, r->input_fd, &ev) < 0)
+		r->input_is_file = errno == EPERM;
+	return NULL;
+}
+
+static struct err *answer_askers(struct run *r)
+{
+	if (!r->is_asked)
+		return NULL;
+	r->is_asked = false;
+	/* what kernel handlers have sent comes before what these print */
+	drain_all(r);
+	struct err *e = r->is_ending ? NULL : session_serve(r->session);
+	if (r->input_fd >= 0 && session_input_fd(r->session) < 0) { /* it has ended */
+		if (!r->input_is_file)
+			epoll_ctl(r->epoll_fd, EPOLL_CTL_DEL, r->input_fd, NULL);
+		r->input_fd = -1;
+		r->input_is_file = false;
+	}
+	return e;
 }
 
 static struct err *run_timers(struct run *r)
@@ -252,6 +288,8 @@ static struct err *look_around(struct run *r)
 	}
 	e = run_timers(r);
 	if (!e)
+		e = answer_askers(r);
+	if (!e)
 		e = run_signals(r);
 	check_exit_word(r);
 	return e;
@@ -270,7 +308,7 @@ static struct err *loop(struct run *r)
 		e = look_around(r);
 		if (r->is_ending || e || r->out->is_closed || (deadline && now_ns() >= deadline))
 			break;
-		if (wait_events(r, busy ? 0 : sleep_ns(r, deadline)))
+		if (wait_events(r, busy || r->input_is_file ? 0 : sleep_ns(r, deadline)))
 			break;
 	}
 	return e;
@@ -409,6 +447,9 @@ static struct err *start(struct run *r)
 	e = session_attach(s);
 	if (!e && !session_nattached(s))
 		e = err_no_probes();
+	if (e)
+		return e;
+	e = watch_askers(r);
 	if (e)
 		return e;
 	announce(r);

@@ -42,6 +42,9 @@ struct run {
 	uint64_t give_up;       /* CLOCK_MONOTONIC: records are not shown any more; 0: they are */
 	uint64_t caught_up; /* CLOCK_MONOTONIC: when the symbolizer last heard what processes do */
 	uint64_t unshown, told; /* that many were not; when losses were reported last */
+	bool is_asked;	/* somebody reads or writes a file of the script, or has typed something */
+	int input_fd;	/* of what is typed, watched; -1: none */
+	bool input_is_file; /* it can always be read, so that nothing tells when */
 	int epoll_fd;
 	struct err *err;
 };

@@ -261,6 +261,7 @@ struct row_const {
 struct program {
 	struct arena *arena;
 	const char *lang_name; /* "bpftrace" or "stap" */
+	const char *session_name; /* what this run is called: a folder's name; NULL: nobody asks */
 	struct program_options opt;
 	VEC(struct ir_fn *) fn;
 	VEC(struct map *) map;

@@ -73,6 +73,9 @@ static const struct row {
                       expand_task_event             },
 	[PK_THREAD_END] = {{PK_THREAD_END, "process.thread.end", NULL, PROG_TRACEPOINT},
                       expand_task_event           },
+	[PK_FILE_READ] = {{PK_FILE_READ, "procfs.read", NULL, PROG_USER}, expand_plain},
+	[PK_FILE_WRITE] = {{PK_FILE_WRITE, "procfs.write", NULL, PROG_USER}, expand_plain},
+	[PK_INPUT] = {{PK_INPUT, "input", NULL, PROG_USER}, expand_plain},
 	[PK_TIMER] = {{PK_TIMER, "timer", NULL, PROG_USER},       expand_user_timer												  },
 };
 

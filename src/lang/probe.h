@@ -24,6 +24,8 @@ enum probe_kind {
 	PK_NEVER,
 	PK_PROCESS_BEGIN, PK_PROCESS_END, PK_THREAD_BEGIN, PK_THREAD_END, /* on sched tracepoints, with a filter */
 	PK_TIMER,	   /* user-space timer: nanoseconds in period */
+	PK_FILE_READ, PK_FILE_WRITE, /* of a file of the run, named in target: what is taken off its permissions in mode, bytes of a text in len */
+	PK_INPUT,	   /* a character that was typed */
 	PK_COUNT
 };
 
@@ -57,7 +59,8 @@ struct probe_spec {
 	uint64_t freq;	      /* profile:hz:N */
 	const char *unit;     /* "hz", "s", "ms", "us": as written, for the name */
 	int64_t order;	      /* begin(N), end(N); netfilter: priority */
-	uint32_t len;	      /* watchpoint */
+	uint32_t len;	      /* watchpoint; file: bytes that are read at most */
+	uint32_t umask;	      /* file: permissions that it has not */
 	const char *mode;
 	uint32_t maxactive;
 	int pid;	      /* process(PID) */

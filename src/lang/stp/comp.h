@@ -79,6 +79,10 @@ struct diag *stp_warn(struct stp_comp *c, struct loc loc, const char *fmt, ...) 
 /* Adds the chained message and its place to a diagnostic. */
 void stp_chain(struct stp_comp *c, struct diag *d, struct loc from, const char *fmt, ...) PRINTF_LIKE(4, 5);
 /* "a, b, c": names near to `word`, at most five; "" when none is near. */
+/* tapset_probe.c: what stap would call its kernel module: -m, or a name made of the script and the process */
+const char *stp_session_name(struct stp_comp *c);
+/* value.c: $value in probes of files and of what is typed, before names are bound */
+void stp_use_value(struct stp_comp *c, struct stp_dprobe *dp);
 const char *stp_similar(struct stp_comp *c, const char *word, const char *const *names, size_t n);
 
 /* compile.c: a compilation that only looks: elaborated, resolved and typed as far as it has no errors; for listings. */

@@ -33,7 +33,6 @@ static const struct {
 	{"python*", python},
 	{"Py2Object_*", python},
 	{"Py3Object_*", python},
-	{"json_*", "what it describes is read through procfs probes, which need a kernel module"},
 	{"cve_*", "it is a part of stap's live patches, which replace kernel code"},
 };
 

@@ -3,11 +3,11 @@
 
 extern const struct stp_native stp_tapset_context[], stp_tapset_time[], stp_tapset_string[], stp_tapset_memory[],
 	stp_tapset_log[], stp_tapset_decode[], stp_tapset_symbol[], stp_tapset_probe[],
-	stp_tapset_utf[],
+	stp_tapset_utf[], stp_tapset_value[],
 	stp_tapset_guru[], stp_tapset_fp[], stp_tapset_regex[];
 const struct stp_native *const stp_natives[] = {stp_tapset_context, stp_tapset_time, stp_tapset_string,
 						stp_tapset_memory, stp_tapset_log,     stp_tapset_decode, stp_tapset_symbol,
-						stp_tapset_probe, stp_tapset_utf, stp_tapset_guru, stp_tapset_regex, stp_tapset_fp,   NULL};
+						stp_tapset_probe, stp_tapset_utf, stp_tapset_guru, stp_tapset_regex, stp_tapset_fp, stp_tapset_value, NULL};
 
 unsigned stp_native_nargs(const struct stp_native *n)
 {

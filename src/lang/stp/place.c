@@ -80,7 +80,7 @@ static void look_at_stmt(struct needs *n, struct stp_stmt *s)
 
 static bool always_in_user(enum probe_kind k)
 {
-	return k == PK_BEGIN || k == PK_END || k == PK_ERROR || k == PK_NEVER;
+	return k == PK_BEGIN || k == PK_END || k == PK_ERROR || k == PK_NEVER || k == PK_FILE_READ || k == PK_FILE_WRITE || k == PK_INPUT;
 }
 
 /* A timer of the same period: once a tick, where a profile has one for each processor. */

@@ -295,6 +295,32 @@ static bool fill_life(struct stp_comp *c, const struct stp_family *f, const stru
 	return ok;
 }
 
+/* procfs("NAME").umask(N).read.maxsize(N); number: which of them are there */
+enum { HAS_NAME = 1, HAS_UMASK = 2, HAS_SIZE = 4 };
+static bool fill_file(struct stp_comp *c, const struct stp_family *f, const struct stp_match *m, struct stp_dprobe *dp)
+{
+	unsigned i = 0;
+	const char *name = f->number & HAS_NAME ? m->arg[i++]->str : "command";
+	int64_t umask = f->number & HAS_UMASK ? stp_num(m, i++) : 0077, size = f->number & HAS_SIZE ? stp_num(m, i) : c->max_string;
+	if (!*name || strchr(name, '/') || *name == '.' || strlen(name) > 200) {
+		stp_error(c, dp->loc, "invalid file name '%s' (no folders, no dot in front)", name);
+		return false;
+	}
+	if (umask < 0 || umask > 0777) {
+		stp_error(c, dp->loc, "invalid umask (0 to 0777)");
+		return false;
+	}
+	c->prog->session_name = stp_session_name(c);
+	if (size < 1 || size > 16 << 20) {
+		stp_error(c, dp->loc, "invalid maxsize (1 to 16 MiB)");
+		return false;
+	}
+	dp->spec.target = name;
+	dp->spec.umask = (uint32_t)umask;
+	dp->spec.len = (uint32_t)size;
+	return true;
+}
+
 enum { US = 1000, MS = 1000000 };
 static const int64_t SEC = 1000000000;
 
@@ -317,6 +343,10 @@ static const int64_t SEC = 1000000000;
 	{where ".function(S).callee(S).return", PK_URETPROBE, fill_callee, (named) | CALLEE},      \
 	{where ".function(S).callees", PK_UPROBE, fill_callee, named},                             \
 	{where ".function(S).callees(N)", PK_UPROBE, fill_callee, (named) | DEPTH}
+#define PROCFS(where, has)                                                                         \
+	{where ".read", PK_FILE_READ, fill_file, has},                                             \
+	{where ".read.maxsize(N)", PK_FILE_READ, fill_file, (has) | HAS_SIZE},                     \
+	{where ".write", PK_FILE_WRITE, fill_file, has}
 #define LIFE(suffix, n)                                                                            \
 	{"process." suffix, PK_TRACEPOINT, fill_life, n}, {"process(*)." suffix, PK_TRACEPOINT, fill_life, n}
 
@@ -338,6 +368,11 @@ static const struct stp_family session_families[] = {
 	TIMER("nsec", 1),
 	TIMER("jiffies", 4 * MS),
 	{"timer.hz(N)", PK_TIMER, fill_hz},
+	PROCFS("procfs", 0),
+	PROCFS("procfs.umask(N)", HAS_UMASK),
+	PROCFS("procfs(S)", HAS_NAME),
+	PROCFS("procfs(S).umask(N)", HAS_NAME | HAS_UMASK),
+	{"__input", PK_INPUT, fill_order},
 	{"perf.type(N).config(N)", PK_PROFILE, fill_perf, 0},
 	{"perf.type(N).config(N).sample(N)", PK_PROFILE, fill_perf, 1},
 	{"perf.type(N).config(N).hz(N)", PK_PROFILE, fill_perf, 2},
@@ -382,7 +417,7 @@ static const struct stp_family *family(unsigned i)
 		for (const struct stp_family *f = tables[t_]; f->pattern; f++)
 
 /* Families that SystemTap has and we do not yet: a better message than "mismatch". */
-static const char *const not_yet[] = {"procfs", "java", "python3", "python2", "lsm", "input", "debuginfod"};
+static const char *const not_yet[] = {"java", "python3", "python2", "lsm", "debuginfod"};
 
 /* One component of a pattern at *p: its name and argument kind (0, N, S, or * for either). */
 static bool pattern_next(const char **p, const char **name, size_t *len, char *arg)

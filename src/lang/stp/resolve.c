@@ -373,6 +373,7 @@ void stp_resolve(struct stp_comp *c)
 			struct stp_dprobe *dp = c->probes.at[nprobe++];
 			r.probe = dp;
 			r.scope = &dp->scope;
+			stp_use_value(c, dp);
 			stp_fold_defined(c, dp, dp->body);
 			stp_make_entry(c, dp);
 			stp_expand_pretty(c, dp);

@@ -131,16 +131,20 @@ static struct stp_value lower_stack(struct stp_lower *l, const struct stp_expr *
 
 /* --- the session --------------------------------------------------------------------------------------------------- */
 
-/* What stap would call its kernel module: -m, or a name made of the script and the process. */
-static struct stp_value lower_session_name(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
+const char *stp_session_name(struct stp_comp *c)
 {
-	const struct lang_input *in = l->c->in;
+	const struct lang_input *in = c->in;
 	if (in->module)
-		return stp_literal(l, in->module);
+		return in->module;
 	uint64_t hash = 0xcbf29ce484222325; /* FNV-1a */
 	for (size_t i = 0; i < in->src->len; i++)
 		hash = (hash ^ (uint8_t)in->src->text[i]) * 0x100000001b3;
-	return stp_literal(l, arena_printf(l->c->a, "stap_%016llx_%d", (unsigned long long)hash, (int)getpid()));
+	return arena_printf(c->a, "stap_%016llx_%d", (unsigned long long)hash, (int)getpid());
+}
+
+static struct stp_value lower_session_name(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
+{
+	return stp_literal(l, stp_session_name(l->c));
 }
 
 /* The process of --target-namespaces; 0: none was given. */
