@@ -12,6 +12,7 @@
 #include "hist.h"
 #include "unwind.h"
 #include "stp.h"
+#include "stp_format.h"
 #include "stp_hex.h"
 #include "stp_regex.h"
 #include "stp_utf.h"

@@ -20,6 +20,7 @@ struct stp_value {
 	uint32_t cap;
 	const char *lit; /* of a string literal */
 	uint32_t lit_len;
+	bool is_buffer; /* what %m and %M print: v is where a length (4 bytes) and at most cap bytes are */
 };
 
 /* A place outside the current loops that can be jumped to. */
@@ -133,6 +134,12 @@ uint32_t stp_hist_buckets(const struct stp_global *g);
 /* lower_print.c */
 void stp_lower_print(struct stp_lower *l, struct stp_expr *e);
 struct stp_value stp_lower_sprint(struct stp_lower *l, struct stp_expr *e);
+/* lower_format.c: may the text stand in a format of bpf_snprintf()? */
+bool stp_is_printable(const char *s, size_t n);
+/* How many bytes a %m or %M shows (precision 0: what the conversion says), at most `most`; and those bytes into dst; both may raise. */
+struct stp_conv;
+ir_ref stp_memory_size(struct stp_lower *l, const struct stp_conv *c, ir_ref precision, uint32_t most, struct loc loc);
+void stp_read_memory(struct stp_lower *l, const struct stp_conv *c, ir_ref dst, ir_ref n, ir_ref addr, struct loc loc);
 struct stp_value stp_format_into(struct stp_lower *l, const char *fmt, const struct stp_value *arg, unsigned n, uint32_t cap, struct loc loc);
 void stp_send_text(struct stp_lower *l, enum action_kind kind, const char *fmt, const struct stp_value *arg, unsigned n, struct loc loc);
 /* lower_stmt.c */
@@ -167,6 +174,8 @@ struct stp_value stp_lower_enumname(struct stp_lower *l, struct stp_expr *e); /*
 void stp_store_target(struct stp_lower *l, struct stp_expr *e, ir_ref v); /* guru mode: $x = v */
 /* tapset_string.c: a word of map memory for the runtime's counters */
 ir_ref stp_cell(struct stp_lower *l);
+/* tapset_string.c: bytes of a string before its NUL */
+ir_ref stp_length(struct stp_lower *l, struct stp_value s);
 /* C text of at most `bytes` of STP_MAXSTRING bytes, cut to `width` characters, in dst (STP_MAXSTRING zeroed bytes);
  * flags as rt_stp_quote() has them */
 enum { STP_QUOTE_STRING = 1, STP_QUOTE_MARKS = 2 };

@@ -17,7 +17,7 @@ static ir_ref cell_value(struct stp_lower *l, ir_ref cell)
 	return ir_load(LB(l), cell, 0, 8, false);
 }
 
-static ir_ref length(struct stp_lower *l, struct stp_value s)
+ir_ref stp_length(struct stp_lower *l, struct stp_value s)
 {
 	if (s.lit)
 		return stp_c(l, s.lit_len);
@@ -29,7 +29,7 @@ static ir_ref length(struct stp_lower *l, struct stp_value s)
 
 static struct stp_value lower_strlen(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
 {
-	return stp_long(length(l, arg[0]));
+	return stp_long(stp_length(l, arg[0]));
 }
 
 /* substr(s, start, length): clipped; "" when start is outside. */
@@ -48,7 +48,7 @@ static struct stp_value lower_substr(struct stp_lower *l, const struct stp_expr 
 
 static struct stp_value lower_stringat(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
 {
-	ir_ref n = length(l, arg[0]);
+	ir_ref n = stp_length(l, arg[0]);
 	stp_raise_if(l, ir_bin(LB(l), IR_ULE, n, arg[1].v), e->loc, "Position out of bounds");
 	ir_ref tmp = kit_mem_zero(K(l), 8);
 	ir_helper(LB(l), BPF_FUNC_probe_read_kernel, tmp, stp_c(l, 1), ir_bin(LB(l), IR_ADD, arg[0].v, arg[1].v));
