@@ -134,8 +134,8 @@ static void read_all(const struct run *r, int fd, size_t max, struct buf *out)
 	}
 }
 
-/* Runs `sh -c command` and waits; its standard output becomes the event's text. */
-static struct err *run_command(const struct run *r, const char *command, struct buf *out)
+/* Runs `sh -c command` and waits; its standard output becomes the event's text.  *status: as waitpid() gives it. */
+static struct err *run_command(const struct run *r, const char *command, struct buf *out, int *status)
 {
 	int pipe_fd[2];
 	pid_t pid;
@@ -155,9 +155,25 @@ static struct err *run_command(const struct run *r, const char *command, struct 
 	close(pipe_fd[0]);
 	if (pid < 0)
 		return err_errno("starting a process");
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+	while (waitpid(pid, status, 0) < 0 && errno == EINTR)
 		;
 	return NULL;
+}
+
+/* A message among the others, after what was printed so far. */
+static void complain(struct run *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static void complain(struct run *r, const char *fmt, ...)
+{
+	struct buf msg = {0};
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vprintf(&msg, fmt, ap);
+	va_end(ap);
+	exporter_flush(r->out);
+	if (write(r->out->err_fd, buf_str(&msg), msg.len) < 0)
+		r->is_ending = true;
+	buf_free(&msg);
 }
 
 static void act_system(struct run *r)
@@ -165,6 +181,7 @@ static void act_system(struct run *r)
 	const struct world *w = r->session ? session_world(r->session) : NULL;
 	_cleanup_free_ char *command = NULL;
 	struct buf out = {0};
+	int status = 0;
 
 	/* the compiler refuses it too; this is the last door */
 	if (!w || (r->record.action->kind == ACT_SYSTEM && !w->unsafe))
@@ -174,8 +191,12 @@ static void act_system(struct run *r)
 		return;
 	command = format_text(r);
 	exporter_flush(r->out);
-	fail(r, run_command(r, command, &out));
+	fail(r, run_command(r, command, &out, &status));
 	show(r, buf_str(&out), out.len);
+	if (r->record.action->kind == ACT_SYSTEM && WIFEXITED(status) && WEXITSTATUS(status))
+		complain(r, "ERROR: command exited with code %d\n", WEXITSTATUS(status));
+	else if (r->record.action->kind == ACT_SYSTEM && WIFSIGNALED(status))
+		complain(r, "ERROR: command killed by signal %d\n", WTERMSIG(status));
 	buf_free(&out);
 }
 
@@ -190,13 +211,7 @@ static void act_cat(struct run *r)
 	path = format_text(r);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
-		struct buf msg = {0};
-
-		buf_printf(&msg, "ERROR: failed to open file '%s' (%s)\n", path, strerror(errno));
-		exporter_flush(r->out);
-		if (write(r->out->err_fd, buf_str(&msg), msg.len) < 0)
-			r->is_ending = true;
-		buf_free(&msg);
+		complain(r, "ERROR: failed to open file '%s' (%s)\n", path, strerror(errno));
 		return;
 	}
 	read_all(r, fd, r->prog->opt.max_cat_bytes ? r->prog->opt.max_cat_bytes : 10240, &out);

@@ -256,7 +256,8 @@ static void lower_probe(struct bt_lower *l, struct bt_probe *p)
  */
 
 /* Families whose handlers run in interrupts: elements cannot be allocated as they are used, more
- * than a few at once, so that the maps they write have theirs from the start. */
+ * than a few at once, so that the maps they write have theirs from the start.  So do maps that are
+ * written in loops. */
 static bool runs_in_interrupt(enum probe_kind k)
 {
 	return k == PK_PROFILE || k == PK_INTERVAL || k == PK_SOFTWARE || k == PK_HARDWARE ||
@@ -273,12 +274,33 @@ static bool preallocate_map(struct bt_walk *w, struct bt_expr *e)
 	return true;
 }
 
+/* A map of which the script says how large it is has all its elements, too. */
+static void preallocate_declared(struct bt_lower *l, struct var *v)
+{
+	const size_t most = 256 << 20;
+	struct map *m = v->map;
+	size_t cpus = m->kind == MAP_PERCPU_HASH ? MAX(l->kit.prog->ncpus, 1u) : 1;
+	if (bt_var_info(v)->decl && m->no_prealloc &&
+	    (size_t)m->nentries * (m->key_size + m->value_size * cpus) < most)
+		m->no_prealloc = false;
+}
+
+static bool preallocate_loop(struct bt_walk *w, struct bt_stmt *st)
+{
+	struct bt_walk maps = {.expr = preallocate_map};
+	if (st->kind == BT_S_FOR_MAP || st->kind == BT_S_FOR_RANGE || st->kind == BT_S_WHILE)
+		bt_walk_block(&maps, st->body);
+	return true;
+}
+
 static void preallocate(struct bt_lower *l)
 {
-	struct bt_walk w = {.expr = preallocate_map};
-	for (struct bt_probe *p = l->script->probe; p; p = p->next)
-		if (p->matched.list.len && runs_in_interrupt(p->matched.list.at[0]->kind))
-			bt_walk_block(&w, p->body);
+	struct bt_walk all = {.expr = preallocate_map}, loops = {.stmt = preallocate_loop};
+	for (struct bt_probe *p = l->script->probe; p; p = p->next) {
+		bool in_interrupt =
+			p->matched.list.len && runs_in_interrupt(p->matched.list.at[0]->kind);
+		bt_walk_block(in_interrupt ? &all : &loops, p->body);
+	}
 }
 
 /* Maps that are declared and never used do not exist. */
@@ -299,6 +321,7 @@ static void define_vars(struct bt_lower *l)
 		p->var.at[n++] = v;
 		v->tells_unset = true;
 		kit_var_define(&l->kit, v);
+		preallocate_declared(l, v);
 	}
 	p->var.len = n;
 }
