@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -256,6 +257,16 @@ static struct source *more_sources(const struct job *j, struct script *s)
 	return more;
 }
 
+/* A folder of the running kernel's headers, as the environment names it or as distributions install it. */
+static const char *kernel_tree(struct arena *a, const char *env, const char *link)
+{
+	struct utsname u;
+	const char *path = getenv(env);
+	if (path && *path)
+		return arena_strdup(a, path);
+	return uname(&u) == 0 ? arena_printf(a, "/lib/modules/%s/%s", u.release, link) : NULL;
+}
+
 struct lang_input script_input(const struct job *j, struct script *s)
 {
 	return (struct lang_input){
@@ -266,6 +277,8 @@ struct lang_input script_input(const struct job *j, struct script *s)
 		.params = j->params.list.at,
 		.nparams = (unsigned)j->params.list.len,
 		.opt = default_options(j, s->lang),
+		.kernel_source = kernel_tree(s->arena, "BPFTRACE_KERNEL_SOURCE", "source"),
+		.kernel_build = kernel_tree(s->arena, "BPFTRACE_KERNEL_BUILD", "build"),
 		.include_dirs = j->include_dirs.list.at,
 		.ninclude_dirs = (unsigned)j->include_dirs.list.len,
 		.includes = j->includes.list.at,

@@ -17,6 +17,7 @@ struct lang_input {
 	struct program_options opt; /* from flags and environment; a config block may change it */
 	const char *const *include_dirs;
 	unsigned ninclude_dirs;
+	const char *kernel_source, *kernel_build; /* folders of the kernel's headers, when they are installed; NULL */
 	const char *const *includes; /* headers that are read before the script */
 	unsigned nincludes;
 	unsigned stop_after;	   /* SystemTap's -p1..-p4; 0: all */

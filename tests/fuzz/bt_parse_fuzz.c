@@ -36,6 +36,7 @@ static void check(struct lang_input *in, struct bt_script *script)
 	if (!in->diags->errors)
 		bt_sema(&s);
 	strtab_free(&s.vars);
+	strtab_free(&s.options);
 	bt_cdefs_free(s.cdefs);
 	program_free(prog);
 }

@@ -43,6 +43,7 @@ static void run(struct outcome *o, const char *text)
 static void done(struct outcome *o)
 {
 	strtab_free(&o->s.vars);
+	strtab_free(&o->s.options);
 	bt_cdefs_free(o->s.cdefs);
 	program_free(o->s.prog);
 	buf_free(&o->text);

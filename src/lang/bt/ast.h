@@ -268,6 +268,8 @@ struct type *bt_type_by_name(struct lang_input *in, struct bt_cdefs *c, const ch
 /* Is it a type of the script or of C itself? */
 bool bt_cdef_defines(const struct bt_cdefs *c, const char *name);
 bool bt_cdef_macro(const struct bt_cdefs *c, const char *name, const char **text_ret);
+/* The same of the kernel's headers that the script includes, which are read at the first call. */
+bool bt_cdef_header_macro(struct lang_input *in, struct bt_cdefs *c, const char *name, const char **text_ret);
 bool bt_cdef_enumerator(struct lang_input *in, struct bt_cdefs *c, const char *name, int64_t *v, struct type **enum_ret);
 /* import.c: reads what the script imports and adds it to it; problems go to the diagnostics */
 void bt_import_all(struct lang_input *in, struct bt_script *s);

@@ -2,8 +2,6 @@
 #include "lang/bt/cdef.h"
 
 enum {
-	MAX_FILES = 256,
-	MAX_FILE_DEPTH = 24,
 	MAX_MACRO_DEPTH = 24
 };
 
@@ -96,7 +94,10 @@ struct type *bt_type_by_name(struct lang_input *in, struct bt_cdefs *c, const ch
 	struct type *t = strtab_get(&c->types, name);
 	if (!t)
 		t = plain_type(name);
-	return t ? t : type_from_btf(in, c, name);
+	if (!t)
+		t = type_from_btf(in, c, name);
+	struct bt_cdefs *headers = t ? NULL : cdef_headers(in, c);
+	return headers ? strtab_get(&headers->types, name) : t;
 }
 
 /* --- types that are named before they are defined -----------------------------------------------
@@ -266,78 +267,6 @@ bool cdef_eval(struct creader *r, const char *text, int64_t *ret)
 	return eval_text(&v, text, ret);
 }
 
-/* --- #include -----------------------------------------------------------------------------------
- */
-
-/* Headers of the kernel: BTF knows their types. */
-static bool is_kernel_header(const char *name)
-{
-	static const char *const dirs[] = {"linux/",     "net/",         "asm/",  "uapi/",
-					   "trace/",     "asm-generic/", "vdso/", "scsi/",
-					   "crypto/",    "drm/",         "rdma/", "sound/",
-					   "generated/", "media/",       "video/"};
-	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
-		if (str_has_prefix(name, dirs[i]))
-			return true;
-	return false;
-}
-
-static bool read_header(struct creader *r, const char *dir, const char *name, bool quiet)
-{
-	if (!r->in->world || r->depth >= MAX_FILE_DEPTH || r->c->nfiles >= MAX_FILES)
-		return true;
-	const char *path = arena_printf(r->in->arena, "%s%s%s", dir, *dir ? "/" : "", name);
-	size_t len;
-	char *text = read_file(path, &len);
-	if (!text || len > 4u << 20) {
-		base_free(text);
-		return false;
-	}
-	r->c->nfiles++;
-	struct source *src = arena_new(r->in->arena, struct source);
-	*src = (struct source){
-		.name = path, .text = arena_memdup(r->in->arena, text, len + 1), .len = len};
-	base_free(text);
-	struct creader sub = {.in = r->in,
-			      .c = r->c,
-			      .src = src,
-			      .end = (uint32_t)len,
-			      .depth = r->depth + 1,
-			      .quiet = quiet};
-	cdef_read(&sub);
-	return true;
-}
-
-/* The directory of the file that includes. */
-static const char *dir_of(struct arena *a, const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	return slash ? arena_strndup(a, path, (size_t)(slash - path)) : "";
-}
-
-void cdef_include(struct creader *r, const char *name, bool quoted, struct loc loc)
-{
-	static const char *const system_dirs[] = {"/usr/include", "/usr/include/x86_64-linux-gnu",
-						  "/usr/include/aarch64-linux-gnu",
-						  "/usr/local/include"};
-	const char *root = r->in->world && r->in->world->root ? r->in->world->root : "";
-	if (*name == '/' && read_header(r, "", name, r->quiet))
-		return;
-	if (quoted && read_header(r, dir_of(r->in->arena, r->src->name), name, r->quiet))
-		return;
-	for (unsigned i = 0; i < r->in->ninclude_dirs; i++)
-		if (read_header(r, r->in->include_dirs[i], name, r->quiet))
-			return;
-	if (is_kernel_header(name) && !r->quiet)
-		return;
-	for (size_t i = 0; i < ARRAY_SIZE(system_dirs); i++)
-		if (read_header(r, arena_printf(r->in->arena, "%s%s", root, system_dirs[i]), name,
-				true))
-			return;
-	if (!r->quiet)
-		diag_error(r->in->diags, loc, "fatal error: '%s' file not found", name);
-}
-
 /* --- the script's C part ------------------------------------------------------------------------
  */
 
@@ -357,6 +286,7 @@ struct bt_cdefs *bt_cdefs_read(struct lang_input *in, const struct bt_script *s)
 	struct bt_cdefs *c = arena_new(in->arena, struct bt_cdefs);
 	if (!s->cdef && !s->cfile && !in->nincludes)
 		return c;
+	cdef_predefine(c);
 	if (kernel_btf(in))
 		strtab_set(&c->macros, "BPFTRACE_HAVE_BTF", (void *)(uintptr_t) "1");
 	struct source nowhere = {.name = "", .text = ""};
@@ -383,6 +313,8 @@ void bt_cdefs_free(struct bt_cdefs *c)
 	strtab_free(&c->from_btf);
 	strtab_free(&c->macros);
 	strtab_free(&c->enumerators);
+	vec_free(&c->later);
+	bt_cdefs_free(c->headers);
 }
 
 bool bt_cdef_macro(const struct bt_cdefs *c, const char *name, const char **text_ret)
@@ -403,8 +335,17 @@ bool bt_cdef_enumerator(struct lang_input *in, struct bt_cdefs *c, const char *n
 	*enum_ret = NULL;
 	struct btf *b = kernel_btf(in);
 	uint32_t id;
-	if (!b || !btf_enumerator(b, name, v, &id))
-		return cdef_well_known(name, v);
-	*enum_ret = btf_type(b, id, AS_NONE, in->arena);
+	if (b && btf_enumerator(b, name, v, &id)) {
+		*enum_ret = btf_type(b, id, AS_NONE, in->arena);
+		return true;
+	}
+	if (cdef_well_known(name, v))
+		return true;
+	struct bt_cdefs *headers = cdef_headers(in, c);
+	e = headers ? strtab_get(&headers->enumerators, name) : NULL;
+	if (!e)
+		return false;
+	*v = e->value;
+	*enum_ret = e->type;
 	return true;
 }

@@ -357,8 +357,9 @@ static struct type *tagged(struct creader *r, struct attrs *at)
 	t->kind = kind;
 	t->name = tag;
 	r->nbodies++;
-	if (tag)
-		strtab_set(&r->c->types, arena_printf(r->in->arena, "%s %s", word, tag), t);
+	const char *name = tag ? arena_printf(r->in->arena, "%s %s", word, tag) : NULL;
+	if (name)
+		strtab_set(&r->c->types, name, t);
 	if (kind != TYPE_ENUM)
 		numtab_set(&r->c->incomplete, (uintptr_t)t, t);
 	r->depth++;
@@ -367,6 +368,8 @@ static struct type *tagged(struct creader *r, struct attrs *at)
 	else
 		body(r, t, &own);
 	r->depth--;
+	if (name && r->failed) /* of a system header: BTF may know it better */
+		strtab_set(&r->c->types, name, NULL);
 	at->aligned = MAX(at->aligned, own.aligned);
 	return t;
 }
@@ -496,8 +499,9 @@ void cdef_read(struct creader *r)
 	cdef_next(r);
 	while (r->kind != CT_END && !r->failed) {
 		uint32_t before = r->begin;
+		const struct source *in = r->src;
 		declaration(r);
-		if (r->kind != CT_END && r->begin == before)
+		if (r->kind != CT_END && r->begin == before && r->src == in)
 			cdef_next(r); /* nothing that starts a declaration */
 	}
 }

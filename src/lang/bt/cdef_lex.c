@@ -3,6 +3,10 @@
 
 #include "lang/bt/cdef.h"
 
+enum {
+	MAX_EXPANSIONS = 100000 /* of macros in declarations, over all headers */
+};
+
 static char at(const struct creader *r, uint32_t pos)
 {
 	return pos < r->end ? r->src->text[pos] : 0;
@@ -284,16 +288,63 @@ static bool starts_line(const struct creader *r)
 	return true;
 }
 
+/* --- macros in declarations ---------------------------------------------------------------------
+ */
+
+static bool is_being_expanded(const struct creader *r, const char *name)
+{
+	for (unsigned i = 0; i < r->nup; i++)
+		if (!strcmp(r->up[i].name, name))
+			return true;
+	return false;
+}
+
+/* The name at hand stands for a text: go on there. */
+static bool expand(struct creader *r)
+{
+	char *name = r->kind == CT_IDENT ? cdef_text(r) : NULL;
+	const char *text = name ? strtab_get(&r->c->macros, name) : NULL;
+	if (!text || is_being_expanded(r, name) || r->nup == MAX_EXPANSION_DEPTH)
+		return false;
+	if (++r->c->nexpanded > MAX_EXPANSIONS) {
+		cdef_fail(r, "macros expand to too much text");
+		return false;
+	}
+	struct source *src = arena_new(r->in->arena, struct source);
+	*src = (struct source){.name = name, .text = text, .len = strlen(text)};
+	r->up[r->nup].name = name;
+	r->up[r->nup].src = r->src;
+	r->up[r->nup].pos = r->pos;
+	r->up[r->nup++].end = r->end;
+	r->src = src;
+	r->pos = 0;
+	r->end = (uint32_t)src->len;
+	return true;
+}
+
+static bool return_from_macro(struct creader *r)
+{
+	if (!r->nup)
+		return false;
+	r->nup--;
+	r->src = r->up[r->nup].src;
+	r->pos = r->up[r->nup].pos;
+	r->end = r->up[r->nup].end;
+	return true;
+}
+
 void cdef_next(struct creader *r)
 {
 	for (;;) {
 		skip(r, false);
-		if (at(r, r->pos) == '#' && starts_line(r)) {
+		if (!r->nup && at(r, r->pos) == '#' && starts_line(r)) {
 			line(r);
 			continue;
 		}
 		scan(r);
-		if (r->kind == CT_END || !is_hidden(r))
+		if (r->kind == CT_END && return_from_macro(r))
+			continue;
+		if (r->kind == CT_END || (!is_hidden(r) && !expand(r)))
 			return;
 	}
 }

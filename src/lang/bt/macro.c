@@ -531,11 +531,22 @@ static void put_define(struct definer *d, struct bt_expr *e, const char *name, c
 	d->depth--;
 }
 
+/* Names that mean something without a header. */
+static bool is_known(struct bt_sema *s, const char *name)
+{
+	int64_t v;
+	struct type *t;
+	return bt_builtin_find(name) || bt_call_find(name) || bt_extension_find(name) ||
+	       bt_cdef_enumerator(s->in, s->cdefs, name, &v, &t);
+}
+
 static void define_after(struct bt_walk *w, struct bt_expr *e)
 {
 	struct definer *d = w->arg;
 	const char *text;
-	if (e->kind == BT_IDENT && bt_cdef_macro(d->s->cdefs, e->text, &text))
+	if (e->kind == BT_IDENT && (bt_cdef_macro(d->s->cdefs, e->text, &text) ||
+				    (!is_known(d->s, e->text) &&
+				     bt_cdef_header_macro(d->s->in, d->s->cdefs, e->text, &text))))
 		put_define(d, e, e->text, text);
 }
 
