@@ -205,6 +205,8 @@ bool elf_vaddr_of(struct elf_file *f, uint64_t offset, uint64_t *vaddr_ret);
 /* How a probe names a binary: absolute, $PATH look-up, `libc` or `libc.so.6` through the loader's
  * cache, /proc/PID/root when world->pid is set.  Globs give several.  Paths are arena strings. */
 struct err *elf_resolve_path(struct world *w, const char *spec, struct str_list *paths);
+/* elf_needed.c: adds the libraries that the program at `path` is loaded with, those that it names first; one that is not found is left out. */
+void elf_needed(struct world *w, const char *path, struct str_list *paths);
 struct usdt_site {
 	const char *provider, *name, *args;
 	uint64_t pc, base, semaphore; /* as in the note, not adjusted */

@@ -50,6 +50,7 @@ struct probe_spec {
 	const char *callee;   /* not the functions that match, but what they call: a pattern */
 	uint32_t callee_depth; /* and what those call, so many times; 1: their callees only */
 	bool plt;	      /* the stubs that call functions of other libraries */
+	const char *library;  /* a pattern: of the libraries that the target needs; NULL: the target itself */
 	uint64_t offset;
 	uint64_t address;
 	bool has_address;

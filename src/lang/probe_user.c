@@ -11,6 +11,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* In place of programs the libraries that they need and whose path or name matches. */
+static void take_libraries(struct world *w, const char *pattern, struct str_list *paths)
+{
+	struct str_list all = {0}, kept = {0};
+	vec_each(p, &paths->list)
+		elf_needed(w, *p, &all);
+	vec_each(p, &all.list) {
+		const char *slash = strrchr(*p, '/');
+		if (!fnmatch(pattern, *p, 0) || (slash && !fnmatch(pattern, slash + 1, 0)))
+			vec_push(&kept.list, *p);
+	}
+	vec_free(&all.list);
+	vec_free(&paths->list);
+	*paths = kept;
+}
+
 /* Files of the spec's target; false after a diagnostic. */
 static bool resolve(struct expansion *x, struct str_list *paths)
 {
@@ -30,6 +46,8 @@ static bool resolve(struct expansion *x, struct str_list *paths)
 		expansion_error(x, "%s target file '%s' does not exist or is not executable",
 				x->kind->name, target ? target : "");
 	err_free(e);
+	if (x->spec->library)
+		take_libraries(w, x->spec->library, paths);
 	return paths->list.len;
 }
 

@@ -53,7 +53,7 @@ static const char *source_name(struct stp_comp *c, const struct stp_dprobe *dp, 
 {
 	struct attach_point at = known_point(c, p);
 	const char *source = at.file ? arena_printf(c->a, "@%s:%u", at.file, at.line) : "";
-	const char *kind = dp->spec.statement ? "statement" : "function";
+	const char *kind = dp->spec.plt ? "plt" : dp->spec.statement ? "statement" : "function";
 	const char *owner = !probe_is_kernel_place(p) ? arena_printf(c->a, "process(\"%s\")", p->target)
 			    : p->target		      ? arena_printf(c->a, "module(\"%s\")", p->target)
 						      : "kernel";

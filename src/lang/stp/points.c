@@ -180,14 +180,24 @@ static bool fill_process(struct stp_comp *c, const struct stp_expr *arg, struct 
 /* What a row of user-space functions says beside its pattern. */
 enum { INSTANCES = 7, STATEMENT = 8, NEAREST = 16, IN_LIBRARY = 32, EVERY = DWARF_INLINED | DWARF_CONCRETE };
 
+/* A library by its name, wherever it lies; by a pattern, of those that the process is loaded with (its first `nprocess` arguments name it). */
+static bool fill_library(struct stp_comp *c, const struct stp_match *m, unsigned nprocess, struct stp_dprobe *dp)
+{
+	const char *library = m->arg[nprocess]->str;
+	if (strpbrk(library, "*?[")) {
+		dp->spec.library = library;
+		return fill_process(c, nprocess ? m->arg[0] : NULL, dp);
+	}
+	dp->spec.target = library;
+	return true;
+}
+
 static bool fill_uprobe(struct stp_comp *c, const struct stp_family *f, const struct stp_match *m, struct stp_dprobe *dp)
 {
 	/* the last argument is the function, the one before a library that the program loads */
 	bool in_library = f->number & IN_LIBRARY;
 	unsigned nfunc = 1 + in_library;
-	if (in_library)
-		dp->spec.target = m->arg[m->narg - 2]->str;
-	else if (!fill_process(c, m->narg > nfunc ? m->arg[0] : NULL, dp))
+	if (!(in_library ? fill_library(c, m, m->narg - nfunc, dp) : fill_process(c, m->narg > nfunc ? m->arg[0] : NULL, dp)))
 		return false;
 	dp->spec.instances = (uint8_t)(f->number & INSTANCES);
 	dp->spec.statement = f->number & STATEMENT;
@@ -195,12 +205,14 @@ static bool fill_uprobe(struct stp_comp *c, const struct stp_family *f, const st
 	return stp_fill_pattern(c, m->arg[m->narg - 1], dp);
 }
 
+/* number: whether the function, the process and a library are named */
+enum { PLT_NAME = 1, PLT_PROCESS = 2 };
 static bool fill_plt(struct stp_comp *c, const struct stp_family *f, const struct stp_match *m, struct stp_dprobe *dp)
 {
-	bool has_name = f->number & 1, has_process = f->number & 2;
+	bool has_name = f->number & PLT_NAME, has_process = f->number & PLT_PROCESS;
 	dp->spec.plt = true;
 	dp->spec.func = has_name ? m->arg[m->narg - 1]->str : "*";
-	return fill_process(c, has_process ? m->arg[0] : NULL, dp);
+	return f->number & IN_LIBRARY ? fill_library(c, m, has_process, dp) : fill_process(c, has_process ? m->arg[0] : NULL, dp);
 }
 
 static bool fill_label(struct stp_comp *c, const struct stp_family *f, const struct stp_match *m, struct stp_dprobe *dp)
@@ -335,8 +347,10 @@ static const int64_t SEC = 1000000000;
 	{where ".function(*).return", PK_URETPROBE, fill_uprobe, (in) | DWARF_CONCRETE},           \
 	{where ".statement(*)", PK_UPROBE, fill_uprobe, (in) | STATEMENT},                         \
 	{where ".statement(S).nearest", PK_UPROBE, fill_uprobe, (in) | STATEMENT | NEAREST}
-#define PLT(pattern, n)                                                                            \
-	{pattern, PK_UPROBE, fill_plt, n}, {pattern ".return", PK_URETPROBE, fill_plt, n}
+#define PLT(where, n)                                                                              \
+	{where ".plt", PK_UPROBE, fill_plt, n}, {where ".plt.return", PK_URETPROBE, fill_plt, n},  \
+	{where ".plt(S)", PK_UPROBE, fill_plt, (n) | PLT_NAME},                                    \
+	{where ".plt(S).return", PK_URETPROBE, fill_plt, (n) | PLT_NAME}
 #define CALLEES(where, named)                                                                      \
 	{where ".function(S).callee(S)", PK_UPROBE, fill_callee, (named) | CALLEE},                \
 	{where ".function(S).callee(S).call", PK_UPROBE, fill_callee, (named) | CALLEE},           \
@@ -381,10 +395,10 @@ static const struct stp_family session_families[] = {
 	USER_FUNCTION("process(*)", 0),
 	USER_FUNCTION("process.library(S)", IN_LIBRARY),
 	USER_FUNCTION("process(*).library(S)", IN_LIBRARY),
-	PLT("process.plt", 0),
-	PLT("process.plt(S)", 1),
-	PLT("process(*).plt", 2),
-	PLT("process(*).plt(S)", 3),
+	PLT("process", 0),
+	PLT("process(*)", PLT_PROCESS),
+	PLT("process.library(S)", IN_LIBRARY),
+	PLT("process(*).library(S)", PLT_PROCESS | IN_LIBRARY),
 	{"process.function(S).label(S)", PK_UPROBE, fill_label},
 	{"process(*).function(S).label(S)", PK_UPROBE, fill_label},
 	CALLEES("process", 0),

@@ -308,12 +308,12 @@ static bool all_values(struct writer *w, struct stp_expr *e)
 	return false;
 }
 
-/* $$name of a tracepoint or a mark: what its pattern matched; $$provider of a mark */
+/* $$name of a tracepoint, a mark or a stub: what its pattern matched; $$provider of a mark */
 static bool point_name(struct writer *w, struct stp_expr *e)
 {
 	enum probe_kind k = w->dp->spec.kind;
 	const struct attach_point *p = w->dp->points.list.len ? w->dp->points.list.at[0] : NULL;
-	const char *text = !p || (k != PK_RAWTRACEPOINT && k != PK_USDT) ? NULL
+	const char *text = !p || (k != PK_RAWTRACEPOINT && k != PK_USDT && !w->dp->spec.plt) ? NULL
 			   : str_eq(e->text, "$$name")			  ? p->func
 			   : str_eq(e->text, "$$provider")		  ? p->provider
 									  : NULL;
