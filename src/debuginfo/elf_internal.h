@@ -37,6 +37,9 @@ struct elf_file {
 	struct dwarf *dwarf; /* owned; see dwarf.h */
 };
 
+/* elf_needed.c: adds the libraries that f itself names, loaded by the program (which may be f) */
+void elf_needed_by(struct world *w, struct elf_file *f, struct elf_file *program, struct str_list *paths);
+
 /* elf_tls.c: how to come to byte x of the file's thread-local storage in a thread of x86-64 */
 struct elf_tls {
 	enum {

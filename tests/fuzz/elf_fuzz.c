@@ -37,6 +37,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		elf_build_id(f, &len);
 		elf_plt(f, note_stub, &n);
 		elf_tls(f, &(struct elf_tls){0});
+		struct str_list needed = {0};
+		elf_needed_by(&w, f, f, &needed);
+		vec_free(&needed.list);
 	}
 	ldcache_search(copy, n, "libc");
 	err_free(e);

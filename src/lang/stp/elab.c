@@ -465,6 +465,13 @@ static bool has_wildcard(const struct stp_point *pt)
 	return false;
 }
 
+/* Whether this kernel has that kind of probe at all: what is optional, or has an alternative, can do without. */
+static bool can_attach(const struct stp_comp *c, const struct stp_dprobe *dp)
+{
+	bool is_kernel = dp->spec.kind == PK_KPROBE || dp->spec.kind == PK_KRETPROBE;
+	return !is_kernel || !c->world || c->world->features.kprobe;
+}
+
 static unsigned expand_point(struct stp_comp *c, struct context *x, const struct stp_point *pt)
 {
 	unsigned at = 0, errors = c->diags->errors;
@@ -490,7 +497,7 @@ static unsigned expand_point(struct stp_comp *c, struct context *x, const struct
 		return n;
 	}
 	if (stp_family_expand(c, pt, &dp, &known, &at))
-		return add_derived(c, x, pt, &dp);
+		return c->quiet && !can_attach(c, &dp) ? 0 : add_derived(c, x, pt, &dp);
 	if (!known)
 		report_mismatch(c, x, pt, at);
 	return 0;
