@@ -43,6 +43,7 @@ struct session_options {
 	bool no_pid_filter; /* -p and -c end the run but do not narrow user probes (SystemTap) */
 	bool verbose;
 	bool dry_run; /* load, do not attach */
+	bool timing;  /* count and time the runs of handlers */
 	/* timing of the phases for --time: called with the name of each phase when it ends */
 	void (*phase)(void *arg, const char *name);
 	void *phase_arg;
@@ -125,6 +126,7 @@ void session_on_record(struct session *s, void (*fn)(void *arg, const void *reco
 uint64_t session_missed(const struct session *s, unsigned probe);
 struct probe_stats {
 	uint64_t runs;
+	uint64_t ns, min_ns, max_ns; /* with session_options.timing: all runs together, the shortest (0: not known) and longest */
 	uint32_t insns, verified; /* of the program; that the verifier walked to check it */
 };
 bool session_probe_stats(struct session *s, unsigned probe, struct probe_stats *ret);

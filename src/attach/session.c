@@ -170,6 +170,7 @@ struct err *session_create(struct program *p, struct world *w, const struct sess
 	s->world = w;
 	s->opt = *o;
 	s->target_pidfd = -1;
+	s->stats_fd = o->timing ? sys_enable_stats() : -1;
 	if (p->ncpus < w->ncpus)
 		BUG("a program for %u CPUs on %u", p->ncpus, w->ncpus);
 	e = create(s);
@@ -192,6 +193,8 @@ void session_destroy(struct session *s)
 	traced_cmd_free(s->cmd);
 	if (s->target_pidfd >= 0)
 		close(s->target_pidfd);
+	if (s->stats_fd >= 0)
+		close(s->stats_fd);
 	vec_free(&s->timers);
 	arena_destroy(s->arena);
 }

@@ -50,6 +50,7 @@ struct running {
 	struct compiled *code;
 	struct loaded *prog; /* NULL: run by user space */
 	unsigned nattached;  /* places */
+	struct probe_stats in_user; /* of runs in user space */
 };
 
 struct user_timer {
@@ -69,6 +70,7 @@ struct session {
 	link_list links;
 	VEC(int) iters; /* iterator links, read once */
 	VEC(struct user_timer) timers;
+	int stats_fd; /* keeps the kernel timing programs; -1: it does not for us */
 	struct served *served; /* files and the terminal; NULL: no probe wants them */
 	struct traced_cmd *cmd;
 	bool owns_cmd;

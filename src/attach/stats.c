@@ -40,10 +40,15 @@ bool session_probe_stats(struct session *s, unsigned probe, struct probe_stats *
 	*ret = (struct probe_stats){0};
 	if (probe >= s->prog->probe.len)
 		return false;
+	if (s->running[probe].in_user.runs) {
+		*ret = s->running[probe].in_user;
+		return true;
+	}
 	l = s->running[probe].prog;
 	if (!l || l->fd < 0 || sys_prog_info(l->fd, &info) < 0)
 		return false;
 	ret->runs = info.runs;
+	ret->ns = info.run_ns;
 	ret->insns = l->code->image->ninsn;
 	ret->verified = info.verified;
 	return true;

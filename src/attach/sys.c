@@ -265,6 +265,13 @@ int sys_prog_repeat(int fd, const void *data, uint32_t size, uint32_t repeat, ui
 	return ret;
 }
 
+int sys_enable_stats(void)
+{
+	union bpf_attr attr = {.enable_stats.type = BPF_STATS_RUN_TIME};
+
+	return sys_bpf(BPF_ENABLE_STATS, &attr, sizeof(attr.enable_stats));
+}
+
 int sys_prog_info(int fd, struct sys_prog_info *ret)
 {
 	struct bpf_prog_info info = {0};

@@ -59,6 +59,8 @@ struct sys_prog_info {
 	uint64_t runs, run_ns, misses; /* misses: skipped because it was running already */
 	uint32_t verified;             /* instructions that the verifier walked (since 5.16) */
 };
+/* The kernel counts and times runs of programs while the descriptor is open (since 5.8). */
+int sys_enable_stats(void);
 int sys_prog_info(int fd, struct sys_prog_info *ret);
 /* Descriptors of objects that others made. */
 int sys_prog_fd_by_id(uint32_t id);

@@ -1,6 +1,7 @@
 /* user.c - runs a handler in the interpreter, on the session's maps. */
 #include <sched.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "attach/user.h"
 
@@ -35,6 +36,21 @@ static void run_free(struct user_run *u)
 	arena_destroy(u->arena);
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void count_run(struct probe_stats *st, uint64_t ns)
+{
+	st->min_ns = st->runs++ ? MIN(st->min_ns, ns) : ns;
+	st->max_ns = MAX(st->max_ns, ns);
+	st->ns += ns;
+}
+
 struct err *user_run(struct session *s, struct running *r)
 {
 	static const uint64_t ctx[12];
@@ -50,7 +66,9 @@ struct err *user_run(struct session *s, struct running *r)
 	}
 	u.cpu = cpu >= 0 && (unsigned)cpu < s->prog->ncpus ? (unsigned)cpu : 0;
 	u.is_region = arena_array(u.arena, bool, s->prog->map.len + 1);
+	uint64_t began = now_ns();
 	e = bpf_vm_run(r->code->image, &ops, ctx, sizeof(ctx), &ret);
+	count_run(&r->in_user, now_ns() - began);
 	user_unlock(&u);
 	user_flush(&u, true);
 	run_free(&u);

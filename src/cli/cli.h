@@ -70,6 +70,7 @@ struct job {
 	const char *module;	/* stap -m */
 	bool skip_badvars;	/* stap: variables that cannot be read are 0 */
 	bool no_global_display; /* stap --no-global-var-display */
+	bool hit_report;	/* stap -t */
 	bool suppress_errors;	/* stap --suppress-handler-errors */
 	bool warnings_are_errors; /* stap -W */
 	uint64_t rotate_bytes;	/* stap -S; 0: one file */
@@ -176,5 +177,7 @@ int list_tables(struct job *j); /* stap --dump-functions, --dump-probe-types, --
 int print_info(struct job *j);
 int verb_ir(char **argv);
 int verb_flame(char **argv);
+/* hits.c: a line for each probe that was hit, when session_options.timing was on */
+void print_hits(struct session *session, const struct program *p, struct buf *out);
 /* A line a loaded program on stdout: its length, and what the verifier had to do for it. */
 void print_loaded(struct session *session, const struct program *p);

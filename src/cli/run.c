@@ -174,6 +174,7 @@ static struct err *trace(struct job *j, struct script *s, struct exporter *x, in
 		.child = s->child,
 		.no_pid_filter = s->lang == &lang_stp,
 		.verbose = j->verbose > 0,
+		.timing = j->hit_report,
 		.dry_run = j->dry_run || j->stop_after == 4,
 		.phase = phases_end,
 		.phase_arg = &s->phases,
@@ -203,6 +204,8 @@ static struct err *trace(struct job *j, struct script *s, struct exporter *x, in
 		x->env.symbols = symbolizer_create(session, s->world);
 		x->says_stack_end = j->verbose > 0;
 		e = events_run(session, &ro, status);
+		if (j->hit_report)
+			print_hits(session, s->prog, &x->out);
 		exporter_flush(x);
 		if (j->verbose)
 			say_stacks(&stacks);
