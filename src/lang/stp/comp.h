@@ -108,6 +108,8 @@ void stp_link_overloads(struct stp_comp *c, struct stp_file *file);
 /* elab.c: expands all probes into c->probes. */
 void stp_elaborate(struct stp_comp *c);
 /* process("/bin/x").mark("m"), with the provider when the script names one */
+/* "system:event" of a tracepoint, the plain name when tracefs does not know it.  Reads all of tracefs' names: for who asks only. */
+const char *stp_event_name(struct stp_comp *c, const char *name);
 const char *stp_mark_name(struct stp_comp *c, const struct stp_dprobe *dp, const struct attach_point *p);
 void stp_set_pids(struct stp_dprobe *dp); /* of the points that the family found */
 void stp_expand_probe(struct stp_comp *c, struct stp_probe *p);
