@@ -8,10 +8,13 @@
 
 #include "unwind.h"
 
-extern const char M_uw_procs[], M_uw_segs[], M_uw_miss[], V_uw_rules[];
-extern const char K_task_struct__mm[], K_task_struct__utask[], K_task_struct__real_parent[], K_task_struct__tgid[], K_mm_struct__start_stack[], K_mm_struct__end_code[],
+extern const char M_uw_procs[], M_uw_files[], M_uw_segs[], M_uw_miss[], V_uw_rules[];
+extern const char K_task_struct__mm[], K_task_struct__real_parent[], K_task_struct__tgid[],
+	K_task_struct__group_leader[], K_task_struct__start_time[], K_mm_struct__start_stack[], K_mm_struct__end_code[],
 	K_mm_struct__uprobes_state[], K_uprobe_task__return_instances[], K_return_instance__stack[],
-	K_return_instance__orig_ret_vaddr[], K_return_instance__next[], K_xol_area__vaddr[];
+	K_return_instance__orig_ret_vaddr[], K_return_instance__next[];
+/* What a kernel may lack is weak: of any other symbol the compiler takes for granted that its address is not 0. */
+extern const char K_task_struct__utask[] __attribute__((weak)), K_xol_area__vaddr[] __attribute__((weak));
 
 /* A field of a kernel struct behind a pointer that the verifier knows the type of; and of any address. */
 #define UW_FIELD(p, k)	   (*(u64 *)((const char *)(p) + (u64)K_##k))
@@ -24,6 +27,7 @@ enum {
 };
 enum {
 	UW_ASK_NS = 20 * 1000 * 1000, /* between two questions of one process */
+	UW_YOUNG_NS = 100 * 1000 * 1000, /* most programs end before this, and need not be known */
 	UW_SIGNAL_REGS = 17,
 	UW_STALE = 8, /* return probes that are looked at for one frame */
 };
@@ -67,27 +71,36 @@ static __attribute__((always_inline)) struct uw_map *uw_map_at(u32 *seg, u32 wor
 	return (struct uw_map *)(seg + (word & (UW_SEG_WORDS - UW_MAP_WORDS)));
 }
 
-/* Makes the mapping that covers pc the current one. */
+#include "unwind_vma.bpf.h"
+
+/* Makes the mapping that covers pc the current one, by the list to look in. */
 RT_GLOBAL(un) u64 uw_enter_map(struct uw *u, u64 pc)
 {
-	u32 *w = u ? uw_seg(u->maps_seg) : 0;
-
-	if (!u || !w)
+	if (!u)
 		return UW_STOP;
+	u32 *w = uw_seg(u->maps_seg);
+	if (!w)
+		return UW_STOP;
+	u64 delta = u->delta, place = pc - delta;
 	u32 n = u->nmaps, at = u->maps_first;
 	for (u32 k = 0; k < 13 && n > 1; k++) { /* UW_MAPS_MAX and one more */
 		u32 half = n / 2, mid = at + half * UW_MAP_WORDS;
 
-		if (uw_map_at(w, mid)->start <= pc)
+		if (uw_map_at(w, mid)->start <= place)
 			at = mid;
 		n -= half;
 	}
 	struct uw_map *m = uw_map_at(w, at);
-	if (!n || pc < m->start || pc >= m->end)
+	if (!n || place < m->start || place >= m->end)
 		return uw_stop(u, UW_UNMAPPED);
-	u->start = m->start;
-	u->len = m->end - m->start;
-	u->base = m->base;
+	u64 start = m->start + delta, end = m->end + delta;
+	if (start < u->map_start)
+		start = u->map_start;
+	if (end > u->map_end)
+		end = u->map_end;
+	u->start = start;
+	u->len = end - start;
+	u->base = m->base + delta;
 	u->table = m->table;
 	u->seg = m->seg;
 	u->kind = m->kind;
@@ -419,12 +432,23 @@ static __attribute__((always_inline)) u64 uw_caller(struct uw *u, u64 pc)
 	return UW_GO;
 }
 
+/* By the list that user space made; what is not in it, because it is news, in the kernel. */
+static __attribute__((always_inline)) u64 uw_enter(struct uw *u, u64 pc)
+{
+	if (u->source != UW_FROM_KERNEL && !uw_enter_map(u, pc))
+		return UW_GO;
+	u->source = UW_FROM_KERNEL;
+	if (uw_enter_vma(u, pc))
+		return uw_stop(u, UW_UNMAPPED);
+	return uw_enter_map(u, pc);
+}
+
 static long uw_step(u32 round, struct uw_loop *l)
 {
 	struct uw *u = l->u;
 	u64 ip = u->ip, pc = ip - u->is_call;
 
-	if (pc - u->start >= u->len && uw_enter_map(u, pc))
+	if (pc - u->start >= u->len && uw_enter(u, pc))
 		return 1;
 	u32 n = u->n;
 	if (n >= l->max) {
@@ -487,16 +511,12 @@ static __attribute__((always_inline)) void uw_meet(u32 tgid)
 		__sync_fetch_and_or(word, bit);
 }
 
-/* A process that user space has told of, if this is still its memory; a new one takes the start of the stack on. */
+/* A process that user space has told of, if this is still its memory. */
 static __attribute__((always_inline)) struct uw_proc *uw_known(u32 tgid, u64 bottom, u64 code)
 {
 	struct uw_proc *p = bpf_map_lookup_elem((void *)M_uw_procs, &tgid);
 
-	if (!p || !p->is_ready || (p->end_code && p->end_code != code) || (p->start_stack && p->start_stack != bottom))
-		return 0;
-	if (!p->start_stack)
-		p->start_stack = bottom;
-	return p;
+	return p && p->is_ready && p->end_code == code && p->start_stack == bottom ? p : 0;
 }
 
 /*
@@ -513,21 +533,27 @@ static __attribute__((always_inline)) u32 uw_parent(const void *task, u64 bottom
 	return *(u32 *)((const char *)parent + (u64)K_task_struct__tgid);
 }
 
-/* The process itself; or its parent, for as long as it is not known itself. */
-static __attribute__((always_inline)) struct uw_proc *uw_proc_of(const void *task, u32 tgid, u64 bottom, u64 code)
+/* Where the process's mappings are to be looked for. */
+static __attribute__((always_inline)) void uw_find_list(struct uw *u, const void *task, u32 tgid, u64 code)
 {
+	u64 bottom = u->bottom;
 	struct uw_proc *p = uw_known(tgid, bottom, code);
 
-	if (p)
-		return p;
-	u32 parent = uw_parent(task, bottom, code);
-	if (parent) {
-		p = uw_known(parent, bottom, code);
-		if (!p)
-			uw_ask(parent, 0);
+	u->source = UW_TOLD;
+	if (!p) {
+		u32 parent = uw_parent(task, bottom, code);
+
+		p = parent ? uw_known(parent, bottom, code) : 0;
+		u->source = p ? UW_FROM_PARENT : UW_FROM_KERNEL;
 	}
-	uw_ask(tgid, 0);
-	return p;
+	u->is_new = !p;
+	if (p) {
+		u->maps_seg = p->seg;
+		u->maps_first = p->first;
+		u->nmaps = p->nmaps;
+	}
+	u->delta = u->map_start = 0;
+	u->map_end = ~0ull;
 }
 
 /* The state for walking from the registers in it; 0, or how it ended already. */
@@ -541,15 +567,9 @@ RT_GLOBAL(u) u64 uw_begin(struct uw *u)
 	u32 tgid = u->tgid;
 	if (!tgid)
 		return UW_NEW;
-	u64 bottom = UW_FIELD(mm, mm_struct__start_stack), code = UW_FIELD(mm, mm_struct__end_code);
+	u->bottom = UW_FIELD(mm, mm_struct__start_stack);
 	uw_meet(tgid);
-	struct uw_proc *p = uw_proc_of(task, tgid, bottom, code);
-	if (!p)
-		return UW_NEW;
-	u->bottom = bottom;
-	u->maps_seg = p->seg;
-	u->maps_first = p->first;
-	u->nmaps = p->nmaps;
+	uw_find_list(u, task, tgid, UW_FIELD(mm, mm_struct__end_code));
 	u->start = u->len = u->hash = u->window_at = 0;
 	u->n = u->end = u->guessed = 0;
 	uw_find_returns(u, task, mm);
@@ -557,16 +577,24 @@ RT_GLOBAL(u) u64 uw_begin(struct uw *u)
 	return 0;
 }
 
+/* Has this process lived for so long that it will go on? */
+static __attribute__((always_inline)) u32 uw_is_old(void)
+{
+	const void *leader = (const void *)UW_FIELD(bpf_get_current_task_btf(), task_struct__group_leader);
+
+	return leader && bpf_ktime_get_ns() - UW_FIELD(leader, task_struct__start_time) > UW_YOUNG_NS;
+}
+
 /* Frames that were found, and their hash; or minus how it ended when there are none. */
 RT_GLOBAL(u) u64 uw_result(struct uw *u)
 {
 	if (!u)
 		return (u64)-UW_NO_STACK;
-	if (u->end == UW_UNMAPPED) {
-		uw_ask(u->tgid, u->ip);
-		if (!u->n)
-			return (u64)-UW_UNMAPPED;
-	}
+	u32 unmapped = u->end == UW_UNMAPPED, source = u->source;
+	if (unmapped || (source != UW_TOLD && uw_is_old()))
+		uw_ask(u->tgid, source == UW_FROM_PARENT ? 0 : u->ip);
+	if (unmapped && (u->is_new || !u->n))
+		return (u64)(u->is_new ? -UW_NEW : -UW_UNMAPPED);
 	u64 h = (u->hash ^ u->n) * 0xff51afd7ed558ccdull;
 	u->hash = h ? h : 1;
 	return u->n;

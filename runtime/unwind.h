@@ -7,7 +7,9 @@
  * A row is `low byte of its address << 24 | rule`; it holds from there to the next row.  The first row is at the table's
  * first byte.  Rules are shared by all tables.
  *
- * A process is one element of `uw_procs`: where its list of executable mappings lies, in a segment too.
+ * A process is one element of `uw_procs`: where its list of executable mappings lies, in a segment too.  A file is one element
+ * of `uw_files`, with a list of the same form by offset in the file: for processes that nobody has told of yet, whose
+ * mappings the programs look up in the kernel.
  */
 #pragma once
 
@@ -15,6 +17,7 @@ enum {
 	UW_SEG_WORDS = 1 << 18, /* u32 in one segment: 1 MiB */
 	UW_SEGS = 1024,
 	UW_PROCS = 8192,
+	UW_FILES = 8192,
 	UW_RULES = 8192,
 	UW_MISS_BYTES = 16 << 10,
 	UW_WINDOW = 256, /* bytes of a stack that are read at once */
@@ -86,15 +89,24 @@ struct uw_map { /* ascending by start, without overlap */
 };
 
 struct uw_proc {
-	u64 end_code, start_stack; /* of its memory, what exec changes; 0: not known (start_stack: the first stack says it) */
+	u64 end_code, start_stack; /* of its memory, what exec changes */
 	u64 asked;	/* when the BPF side last asked for something that was missing, ns */
 	u32 seg, first; /* of the list of struct uw_map: segment, word */
 	u32 nmaps;
 	u32 is_ready; /* 0: user space was asked for it */
 };
 
+/* A file as its inode has it now: one that was replaced or written since is another one. */
+struct uw_file_key {
+	u64 inode, size, mtime; /* ns */
+	u32 dev, pad; /* dev_t as the kernel has it: major << 20 | minor */
+};
+struct uw_file_maps {
+	u32 seg, first, n, pad; /* of a list of struct uw_map, addresses are offsets in the file; it covers all of them */
+};
+
 struct uw_miss { /* record of `uw_miss` */
-	u64 pc;	 /* 0: the process is not known at all */
+	u64 pc;	 /* 0: what was told of its parent did */
 	u32 tgid, pad;
 };
 
@@ -147,6 +159,13 @@ struct uw_anchor {
 	u64 n;
 };
 
+/* Where the mappings are known from. */
+enum uw_source {
+	UW_TOLD,       /* user space */
+	UW_FROM_PARENT, /* what user space told of the parent: it has called no execve() since its fork() */
+	UW_FROM_KERNEL, /* looked up one by one */
+};
+
 /* State of one unwinding; the frames follow it in memory. */
 struct uw {
 	u64 ip, sp, fp;
@@ -160,9 +179,13 @@ struct uw {
 	u32 is_tracking;   /* the saved registers are followed: the second walk from the anchor */
 	u32 has_regs;	   /* reg[] is that of the current frame */
 	u32 guessed;	   /* some frame was found by frame pointer in code without tables */
-	u32 maps_seg, maps_first, nmaps;
+	u32 maps_seg, maps_first, nmaps; /* the list to look in */
+	u32 source;	   /* enum uw_source */
+	u32 is_new;	   /* neither the process nor its parent is known */
 	u32 tgid;	   /* set by the caller: as user space numbers processes; 0: it does not see this one */
 	u64 cfa, ret_at, value; /* of the step: its results */
+	u64 delta;	   /* an address less this is one of the list */
+	u64 map_start, map_end; /* the list holds from here to there */
 	u64 bottom;	   /* what the stack pointer was when the kernel started the program */
 	u64 slot, ret, next, trampoline; /* the innermost return probe: its slot on the stack, where it returns to */
 	u64 saved_at[UW_SAVED];	/* where they were saved; 0: still in reg[], 1: lost */

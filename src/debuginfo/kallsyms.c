@@ -16,8 +16,7 @@
 
 enum {
 	MAX_TEXT = 256 << 20,
-	PIECE = 1 << 20,
-	MAX_LAST = 1 << 20 /* of the last symbol, whose size nothing tells */
+	PIECE = 1 << 20
 };
 
 struct kallsyms {
@@ -222,7 +221,7 @@ const struct ksym *kallsyms_by_addr(struct kallsyms *k, uint64_t addr)
 {
 	size_t low = first_above(k, addr);
 	uint64_t found = low ? addr_at(k, low - 1) : 0;
-	if (!found || (low == k->line.len && addr - found >= MAX_LAST))
+	if (!found)
 		return NULL;
 	/* of several names the first function's */
 	size_t first = low - 1, len;

@@ -15,7 +15,7 @@
 #include "events/unwind_proc.h"
 
 enum {
-	GATHER_US = 400,
+	GATHER_MS = 4,
 	NICE = -10
 };
 
@@ -68,7 +68,7 @@ static void follow(struct unwinder *u, const struct entry *e)
 		memcpy(&m, e->data, sizeof(m));
 		uw_process_mmap(p, &m, (const char *)e->data + sizeof(m));
 		break;
-	case ENTRY_FORK: uw_process_fork(p, pid[0], pid[1]); break;
+	case ENTRY_FORK: break; /* a child has what its parent has, and programs know that */
 	case ENTRY_EXEC: uw_process_exec(p, pid[0]); break;
 	case ENTRY_EXIT: uw_process_exit(p, pid[0]); break;
 	case ENTRY_RECORD: break;
@@ -167,11 +167,6 @@ static void at_entry(void *arg, int pid)
 /* --- the thread
  * -------------------------------------------------------------------------------------------- */
 
-static void sleep_us(long us)
-{
-	nanosleep(&(struct timespec){.tv_nsec = us * 1000}, NULL);
-}
-
 /* What to wait for: the end, what programs miss, then what processes do. */
 static void watch_all(const struct unwinder *u, struct pollfd **fds, nfds_t *n)
 {
@@ -202,8 +197,9 @@ static void *unwinder_thread(void *arg)
 		work(u);
 		if (poll(fds, n, more ? 0 : -1) < 0 && errno != EINTR)
 			break;
+		/* programs find out for themselves what is news; what processes do is read for when it is not */
 		if (!more && !fds[0].revents && !fds[1].revents)
-			sleep_us(GATHER_US); /* a program that starts maps several files */
+			(void)poll(fds, 2, GATHER_MS);
 	}
 	free(fds);
 	return NULL;
@@ -232,11 +228,10 @@ static struct err *open_all(struct unwinder *u)
 	if (e)
 		return e;
 	uw_space_init(&u->space, s, p->unwind.segs);
-	uw_files_init(&u->files, &u->space, session_map_mem(s, p->unwind.rules));
+	uw_files_init(&u->files, &u->space, session_map_mem(s, p->unwind.rules), session_map_fd(s, p->unwind.files));
 	u->processes = (struct uw_processes){.files = &u->files,
 					     .space = &u->space,
 					     .met = met_bits(u),
-					     .is_eager = !session_world(s)->pid,
 					     .map_fd = session_map_fd(s, p->unwind.procs)};
 	return NULL;
 }

@@ -8,6 +8,8 @@
 #include <sys/sysmacros.h>
 #include <time.h>
 
+#include "attach/sys.h"
+
 enum {
 	PIECE_WORDS = UW_SEG_WORDS /
 		      2,      /* small enough for gaps, large enough for nearly all files in one */
@@ -15,9 +17,11 @@ enum {
 	VDSO_MAX = 1 << 20,
 };
 
-void uw_files_init(struct uw_files *f, struct uw_space *space, struct uw_rule *shared)
+static const uint64_t FILE_END = 1ull << 47;
+
+void uw_files_init(struct uw_files *f, struct uw_space *space, struct uw_rule *shared, int map_fd)
 {
-	*f = (struct uw_files){.space = space, .shared = shared};
+	*f = (struct uw_files){.space = space, .shared = shared, .map_fd = map_fd};
 	cfi_rules_init(&f->rules);
 }
 
@@ -25,6 +29,8 @@ static void free_file(struct uw_files *f, struct uw_file *file)
 {
 	vec_each(p, &file->piece)
 		uw_space_free(f->space, p->range);
+	uw_space_free(f->space, file->maps);
+	vec_free(&file->key);
 	vec_free(&file->piece);
 	vec_free(&file->segment);
 	free(file);
@@ -35,7 +41,7 @@ void uw_files_destroy(struct uw_files *f)
 	vec_each(file, &f->all)
 		free_file(f, *file);
 	vec_free(&f->all);
-	strtab_free(&f->by_id);
+	strtab_free(&f->by_key);
 	strtab_free(&f->by_build_id);
 	strtab_free(&f->by_inode);
 	cfi_rules_free(&f->rules);
@@ -63,6 +69,79 @@ static void add_piece(struct uw_files *f, struct uw_file *file, const struct cfi
 	file->words += p.range.words;
 	vec_push(&file->piece, p);
 }
+
+/* --- lists of what is mapped
+ * ------------------------------------------------------------------------------------------ */
+
+static void add_map(uw_map_list *out, struct uw_map m)
+{
+	if (m.start < m.end && out->len < UW_MAPS_MAX)
+		vec_push(out, m);
+}
+
+void uw_file_maps(const struct uw_file *file, uint64_t start, uint64_t end, uint64_t offset, uw_map_list *out)
+{
+	uint64_t at = start;
+
+	for (size_t i = 0; file && i < file->segment.len; i++) {
+		const struct cfi_segment *s = &file->segment.at[i];
+		uint64_t bias = start - offset + s->offset - s->vaddr; /* modulo 2^64 */
+		uint64_t first = MAX(start, bias + s->vaddr), last = MIN(end, bias + s->vaddr + s->size);
+
+		if (offset + (end - start) <= s->offset || offset >= s->offset + s->size)
+			continue;
+		vec_each(p, &file->piece) {
+			struct uw_map m = {.start = MAX(MAX(first, at), bias + p->begin),
+					   .end = MIN(last, bias + p->end),
+					   .base = bias + p->base,
+					   .table = p->range.at,
+					   .seg = (uint16_t)p->range.seg};
+
+			if (p->end <= s->vaddr || p->begin >= s->vaddr + s->size || m.start >= m.end)
+				continue;
+			add_map(out, (struct uw_map){.start = at, .end = m.start, .kind = UW_MAP_FP});
+			add_map(out, m);
+			at = m.end;
+		}
+	}
+	add_map(out, (struct uw_map){.start = at, .end = end, .kind = UW_MAP_FP});
+}
+
+/* The list that programs search when they find the file in the kernel. */
+static void add_list(struct uw_files *f, struct uw_file *file)
+{
+	uw_map_list maps = {0};
+
+	uw_file_maps(file, 0, FILE_END, 0, &maps);
+	file->maps = uw_space_alloc(f->space, (uint32_t)(maps.len * sizeof(struct uw_map) / 4));
+	if (file->maps.words) {
+		memcpy(uw_space_words(f->space, file->maps), maps.at, maps.len * sizeof(*maps.at));
+		file->nmaps = (uint32_t)maps.len;
+	}
+	vec_free(&maps);
+}
+
+/* From now on programs know the file by this key. */
+static void add_key(struct uw_files *f, struct uw_file *file, const struct uw_file_key *key)
+{
+	struct uw_file_maps at = {.seg = file->maps.seg, .first = file->maps.at, .n = file->nmaps};
+
+	strtab_setn(&f->by_key, (const char *)key, sizeof(*key), file);
+	vec_push(&file->key, *key);
+	if (file->nmaps)
+		(void)sys_map_update(f->map_fd, key, &at, 0); /* full: processes are read before their stacks are whole */
+}
+
+static struct uw_file_key key_of(const struct stat *st)
+{
+	return (struct uw_file_key){.inode = st->st_ino,
+				    .size = (uint64_t)st->st_size,
+				    .mtime = (uint64_t)st->st_mtim.tv_sec * 1000000000u + (uint64_t)st->st_mtim.tv_nsec,
+				    .dev = major(st->st_dev) << 20 | minor(st->st_dev)};
+}
+
+/* --- files
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static uint64_t cpu_ns(void)
 {
@@ -93,6 +172,7 @@ static struct uw_file *make_file(struct uw_files *f, struct cfi_file *c)
 			to = cfi_pack_fit(&c->table, from, PIECE_WORDS);
 			add_piece(f, file, &c->table, from, to);
 		}
+		add_list(f, file);
 		vec_push(&f->all, file);
 		if (file->build_id_len)
 			strtab_setn(&f->by_build_id, (const char *)file->build_id, file->build_id_len, file);
@@ -133,20 +213,18 @@ struct uw_file *uw_files_open(struct uw_files *f, int fd)
 	struct cfi_file c = {.build_id_len = 0};
 	struct uw_file *file;
 	struct stat st;
-	char id[128], inode[INODE_TEXT];
+	char inode[INODE_TEXT];
 
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return NULL;
-	snprintf(id, sizeof(id), "%lx %lx %lx.%lx %lx", (unsigned long)st.st_dev,
-		 (unsigned long)st.st_ino, (unsigned long)st.st_mtim.tv_sec,
-		 (unsigned long)st.st_mtim.tv_nsec, (unsigned long)st.st_size);
-	file = strtab_get(&f->by_id, id);
+	struct uw_file_key key = key_of(&st);
+	file = strtab_getn(&f->by_key, (const char *)&key, sizeof(key));
 	if (!file) {
 		uint64_t begin = cpu_ns();
 
 		err_free(cfi_open(fd, &f->rules, &c)); /* what is no ELF file has an empty table */
 		file = make_file(f, &c);
-		strtab_set(&f->by_id, id, file);
+		add_key(f, file, &key);
 		f->build_ns += cpu_ns() - begin;
 	}
 	inode_text(inode, major(st.st_dev), minor(st.st_dev), st.st_ino);
@@ -157,6 +235,11 @@ struct uw_file *uw_files_open(struct uw_files *f, int fd)
 struct uw_file *uw_files_known(struct uw_files *f, const uint8_t *build_id, size_t n)
 {
 	return ref(f, same_build_id(f, build_id, n));
+}
+
+bool uw_files_is_known(const struct uw_files *f, const uint8_t *build_id, size_t n)
+{
+	return same_build_id(f, build_id, n) != NULL;
 }
 
 struct uw_file *uw_files_vdso(struct uw_files *f)
@@ -193,9 +276,10 @@ static void forget(struct uw_files *f, size_t i)
 {
 	struct uw_file *file = f->all.at[i];
 
-	vec_each(e, &f->by_id.entry)
-		if (e->value == file)
-			e->value = NULL;
+	vec_each(key, &file->key) {
+		strtab_setn(&f->by_key, (const char *)key, sizeof(*key), NULL);
+		(void)sys_map_delete(f->map_fd, key);
+	}
 	vec_each(e, &f->by_inode.entry)
 		if (e->value == file)
 			e->value = NULL;

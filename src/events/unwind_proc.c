@@ -10,6 +10,10 @@
 #include "attach/sys.h"
 #include "events/queue.h"
 
+enum {
+	UNKNOWN_MAX = 64
+};
+
 /* --- files behind mappings
  * --------------------------------------------------------------------------------- */
 
@@ -107,20 +111,14 @@ static void mark(struct uw_processes *p, struct uw_process *q)
 	q->is_changed = true;
 }
 
-/* Takes the reference to r's file. */
-static void put_region(struct uw_processes *p, struct uw_process *q, struct uw_region r)
-{
-	unmap(p, q, r.start, r.end);
-	insert_region(q, lower_bound(q, r.start), r);
-	mark(p, q);
-}
-
 /* known: the file, when it need not be opened, with a reference; NULL. */
 static void add_region(struct uw_processes *p, struct uw_process *q, struct uw_region r, struct uw_file *known,
 		       const char *path)
 {
 	r.file = known ? known : open_mapped(p, q->tgid, &r, path);
-	put_region(p, q, r);
+	unmap(p, q, r.start, r.end);
+	insert_region(q, lower_bound(q, r.start), r);
+	mark(p, q);
 }
 
 static void drop_regions(struct uw_processes *p, struct uw_process *q)
@@ -134,100 +132,33 @@ static void drop_regions(struct uw_processes *p, struct uw_process *q)
  * -------------------------------------------------------------------------------------------------
  */
 
-static void list_unref(struct uw_processes *p, struct uw_list *l)
+static void make_list(struct uw_processes *p, struct uw_process *q)
 {
-	if (!l || --l->refs)
-		return;
-	uw_space_free(p->space, l->range);
-	free(l);
-}
-
-typedef VEC(struct uw_map) map_list;
-
-static void add_map(map_list *out, struct uw_map m)
-{
-	if (m.start < m.end && out->len < UW_MAPS_MAX)
-		vec_push(out, m);
-}
-
-/* The pieces of the table that this region shows, and code without tables between them. */
-static void maps_of(const struct uw_region *r, map_list *out)
-{
-	uint64_t at = r->start;
-
-	for (size_t i = 0; r->file && i < r->file->segment.len; i++) {
-		const struct cfi_segment *s = &r->file->segment.at[i];
-		uint64_t bias = r->start - r->offset + s->offset - s->vaddr; /* modulo 2^64 */
-		uint64_t begin = MAX(r->start, bias + s->vaddr),
-			 end = MIN(r->end, bias + s->vaddr + s->size);
-
-		if (r->offset + (r->end - r->start) <= s->offset ||
-		    r->offset >= s->offset + s->size)
-			continue;
-		vec_each(p, &r->file->piece) {
-			struct uw_map m = {.start = MAX(MAX(begin, at), bias + p->begin),
-					   .end = MIN(end, bias + p->end),
-					   .base = bias + p->base,
-					   .table = p->range.at,
-					   .seg = (uint16_t)p->range.seg};
-
-			if (p->end <= s->vaddr || p->begin >= s->vaddr + s->size ||
-			    m.start >= m.end)
-				continue;
-			add_map(out,
-				(struct uw_map){.start = at, .end = m.start, .kind = UW_MAP_FP});
-			add_map(out, m);
-			at = m.end;
-		}
-	}
-	add_map(out, (struct uw_map){.start = at, .end = r->end, .kind = UW_MAP_FP});
-}
-
-static struct uw_list *make_list(struct uw_processes *p, const struct uw_process *q)
-{
-	struct uw_list *l = NULL;
-	struct uw_range range;
-	map_list maps = {0};
+	uw_map_list maps = {0};
 
 	vec_each(r, &q->region)
-		maps_of(r, &maps);
-	range = uw_space_alloc(p->space,
-			       (uint32_t)(MAX(maps.len, (size_t)1) * sizeof(struct uw_map) / 4));
-	if (range.words) {
-		if (maps.len)
-			memcpy(uw_space_words(p->space, range), maps.at,
-			       maps.len * sizeof(*maps.at));
-		l = xcalloc(1, sizeof(*l));
-		*l = (struct uw_list){.range = range, .n = (uint32_t)maps.len, .refs = 1};
-	}
+		uw_file_maps(r->file, r->start, r->end, r->offset, &maps);
+	q->list = uw_space_alloc(p->space, (uint32_t)(MAX(maps.len, (size_t)1) * sizeof(struct uw_map) / 4));
+	q->nmaps = q->list.words ? (uint32_t)maps.len : 0;
+	if (q->nmaps)
+		memcpy(uw_space_words(p->space, q->list), maps.at, maps.len * sizeof(*maps.at));
 	vec_free(&maps);
-	return l;
-}
-
-static void tell(const struct uw_processes *p, const struct uw_process *q)
-{
-	struct uw_proc v = {.end_code = q->end_code, .start_stack = q->start_stack};
-
-	if (q->list) {
-		v.seg = q->list->range.seg;
-		v.first = q->list->range.at;
-		v.nmaps = q->list->n;
-		v.is_ready = 1;
-	}
-	(void)sys_map_update(p->map_fd, &q->tgid, &v,
-			     0); /* full: this process goes on by frame pointers */
 }
 
 static void publish(struct uw_processes *p, struct uw_process *q)
 {
-	struct uw_list *old = q->list;
+	struct uw_range old = q->list;
 
 	q->is_changed = false;
-	if (q->unknown.len)
-		return;
-	q->list = make_list(p, q);
-	tell(p, q);
-	list_unref(p, old);
+	make_list(p, q);
+	struct uw_proc v = {.end_code = q->end_code,
+			    .start_stack = q->start_stack,
+			    .seg = q->list.seg,
+			    .first = q->list.at,
+			    .nmaps = q->nmaps,
+			    .is_ready = q->list.words != 0};
+	(void)sys_map_update(p->map_fd, &q->tgid, &v, 0); /* full: it is looked up in the kernel for ever */
+	uw_space_free(p->space, old);
 }
 
 void uw_processes_publish(struct uw_processes *p)
@@ -274,7 +205,7 @@ static void free_process(struct uw_processes *p, struct uw_process *q)
 	drop_unknown(q);
 	vec_free(&q->unknown);
 	vec_free(&q->region);
-	list_unref(p, q->list);
+	uw_space_free(p->space, q->list);
 	free(q);
 }
 
@@ -343,7 +274,7 @@ bool uw_process_is_current(const struct uw_processes *p, uint32_t tgid)
 {
 	const struct uw_process *q = uw_process_find(p, tgid);
 
-	return q && (q->list || q->is_changed) && has_same_mm(q);
+	return q && q->is_read && has_same_mm(q);
 }
 
 static bool read_maps(struct uw_processes *p, struct uw_process *q)
@@ -378,9 +309,8 @@ void uw_process_read(struct uw_processes *p, uint32_t tgid)
 	struct uw_process *q = get(p, tgid);
 	bool is_there = false;
 
-	q->is_told = false;
+	q->is_read = true;
 	drop_unknown(q);
-
 	for (int tries = 0; tries < 3; tries++) { /* it may call execve() meanwhile */
 		read_mm(tgid, &q->end_code, &q->start_stack);
 		is_there = read_maps(p, q);
@@ -395,47 +325,20 @@ void uw_process_read(struct uw_processes *p, uint32_t tgid)
 
 void uw_process_exec(struct uw_processes *p, uint32_t tgid)
 {
-	struct uw_process *q = uw_process_find(p, tgid);
+	const struct uw_process *q = uw_process_find(p, tgid);
 
-	if (q && !q->is_told && has_same_mm(q))
+	if (!q || !q->is_read || !has_same_mm(q))
+		uw_process_forget(p, tgid);
+}
+
+/* Of a process that nobody has asked for. */
+static void note_unknown(struct uw_processes *p, const struct mmap_entry *m, const char *path)
+{
+	if (*path != '/' || !strncmp(path, "//", 2) || uw_files_is_known(p->files, m->build_id, m->build_id_len))
 		return;
-	uw_process_forget(p, tgid);
-	if (p->is_eager)
-		get(p, tgid)->is_told = true;
-}
-
-/* What the kernel will call the end of the code, of the program that this is the first mapping of. */
-static uint64_t end_of_code(const struct uw_region *r)
-{
-	uint64_t end = 0, bias = 0;
-
-	if (!r->file)
-		return 0;
-	vec_each(s, &r->file->segment) {
-		end = MAX(end, s->vaddr + s->size);
-		if (r->offset <= s->offset && s->offset - r->offset < r->end - r->start)
-			bias = r->start - r->offset + s->offset - s->vaddr; /* modulo 2^64 */
-	}
-	return end ? bias + end : 0;
-}
-
-/* A mapping of a process that is followed since its exec.  false: a file that is not known. */
-static bool add_told(struct uw_processes *p, struct uw_process *q, struct uw_region r, const struct mmap_entry *m,
-		     const char *path)
-{
-	if (!strcmp(path, "[vdso]"))
-		r.file = uw_files_vdso(p->files);
-	else if (*path == '/' && strncmp(path, "//", 2) != 0) {
-		r.file = uw_files_known(p->files, m->build_id, m->build_id_len);
-		if (!r.file && q->list) /* it runs, and loads something new: to be read when it is met again */
-			return false;
-		if (!r.file)
-			vec_push(&q->unknown, xstrdup(path));
-	}
-	if (!q->region.len)
-		q->end_code = end_of_code(&r);
-	put_region(p, q, r);
-	return q->end_code != 0 || q->unknown.len;
+	struct uw_process *q = get(p, m->pid);
+	if (q->unknown.len < UNKNOWN_MAX)
+		vec_push(&q->unknown, xstrdup(path));
 }
 
 void uw_process_mmap(struct uw_processes *p, const struct mmap_entry *m, const char *path)
@@ -443,40 +346,16 @@ void uw_process_mmap(struct uw_processes *p, const struct mmap_entry *m, const c
 	struct uw_process *q = uw_process_find(p, m->pid);
 	struct uw_region r = {.start = m->addr, .end = m->addr + m->len, .offset = m->pgoff};
 
-	if (!q || r.start >= r.end)
+	if (r.start >= r.end)
 		return;
+	if (!q || !q->is_read) {
+		note_unknown(p, m, path);
+		return;
+	}
 	size_t i = lower_bound(q, r.start);
 	/* known already from /proc: records of that time are still to come */
 	if (i < q->region.len && q->region.at[i].start == r.start && q->region.at[i].end == r.end &&
 	    q->region.at[i].offset == r.offset && q->region.at[i].file)
 		return;
-	if (!q->is_told)
-		add_region(p, q, r, uw_files_known(p->files, m->build_id, m->build_id_len), path);
-	else if (!add_told(p, q, r, m, path))
-		uw_process_forget(p, m->pid); /* read when it is met */
-}
-
-void uw_process_fork(struct uw_processes *p, uint32_t parent, uint32_t child)
-{
-	struct uw_process *from = uw_process_find(p, parent), *to;
-
-	if (!from || from->unknown.len || parent == child)
-		return;
-	if (from->is_changed)
-		publish(p, from);
-	if (uw_process_find(p, child)) /* read since: it knows more */
-		return;
-	to = get(p, child);
-	to->end_code = from->end_code;
-	to->start_stack = from->start_stack;
-	to->is_told = true; /* what it does later than this is news */
-	vec_each(r, &from->region) {
-		if (r->file)
-			r->file->refs++;
-		vec_push(&to->region, *r);
-	}
-	to->list = from->list;
-	if (to->list)
-		to->list->refs++;
-	tell(p, to);
+	add_region(p, q, r, uw_files_known(p->files, m->build_id, m->build_id_len), path);
 }

@@ -1,17 +1,14 @@
 /*
  * unwind_proc.h - the executable mappings of processes whose user stacks are asked for, as lists
  * that BPF programs search.
+ *
+ * A process is read when a program asks for it: when it has run for a while, or maps a file that nobody has read.  Until
+ * then, and for most programs that never comes, the programs look its mappings up in the kernel, or its parent's list.
  */
 #pragma once
 
 #include "events/unwind_file.h"
 
-/* A list in a segment; children share their parent's until one of them maps something. */
-struct uw_list {
-	struct uw_range range;
-	uint32_t n;
-	unsigned refs;
-};
 struct uw_region {
 	uint64_t start, end, offset;
 	struct uw_file *file; /* NULL: code without tables */
@@ -19,18 +16,18 @@ struct uw_region {
 struct uw_process {
 	uint32_t tgid;
 	uint64_t end_code, start_stack; /* see struct uw_proc */
-	bool is_told;                 /* known from what the kernel has told since its exec, not from /proc */
 	VEC(struct uw_region) region; /* ascending, without overlap */
-	struct uw_list *list;
+	struct uw_range list; /* of struct uw_map */
+	uint32_t nmaps;
+	bool is_read; /* from /proc, and followed since; else only `unknown` is kept */
 	bool is_changed; /* since it was published */
-	VEC(char *) unknown; /* is_told: files that it maps and nobody has read, by path; then it is not published */
+	VEC(char *) unknown; /* !is_read: files that it maps and nobody has read, by path */
 };
 struct uw_processes {
 	struct uw_files *files;
 	struct uw_space *space;
 	int map_fd; /* .uw_procs */
 	const uint64_t *met; /* bitmap of runtime/unwind.h */
-	bool is_eager; /* processes that start are followed before they are met, if all their files are known */
 	struct numtab by_tgid;
 	VEC(uint32_t) changed;
 };
@@ -41,11 +38,10 @@ struct uw_process *uw_process_find(const struct uw_processes *p,
 bool uw_process_is_current(const struct uw_processes *p, uint32_t tgid);
 /* Reads /proc/TGID/maps anew; a process that has gone is forgotten. */
 void uw_process_read(struct uw_processes *p, uint32_t tgid);
-/* Of processes that are known; all others are left alone. */
+/* Of a process that was read: a mapping more.  Of any other: a file that may have to be read when it ends. */
 struct mmap_entry; /* events/queue.h */
 void uw_process_mmap(struct uw_processes *p, const struct mmap_entry *m, const char *path);
-void uw_process_fork(struct uw_processes *p, uint32_t parent, uint32_t child);
-/* Its mappings are others now, unless they were read since: they will be told, or are read when it is met. */
+/* Its mappings are others now, unless they were read since. */
 void uw_process_exec(struct uw_processes *p, uint32_t tgid);
 void uw_process_forget(struct uw_processes *p, uint32_t tgid);
 /* It has ended.  If a program met it, the files that were unknown are read, for the next one that maps them. */

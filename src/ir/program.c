@@ -164,6 +164,8 @@ void program_unwind(struct program *p)
 		return;
 	p->unwind.procs = program_map(p, ".uw_procs", MAP_HASH, 4, sizeof(struct uw_proc), UW_PROCS);
 	p->unwind.procs->no_prealloc = true;
+	p->unwind.files = program_map(p, ".uw_files", MAP_HASH, sizeof(struct uw_file_key), sizeof(struct uw_file_maps), UW_FILES);
+	p->unwind.files->no_prealloc = true;
 	p->unwind.segs = program_map(p, ".uw_segs", MAP_SEGMENTS, 4, UW_SEG_WORDS * 4, UW_SEGS);
 	p->unwind.rules = program_map(p, ".uw_rules", MAP_DATA, 4, UW_MET_AT + 8 * UW_MET_WORDS, 1);
 	p->unwind.miss = program_map(p, ".uw_miss", MAP_RINGBUF, 0, 0, UW_MISS_BYTES);

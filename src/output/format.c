@@ -194,11 +194,7 @@ void format_bt(struct exporter *x, const char *fmt, const struct value *args, un
 		const struct value *v = c ? next_arg(&a) : NULL;
 		if (v)
 			apply(x, c, &d, bytes, v, out);
-		if (c)
-			continue;
-		size_t flags = strspn(fmt, "-+ #0123456789.");
-		if (fmt[flags] == '%') /* %5% */
-			fmt += flags + 1;
-		buf_putc(out, '%');
+		else if (!c)
+			buf_putc(out, '%');
 	}
 }

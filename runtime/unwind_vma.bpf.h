@@ -1,0 +1,116 @@
+/*
+ * unwind_vma.bpf.h - what the current process has mapped at an address, from the kernel itself: for processes that user space
+ * has not told of yet.
+ *
+ * The kernel keeps mappings in a maple tree (include/linux/maple_tree.h): nodes of 256 bytes with pivots, the largest
+ * address of each slot, and slots, further nodes or at last the struct vm_area_struct.  The tree is read without its lock.
+ * It belongs to this process, so that only another thread of it could change it now; what is found is checked to be a
+ * mapping of this memory that covers the address.
+ */
+#pragma once
+
+extern const char K_mm_struct__mm_mt[], K_maple_tree__ma_root[], K_maple_arange_64__slot[],
+	K_maple_arange_64__meta[], K_vm_area_struct__vm_start[], K_vm_area_struct__vm_end[], K_vm_area_struct__vm_mm[],
+	K_vm_area_struct__vm_pgoff[], K_vm_area_struct__vm_file[], K_file__f_inode[], K_inode__i_ino[], K_inode__i_size[],
+	K_inode__i_sb[], K_super_block__s_dev[], K_inode__i_mtime_sec[], K_inode__i_mtime_nsec[];
+extern const char K_maple_range_64__slot[] __attribute__((weak)), K_inode__i_mtime[] __attribute__((weak)),
+	K_inode____i_mtime[] __attribute__((weak));
+
+enum {
+	UW_TREE_DEPTH = 8,
+	UW_NODE_BYTES = 256,
+	UW_NODE_LEAF = 1,   /* enum maple_type: the last that holds entries and not nodes */
+	UW_NODE_ARANGE = 3, /* maple_arange_64 */
+	UW_PIVOTS_MAX = 15,
+	UW_PAGE_SHIFT = 12,
+};
+_Static_assert(UW_NODE_BYTES == UW_WINDOW, "a node is read into the window");
+
+/* One step down: u->value is a node, and becomes what its slot for pc holds. */
+RT_GLOBAL(un) u64 uw_tree_step(struct uw *u, u64 pc)
+{
+	if (!u)
+		return UW_STOP;
+	u64 node = u->value, type = node >> 3 & 15;
+	u->window_at = 0;
+	if (bpf_probe_read_kernel(u->window, UW_NODE_BYTES, (const void *)(node & ~(u64)(UW_NODE_BYTES - 1))))
+		return UW_STOP;
+	u64 slots = type == UW_NODE_ARANGE ? (u64)K_maple_arange_64__slot / 8 : (u64)K_maple_range_64__slot / 8;
+	/* the last slot that is in use, as ma_data_end() has it: said behind the slots unless all pivots are taken */
+	u64 last = type == UW_NODE_ARANGE ? u->window[(u64)K_maple_arange_64__meta / 8 & 31] & 0xff
+		   : u->window[UW_PIVOTS_MAX] ? UW_PIVOTS_MAX : u->window[UW_WINDOW / 8 - 1] & 0xff;
+	u64 slot = 0;
+	/* how many pivots are below pc: without branches, which the verifier would all follow; a pivot ends in ones */
+#pragma unroll
+	for (u64 k = 0; k < UW_PIVOTS_MAX; k++) {
+		u64 is_below = (u->window[1 + k] >> 1) - (pc >> 1), is_used = k - last;
+
+		__asm__("" : "+r"(is_below), "+r"(is_used)); /* else the compiler makes branches of them */
+		slot += (is_below & is_used) >> 63;
+	}
+	u->value = u->window[(slots + slot) & (UW_WINDOW / 8 - 1)];
+	return type > UW_NODE_LEAF ? UW_AGAIN : UW_GO;
+}
+
+/* The mapping at pc to u->value, its bounds to u->map_start and u->map_end. */
+static __attribute__((always_inline)) u64 uw_find_vma(struct uw *u, u64 pc)
+{
+	const void *mm = (const void *)UW_FIELD(bpf_get_current_task_btf(), task_struct__mm);
+	u64 stop = UW_AGAIN, owner = 0;
+
+	if (!mm || !(u64)K_maple_range_64__slot)
+		return UW_STOP;
+	u->value = *(u64 *)((const char *)mm + (u64)K_mm_struct__mm_mt + (u64)K_maple_tree__ma_root);
+	if ((u->value & 3) != 2) /* xa_is_node(): else a tree of one entry */
+		return UW_STOP;
+	for (u32 k = 0; k < UW_TREE_DEPTH && stop == UW_AGAIN; k++)
+		stop = uw_tree_step(u, pc);
+	u64 vma = u->value;
+	if (stop || !vma || UW_READ(&owner, vma, vm_area_struct__vm_mm) || owner != (u64)mm)
+		return UW_STOP;
+	u64 start = 0, end = 0;
+	if (UW_READ(&start, vma, vm_area_struct__vm_start) || UW_READ(&end, vma, vm_area_struct__vm_end))
+		return UW_STOP;
+	u->map_start = start;
+	u->map_end = end;
+	return pc - start < end - start ? UW_GO : UW_STOP;
+}
+
+/* When the file was last written, ns: the field was renamed twice (6.7, 6.11). */
+static __attribute__((always_inline)) u64 uw_mtime(u64 inode)
+{
+	u64 at = (u64)K_inode__i_mtime ? (u64)K_inode__i_mtime : (u64)K_inode____i_mtime, t[2] = {0};
+
+	if (at) {
+		bpf_probe_read_kernel(t, sizeof(t), (const void *)(inode + at));
+	} else {
+		UW_READ(&t[0], inode, inode__i_mtime_sec);
+		bpf_probe_read_kernel(&t[1], 4, (const void *)(inode + (u64)K_inode__i_mtime_nsec));
+	}
+	return t[0] * 1000000000ull + t[1];
+}
+
+/* Makes the list of the file that is mapped at pc the one to look in; UW_STOP: nothing is, or none that is known. */
+RT_GLOBAL(un) u64 uw_enter_vma(struct uw *u, u64 pc)
+{
+	struct uw_file_key key = {0};
+	u64 file = 0, inode = 0, sb = 0, pages = 0;
+
+	if (!u || uw_find_vma(u, pc))
+		return UW_STOP;
+	u64 vma = u->value;
+	if (UW_READ(&file, vma, vm_area_struct__vm_file) || !file || UW_READ(&pages, vma, vm_area_struct__vm_pgoff) ||
+	    UW_READ(&inode, file, file__f_inode) || UW_READ(&key.inode, inode, inode__i_ino) ||
+	    UW_READ(&key.size, inode, inode__i_size) || UW_READ(&sb, inode, inode__i_sb) ||
+	    bpf_probe_read_kernel(&key.dev, 4, (const void *)(sb + (u64)K_super_block__s_dev)))
+		return UW_STOP;
+	key.mtime = uw_mtime(inode);
+	struct uw_file_maps *f = bpf_map_lookup_elem((void *)M_uw_files, &key);
+	if (!f)
+		return UW_STOP;
+	u->maps_seg = f->seg;
+	u->maps_first = f->first;
+	u->nmaps = f->n;
+	u->delta = u->map_start - (pages << UW_PAGE_SHIFT);
+	return UW_GO;
+}
