@@ -512,7 +512,7 @@ RT u64 rt_stp_octal(u8 *dst, u64 v, volatile struct stp_decoding *d)
 }
 
 /* What rt_stp_symbol() cuts out of "name+0x1/0x20 [module]", as user_helpers.h numbers it. */
-enum { SYMBOL_NAME, SYMBOL_OFFSET, SYMBOL_MODULE };
+enum { SYMBOL_NAME, SYMBOL_OFFSET, SYMBOL_MODULE, SYMBOL_MOST = 118 };
 struct stp_cutting {
 	u8 *dst;
 	const u8 *src;
@@ -527,29 +527,32 @@ RT long stp_symbol_step(u32 i, struct stp_cutting *q)
 	u8 c = q->src[i];
 	u64 at = q->cell[0], in_module = q->cell[1];
 	KEEP(at);
-	if (!c || at >= 120 || c == ']' || (c == ' ' && q->what == SYMBOL_NAME))
+	if (!c || at >= SYMBOL_MOST || (c == ']' && q->what != SYMBOL_OFFSET) || (c == ' ' && q->what == SYMBOL_NAME))
 		return 1;
-	if (c == '[') {
+	if (c == '[')
 		q->cell[1] = 1;
-		return 0;
-	}
-	if (q->what == SYMBOL_MODULE ? !in_module : in_module)
+	if (q->what == SYMBOL_MODULE && (!in_module || c == '['))
 		return 0;
 	q->dst[at] = c;
 	q->cell[0] = at + 1;
-	return 0;
+	return c == ']';
 }
 
-/* dst: 128 zeroed bytes, src: 256.  symdata() ends in its module: the kernel when %pS names none. */
+/* dst: 128 zeroed bytes, src: 256.  A module is the kernel when %pS names none; an address without a name has none. */
 RT u64 rt_stp_symbol(u8 *dst, const u8 *src, u64 what, u64 *cell)
 {
-	static const u8 kernel[] = "kernel";
+	static const u8 kernel[] = " [kernel]";
 	struct stp_cutting q = {dst, src, what, cell};
 	cell[0] = cell[1] = 0;
 	bpf_loop(127, stp_symbol_step, &q, 0);
-	if (what == SYMBOL_MODULE && !cell[0] && !(src[0] == '0' && src[1] == 'x'))
-		for (u32 i = 0; i < 6; i++)
-			dst[i] = kernel[i];
+	u64 at = cell[0];
+	KEEP(at);
+	if (cell[1] || (src[0] == '0' && src[1] == 'x') || at > SYMBOL_MOST)
+		return 0;
+	for (u32 i = 0; what == SYMBOL_OFFSET && i < 9; i++)
+		dst[at + i] = kernel[i];
+	for (u32 i = 0; what == SYMBOL_MODULE && i < 6; i++)
+		dst[i] = kernel[i + 2];
 	return 0;
 }
 

@@ -456,13 +456,16 @@ static int64_t h_symbol(struct user_run *u, const uint64_t v[5])
 	char text[256] = "";
 	const char *module = k && k->module ? k->module : "kernel";
 	if (!k)
-		snprintf(text, sizeof(text), v[1] == UH_SYMBOL_MODULE ? "<unknown>" : "0x%llx", (unsigned long long)v[0]);
+		snprintf(text, sizeof(text), "0x%llx", (unsigned long long)v[0]);
 	else if (v[1] == UH_SYMBOL_NAME)
 		snprintf(text, sizeof(text), "%s", k->name);
 	else if (v[1] == UH_SYMBOL_OFFSET)
-		snprintf(text, sizeof(text), "%s+0x%llx", k->name, (unsigned long long)(v[0] - k->addr));
+		snprintf(text, sizeof(text), "%s+0x%llx/0x%llx [%s]", k->name, (unsigned long long)(v[0] - k->addr),
+			 (unsigned long long)kallsyms_size(world_kallsyms(u->s->world), k), module);
 	else
 		snprintf(text, sizeof(text), "%s", module);
+	if (!k && v[1] == UH_SYMBOL_MODULE)
+		*text = '\0';
 	if (!v[3] || v[3] > sizeof(text))
 		return -EINVAL;
 	text[v[3] - 1] = '\0';

@@ -6,6 +6,8 @@
  */
 #include "debuginfo/cfi_internal.h"
 
+#include "debuginfo/internal.h"
+
 #include <elf.h>
 #include <errno.h>
 #include <stdio.h>
@@ -144,6 +146,12 @@ static void add_compressed(struct elf_image *e, const Elf64_Shdr *s, bool is_old
 	if (!data || s->sh_size <= head)
 		return;
 	memcpy(&c, data, MIN(sizeof(c), (size_t)s->sh_size));
+	if (!is_old && c.ch_type == ELFCOMPRESS_ZSTD) {
+		const char *why;
+		size = c.ch_size;
+		add_data(e, size > MAX_SECTION ? NULL : zstd_unpack(data + head, s->sh_size - head, size, &why), size, s->sh_addr, is_debug);
+		return;
+	}
 	if (is_old && !memcmp(data, "ZLIB", 4))
 		for (unsigned i = 4; i < 12; i++)
 			size = size << 8 | data[i];

@@ -34,6 +34,7 @@ struct unit_code {
 };
 struct dwarf_code {
 	struct numtab paths; /* whole paths by the text in the debug information */
+	struct numtab names; /* of functions that no linker knows, by the address of their entry */
 	struct numtab units; /* struct unit_code by where the unit begins, + 1 */
 };
 
@@ -153,6 +154,7 @@ void dwarf_code_free(struct dwarf *d)
 		base_free(c);
 	}
 	numtab_free(&d->code->units);
+	numtab_free(&d->code->names);
 	numtab_free(&d->code->paths);
 	base_free(d->code);
 	d->code = NULL;
@@ -216,7 +218,8 @@ static uint32_t find_span(const struct unit_code *c, uint64_t pc)
 	return at;
 }
 
-static const char *name_of(struct code *c)
+/* As the linker knows it, else with what it stands in: copies of one function share that. */
+static const char *name_of(struct dwarf *d, struct code *c)
 {
 	Dwarf_Attribute a;
 	if (c->is_named)
@@ -224,8 +227,14 @@ static const char *name_of(struct code *c)
 	c->is_named = true;
 	if (die_attr(&c->die, DW_AT_linkage_name, &a) || die_attr(&c->die, DW_AT_MIPS_linkage_name, &a))
 		c->name = dwarf_formstring(&a);
-	if (!c->name)
-		c->name = die_name(&c->die);
+	if (c->name)
+		return c->name;
+	uint64_t origin = (uintptr_t)die_origin(&c->die).addr;
+	c->name = numtab_get(&d->code->names, origin);
+	if (!c->name) {
+		c->name = dwarf_scoped_name(d, &c->die);
+		numtab_set(&d->code->names, origin, (void *)c->name);
+	}
 	return c->name;
 }
 
@@ -246,7 +255,7 @@ unsigned dwarf_sites_at(struct dwarf *d, uint64_t pc, struct dwarf_site *ret, un
 		struct code *code = &c->code.at[c->span.at[at].code];
 		if (c->span.at[at].high <= pc) /* spans that overlap: a broken file */
 			continue;
-		s.function = name_of(code);
+		s.function = name_of(d, code);
 		s.entry = c->span.at[at].low;
 		s.is_inlined = code->is_inlined;
 		ret[n++] = s;

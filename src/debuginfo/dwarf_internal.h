@@ -32,6 +32,7 @@ struct dwarf {
 	enum addr_space as;
 	Dwarf *dw;
 	int fd; /* -1: none */
+	struct elf_file *unpacked; /* a copy of the file whose sections libdw could not unpack; NULL */
 	Elf *alt_elf;
 	int alt_fd;
 	struct dwp *package; /* dwarf_dwp.c; NULL: none */
@@ -123,6 +124,8 @@ bool dwarf_ranges_find(struct dwarf *d, uint64_t pc, uint64_t *begin);
 /* That unit; false: it is broken, or what it describes is in a file that is not there. */
 bool dwarf_unit_from(struct dwarf *d, uint64_t begin, struct dwarf_unit *ret);
 void dwarf_ranges_free(struct dwarf *d);
+/* dwarf_scope.c: "ns::Class::f" in languages that have such; NULL: it has no name.  Lives as long as d. */
+const char *dwarf_scoped_name(struct dwarf *d, Dwarf_Die *die);
 /* dwarf_inline.c */
 void dwarf_code_free(struct dwarf *d);
 

@@ -77,8 +77,23 @@ static const char *missing_alt(struct dwarf *d)
 	return !dwarf_getalt(d->dw) && dwelf_dwarf_gnu_debugaltlink(d->dw, &name, &id) > 0 ? name : NULL;
 }
 
+/* By descriptor where that can be, so that libdw knows the folder in which it looks for .dwo files; *why: as elf_unpack_zstd() says it. */
+static Dwarf *begin_dwarf(struct dwarf *d, struct elf_file *from, const char **why)
+{
+	if (elf_has_zstd(from)) {
+		err_free(from->in_memory ? NULL : elf_open_private(d->world, from->path, &d->unpacked));
+		*why = d->unpacked ? elf_unpack_zstd(d->unpacked) : "is compressed with zstd and cannot be opened again";
+		return *why ? NULL : dwarf_begin_elf(d->unpacked->elf, DWARF_C_READ, NULL);
+	}
+	if (from->in_memory)
+		return dwarf_begin_elf(from->elf, DWARF_C_READ, NULL);
+	d->fd = open(from->path, O_RDONLY | O_CLOEXEC);
+	return d->fd < 0 ? NULL : dwarf_begin(d->fd, DWARF_C_READ);
+}
+
 static struct dwarf *open_dwarf(struct elf_file *f, struct elf_file *from)
 {
+	const char *why = NULL;
 	struct dwarf *d = xcalloc(1, sizeof(*d));
 	d->fd = d->alt_fd = -1;
 	d->world = f->world;
@@ -86,13 +101,9 @@ static struct dwarf *open_dwarf(struct elf_file *f, struct elf_file *from)
 	d->path = from->path;
 	d->as = f->is_kernel ? AS_KERNEL : AS_USER;
 	d->arena = arena_create();
-	if (from->in_memory) {
-		d->dw = dwarf_begin_elf(from->elf, DWARF_C_READ, NULL);
-	} else {
-		/* by descriptor, so that libdw knows the folder in which it looks for .dwo files */
-		d->fd = open(from->path, O_RDONLY | O_CLOEXEC);
-		d->dw = d->fd < 0 ? NULL : dwarf_begin(d->fd, DWARF_C_READ);
-	}
+	d->dw = begin_dwarf(d, from, &why);
+	if (why)
+		f->refused = arena_printf(f->world->arena, "the debug information of %s %s", from->path, why);
 	if (!d->dw) {
 		dwarf_close(d);
 		return NULL;
@@ -147,6 +158,7 @@ void dwarf_close(struct dwarf *d)
 	dwarf_ranges_free(d);
 	dwp_close(d->package);
 	dwarf_end(d->dw);
+	elf_close(d->unpacked);
 	if (alt)
 		dwarf_end(alt);
 	if (d->eh_frame)

@@ -147,6 +147,9 @@ void elf_close(struct elf_file *f)
 	elf_end(f->mini);
 	free(f->mini_bytes);
 	elf_end(f->elf);
+	vec_each(u, &f->unpacked)
+		free(*u);
+	vec_free(&f->unpacked);
 	if (f->archive)
 		munmap(f->archive, f->archive_size);
 	free(f->path);

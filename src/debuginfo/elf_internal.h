@@ -31,6 +31,7 @@ struct elf_file {
 	struct elf_file *debug; /* separate debug file, owned */
 	const char *refused; /* a debug file that was found and is not its own: a sentence */
 	bool has_dwarf, has_dwarf_here; /* it was looked for, on servers too; on this machine */
+	VEC(uint8_t *) unpacked; /* sections: elf_zstd.c */
 	bool has_mini;
 	Elf *mini; /* out of .gnu_debugdata, NULL: none */
 	uint8_t *mini_bytes;
@@ -55,6 +56,12 @@ struct elf_tls {
 void elf_tls(struct elf_file *f, struct elf_tls *ret);
 /* dwarf_open.c: bytes of a section; NULL when there is none */
 const uint8_t *elf_section_bytes(Elf *elf, const char *name, size_t *n);
+/*
+ * elf_zstd.c: does the file have sections that libelf cannot unpack?  Then they are unpacked in a file that was opened privately: NULL, or why not,
+ * as the rest of a sentence ("is ...").
+ */
+bool elf_has_zstd(const struct elf_file *f);
+const char *elf_unpack_zstd(struct elf_file *f);
 /* Opens without the cache. */
 struct err *elf_open_file(struct world *w, const char *path, struct elf_file **ret);
 /* Opens a mapping that may be written, which does not change the file. */

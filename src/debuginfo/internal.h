@@ -22,3 +22,10 @@ struct map_line {
 };
 /* Parses one line in place (the newline is cut off); false when it is none. */
 bool parse_map_line(char *line, struct map_line *ret);
+
+/* elf_zstd.c: sections that are compressed with zstd, a number that the elf.h of older systems lacks. */
+#ifndef ELFCOMPRESS_ZSTD
+#define ELFCOMPRESS_ZSTD 2
+#endif
+/* What n bytes hold, `size` bytes (heap); NULL and why, as the rest of a sentence ("is ..."). */
+uint8_t *zstd_unpack(const uint8_t *data, size_t n, uint64_t size, const char **why);

@@ -16,7 +16,8 @@
 
 enum {
 	MAX_TEXT = 256 << 20,
-	PIECE = 1 << 20
+	PIECE = 1 << 20,
+	MAX_LAST = 1 << 20 /* of the last symbol, whose size nothing tells */
 };
 
 struct kallsyms {
@@ -221,7 +222,7 @@ const struct ksym *kallsyms_by_addr(struct kallsyms *k, uint64_t addr)
 {
 	size_t low = first_above(k, addr);
 	uint64_t found = low ? addr_at(k, low - 1) : 0;
-	if (!found)
+	if (!found || (low == k->line.len && addr - found >= MAX_LAST))
 		return NULL;
 	/* of several names the first function's */
 	size_t first = low - 1, len;

@@ -207,6 +207,10 @@ static struct elf_file *open_module(struct world *w, struct elf_file *plain, con
 	struct elf_file *f = NULL;
 	if (section_address(&l, ".text") || section_address(&l, ".init.text"))
 		err_free(elf_open_private(w, plain->path, &f));
+	if (f && elf_has_zstd(f) && elf_unpack_zstd(f)) {
+		elf_close(f);
+		f = NULL;
+	}
 	if (!f || !elf_relocate(f->elf, section_address, &l)) {
 		*why = arena_printf(w->arena, "the addresses of module %s cannot be read", module);
 		elf_close(f);

@@ -160,7 +160,18 @@ enum action_kind {
 	ACT_STP_SYSTEM,
 	ACT_STP_PRINTK,	/* args (s64 level, string): to the kernel's log */
 	ACT_STP_HIST,	/* print(@hist_log(x)): args (stat_wire with buckets) */
-	ACT_STP_BACKTRACE,/* args (stack): print_backtrace and relatives; `number` selects the format */
+	ACT_STP_BACKTRACE,/* args (stack, u64 address of the probe) or (addresses as text, s64 pid): print_backtrace and relatives;
+			     `number`: enum stp_stack, extra: the probe's name */
+};
+/* How SystemTap's functions show a stack. */
+enum stp_stack {
+	STP_STACK_LONG,	   /* print_backtrace(), print_ubacktrace() */
+	STP_STACK_SOURCE,  /* the same with places in the source */
+	STP_STACK_BRIEF,
+	STP_STACK_TEXT,	   /* as in strings */
+	STP_STACK_TEXT_ENTRY, /* the same, at a function's first instruction */
+	STP_STACK_KERNEL_SYMBOLS, STP_STACK_USER_SYMBOLS, /* print_syms(), print_usyms() */
+	STP_STACK_RETURNS = 16 /* or'ed in: of a function that returns, whose address goes with it */
 };
 enum runtime_error { RT_DIV_BY_ZERO, RT_ARRAY_BOUNDS, RT_MAP_FULL, RT_SCRATCH_BUSY, RT_STACK_FULL, RT_NO_ENTRY };
 

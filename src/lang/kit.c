@@ -215,6 +215,17 @@ void kit_end(struct kit *k)
 	k->frame = NULL;
 }
 
+struct kit_local *kit_local_of_handler(struct kit *k)
+{
+	struct kit_frame *root = k->frame->root;
+	struct kit at_root = *k;
+	at_root.frame = root;
+	at_root.b = (struct ir_builder){.fn = root->fn, .block = root->slots_block, .loc = k->b.loc};
+	struct kit_local *v = kit_new_local(&at_root, 8);
+	ir_store(&at_root.b, v->slot, 0, 8, ir_const(&at_root.b, 0));
+	return v;
+}
+
 void kit_return(struct kit *k, ir_ref value)
 {
 	struct kit_frame *f = k->frame;
@@ -222,14 +233,8 @@ void kit_return(struct kit *k, ir_ref value)
 		ir_store(B(k), kit_local_addr(k, f->root->ret), 0, 8, value);
 	if (f->parent) {
 		struct kit_frame *root = f->root;
-		if (!root->returned) {
-			struct kit at_root = *k;
-			at_root.frame = root;
-			at_root.b = (struct ir_builder){
-				.fn = root->fn, .block = root->slots_block, .loc = k->b.loc};
-			root->returned = kit_new_local(&at_root, 8);
-			ir_store(&at_root.b, root->returned->slot, 0, 8, ir_const(&at_root.b, 0));
-		}
+		if (!root->returned)
+			root->returned = kit_local_of_handler(k);
 		ir_store(B(k), kit_local_addr(k, root->returned), 0, 8, C(k, 1));
 		ir_jmp(B(k), f->break_block);
 	} else {

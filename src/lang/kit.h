@@ -90,6 +90,8 @@ struct kit_local {
 struct kit_local *kit_local(struct kit *k, uint32_t size); /* zeroed where it is declared */
 /* The same in scratch: a handler with many would run out of stack.  Not for addresses of BPF memory, which may not be kept there. */
 struct kit_local *kit_local_far(struct kit *k, uint32_t size);
+/* A number that the whole handler may use, also when it is first asked for in a loop's body; zeroed when the handler begins. */
+struct kit_local *kit_local_of_handler(struct kit *k);
 ir_ref kit_local_addr(struct kit *k, struct kit_local *v);
 
 void kit_copy(struct kit *k, ir_ref dst, ir_ref src, uint32_t n); /* both BPF memory */

@@ -194,7 +194,11 @@ void format_bt(struct exporter *x, const char *fmt, const struct value *args, un
 		const struct value *v = c ? next_arg(&a) : NULL;
 		if (v)
 			apply(x, c, &d, bytes, v, out);
-		else if (!c)
-			buf_putc(out, '%');
+		if (c)
+			continue;
+		size_t flags = strspn(fmt, "-+ #0123456789.");
+		if (fmt[flags] == '%') /* %5% */
+			fmt += flags + 1;
+		buf_putc(out, '%');
 	}
 }

@@ -138,11 +138,12 @@ void exporter_stderr(struct exporter *x, const char *s, size_t n);
 /* After an event: writes as the buffering mode asks. */
 void exporter_written(struct exporter *x, size_t start);
 
-/*
- * stp_note.c: a string of SystemTap's with its notes replaced; a stack: 'k' 'u' as print_backtrace() shows it, 'r' of a return, 'K' 'f' 'R' the
- * same with places in the source, 'b' brief, 's' as in strings, 'e' at a function's entry.
- */
+/* stp_note.c: a string of SystemTap's with its notes replaced. */
 void stp_text(struct exporter *x, const char *s, size_t n, struct buf *out);
 /* Addresses between blanks, one line each. */
 void stp_symbols_text(struct exporter *x, const struct value *v, uint32_t pid, bool user, struct buf *out);
-void stp_stack_text(struct exporter *x, const struct value *v, int64_t what, uint64_t from, struct buf *out);
+/*
+ * A stack in one of its forms, taken at `from` (0: not known) or, when the function there returns, where it returns to.  point: the probe, which is
+ * told when a process has no stack; NULL: nothing is said.
+ */
+void stp_stack_text(struct exporter *x, const struct value *v, enum stp_stack what, bool returns, uint64_t from, const char *point, struct buf *out);

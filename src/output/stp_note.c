@@ -114,14 +114,6 @@ static bool find(struct exporter *x, bool user, uint64_t addr, uint32_t pid, str
 	return x->env.symbols && (user ? symbolizer_user(x->env.symbols, pid, addr, f) : symbolizer_kernel(x->env.symbols, addr, f));
 }
 
-static void returning_from(struct exporter *x, uint64_t func, struct buf *out)
-{
-	struct frame f;
-	buf_puts(out, "Returning from: ");
-	find(x, false, func, 0, &f);
-	frame_long(&f, false, out);
-}
-
 /* A breakpoint leaves the instruction pointer behind it: the first frame is where the probe is. */
 static void start_at(struct frame *f, uint64_t at)
 {
@@ -129,51 +121,65 @@ static void start_at(struct frame *f, uint64_t at)
 	f->ip = at;
 }
 
-/* The first frame; from: the probe's address, 0: not known. */
-static void begin(struct frame *f, int64_t what, uint64_t from, struct buf *out)
+/* Outer frames' addresses are where their calls return to. */
+static void find_source(struct exporter *x, bool user, uint32_t pid, struct frame *f, bool is_outer)
 {
-	if (what == 'e' && f->symbol)
-		start_at(f, f->ip - f->offset);
-	if (what == 'k' && from && f->symbol && f->ip - f->offset <= from && from <= f->ip)
-		start_at(f, from);
-	if (what == 'r')
-		buf_puts(out, "Returning to  : ");
+	if (x->env.symbols)
+		symbolizer_source(x->env.symbols, user, pid, f->ip - is_outer, f);
 }
 
-/* Outer frames' addresses are where their calls return to. */
-static void find_source(struct exporter *x, const struct value *v, struct frame *f, bool is_outer)
+static uint32_t pid_of(const struct value *stack)
 {
 	struct stack_value_wire w = {0};
-	memcpy(&w, v->data, MIN((size_t)v->size, sizeof(w)));
-	if (x->env.symbols)
-		symbolizer_source(x->env.symbols, v->type->kind == TYPE_USTACK, w.pid, f->ip - is_outer, f);
+	memcpy(&w, stack->data, MIN((size_t)stack->size, sizeof(w)));
+	return w.pid;
 }
 
-void stp_stack_text(struct exporter *x, const struct value *v, int64_t what, uint64_t from, struct buf *out)
+/* What a return's first two lines begin with; func: where the function that returns begins. */
+static void returning(struct exporter *x, const struct value *v, uint64_t func, bool with_source, struct buf *out)
 {
-	bool user = v->type->kind == TYPE_USTACK, is_long = what != 'b' && what != 's' && what != 'e';
-	bool with_source = what == 'f' || what == 'K' || what == 'R';
+	bool user = v->type->kind == TYPE_USTACK;
+	struct frame f;
+	buf_puts(out, "Returning from: ");
+	find(x, user, func, pid_of(v), &f);
+	if (with_source)
+		find_source(x, user, pid_of(v), &f, false);
+	frame_long(&f, user, out);
+	buf_puts(out, "Returning to  : ");
+}
+
+/* The first frame; from: the probe's address, 0: not known. */
+static void begin(struct frame *f, enum stp_stack what, uint64_t from)
+{
+	if (what == STP_STACK_TEXT_ENTRY && f->symbol)
+		start_at(f, f->ip - f->offset);
+	if (what <= STP_STACK_SOURCE && from && f->symbol && f->ip - f->offset <= from && from <= f->ip)
+		start_at(f, from);
+}
+
+void stp_stack_text(struct exporter *x, const struct value *v, enum stp_stack what, bool returns, uint64_t from, const char *point, struct buf *out)
+{
+	bool user = v->type->kind == TYPE_USTACK, is_long = what <= STP_STACK_SOURCE;
 	struct frames frames = {0};
-	what = what == 'K' ? 'k' : what == 'R' ? 'r' : what;
 	if (x->env.symbols)
 		symbolizer_stack(x->env.symbols, v, &frames);
-	if (!frames.frame.len && user && what != 's')
-		buf_puts(out, "<no user backtrace>\n");
+	if (!frames.frame.len && user && point)
+		buf_printf(out, "<no user backtrace at %s>\n", point);
 	size_t first = 0;
 	while (!user && first < frames.frame.len && is_tracing(&frames.frame.at[first]))
 		first++;
-	if (what == 'r')
-		returning_from(x, from, out);
+	if (returns && from && is_long && first < frames.frame.len)
+		returning(x, v, from, what == STP_STACK_SOURCE, out);
 	for (size_t i = first; i < frames.frame.len; i++) {
 		struct frame *f = &frames.frame.at[i];
-		if (i == first)
-			begin(f, what, from, out);
-		if (with_source)
-			find_source(x, v, f, i > first);
+		if (i == first && !user)
+			begin(f, what, returns ? 0 : from);
+		if (what == STP_STACK_SOURCE)
+			find_source(x, user, pid_of(v), f, i > first || returns);
 		if (is_long)
 			frame_long(f, user, out);
 		else
-			frame_short(f, user, what == 'b', out);
+			frame_short(f, user, what == STP_STACK_BRIEF, out);
 	}
 	if (x->env.symbols)
 		frames_free(&frames);
@@ -217,7 +223,7 @@ static void note_stack(struct exporter *x, char what, const char *s, struct buf 
 	struct type t = {.kind = user ? TYPE_USTACK : TYPE_KSTACK, .size = sizeof(w), .stack_mode = STACK_BPFTRACE, .count = w.nframes};
 	struct value v = {.type = &t, .data = (uint8_t *)&w, .size = sizeof(w)};
 	if (w.id)
-		stp_stack_text(x, &v, what == 'E' ? 'e' : 's', 0, out);
+		stp_stack_text(x, &v, what == 'E' ? STP_STACK_TEXT_ENTRY : STP_STACK_TEXT, false, 0, NULL, out);
 }
 
 void stp_symbols_text(struct exporter *x, const struct value *v, uint32_t pid, bool user, struct buf *out)

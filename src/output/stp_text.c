@@ -98,10 +98,11 @@ static void event(struct exporter *x, const struct action *act, const struct val
 	case ACT_STP_COMMIT:
 	case ACT_STP_SYSTEM: event_text(x, act, args, n, text, len, &x->out); break;
 	case ACT_STP_BACKTRACE:
-		if (n == 2 && (act->number == 'P' || act->number == 'Q'))
-			stp_symbols_text(x, &args[0], (uint32_t)value_int(&args[1]), act->number == 'Q', &x->out);
-		else if (n)
-			stp_stack_text(x, &args[0], act->number, n == 2 ? (uint64_t)value_int(&args[1]) : 0, &x->out);
+		if (n == 2 && (act->number == STP_STACK_KERNEL_SYMBOLS || act->number == STP_STACK_USER_SYMBOLS))
+			stp_symbols_text(x, &args[0], (uint32_t)value_int(&args[1]), act->number == STP_STACK_USER_SYMBOLS, &x->out);
+		else if (n == 2)
+			stp_stack_text(x, &args[0], (enum stp_stack)(act->number & ~(uint64_t)STP_STACK_RETURNS), act->number & STP_STACK_RETURNS,
+				       (uint64_t)value_int(&args[1]), act->extra, &x->out);
 		break;
 	case ACT_STP_LOG:
 		event_text(x, act, args, n, text, len, &x->out);

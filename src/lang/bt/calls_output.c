@@ -261,8 +261,9 @@ static struct type *sema_join(struct bt_sema *s, struct bt_expr *e)
 {
 	const char *sep;
 	struct type *t = bt_arg(s, e, 0);
-	if (t && !bt_is_int(t) && t->kind != TYPE_PTR && t->kind != TYPE_ARRAY)
-		bt_err(s, e->loc, "() only supports int or pointer arguments (%s provided)",
+	bool is_vector = t && t->kind == TYPE_ARRAY && t->elem->kind == TYPE_PTR;
+	if (t && !bt_is_int(t) && t->kind != TYPE_PTR && !is_vector)
+		bt_err(s, e->loc, "join() only supports int or pointer arguments (%s provided)",
 		       bt_kind_word(t));
 	if (e->nkid > 1)
 		bt_want_str_literal(s, e, 1, &sep);
@@ -279,8 +280,10 @@ static ir_ref lower_join(struct bt_lower *l, struct bt_expr *e)
 	ir_ref at = bt_place_addr(l, &vec);
 	struct action *act = program_action(l->kit.prog, ACT_JOIN, e->loc);
 	act->fmt = sep;
-	kit_send_strings(&l->kit, act, at, (enum addr_space)vec.as, JOIN_STRINGS, JOIN_BYTES,
-			 e->loc);
+	const struct type *t = e->kid[0]->type;
+	unsigned n = t->kind == TYPE_ARRAY && t->count ? MIN(t->count, (uint32_t)JOIN_STRINGS)
+						       : (unsigned)JOIN_STRINGS;
+	kit_send_strings(&l->kit, act, at, (enum addr_space)vec.as, n, JOIN_BYTES, e->loc);
 	return 0;
 }
 

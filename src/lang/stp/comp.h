@@ -64,6 +64,7 @@ struct stp_comp {
 	unsigned mute_warnings; /* code of the tapset */
 	bool changed;
 	bool final_round;
+	VEC(struct stp_stmt *) dropped; /* branches that cannot be taken */
 	uint32_t max_string; /* MAXSTRINGLEN: bytes of a string with its NUL, STP_MAXSTRING at most */
 	int64_t max_errors;
 	int64_t max_action;  /* rounds of one loop; 0: the defaults of lower_flow.c */
@@ -108,6 +109,8 @@ void stp_link_overloads(struct stp_comp *c, struct stp_file *file);
 /* elab.c: expands all probes into c->probes. */
 void stp_elaborate(struct stp_comp *c);
 /* process("/bin/x").mark("m"), with the provider when the script names one */
+/* "system:event" of a tracepoint, the plain name when tracefs does not know it.  Reads all of tracefs' names: for who asks only. */
+const char *stp_event_name(struct stp_comp *c, const char *name);
 const char *stp_mark_name(struct stp_comp *c, const struct stp_dprobe *dp, const struct attach_point *p);
 void stp_set_pids(struct stp_dprobe *dp); /* of the points that the family found */
 void stp_expand_probe(struct stp_comp *c, struct stp_probe *p);
@@ -148,7 +151,9 @@ void stp_place_locks(struct stp_comp *c);
 /* lower.c */
 void stp_lower(struct stp_comp *c);
 /* fold.c */
-void stp_fold(struct stp_stmt *body);
+void stp_fold(struct stp_comp *c, struct stp_stmt *body);
+/* guess.c: types that only code which was dropped tells; what has a type keeps it */
+void stp_guess_types(struct stp_comp *c);
 void stp_fold_defined(struct stp_comp *c, struct stp_dprobe *dp, struct stp_stmt *body);
 /* debug_vars.c: does the handler ask for what differs from point to point? */
 bool stp_needs_each_point(const struct stp_dprobe *dp);

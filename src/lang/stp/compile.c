@@ -322,6 +322,7 @@ static void release(struct stp_comp *c)
 	vec_free(&c->files);
 	vec_free(&c->aliases);
 	vec_free(&c->reachable);
+	vec_free(&c->dropped);
 	vec_free(&c->used_globals);
 	strtab_free(&c->globals);
 	strtab_free(&c->funcs);

@@ -215,6 +215,25 @@ static void name_kernel_point(struct stp_comp *c, const struct stp_point *pt, st
 	dp->spec.spelling = dp->name;
 }
 
+struct event_search {
+	struct arena *a;
+	const char *name, *found;
+};
+
+static void look_for_event(void *arg, const char *category, const char *name)
+{
+	struct event_search *s = arg;
+	if (!s->found && str_eq(name, s->name))
+		s->found = arena_printf(s->a, "%s:%s", category, name);
+}
+
+const char *stp_event_name(struct stp_comp *c, const char *name)
+{
+	struct event_search s = {.a = c->a, .name = name};
+	tracefs_events(c->world, look_for_event, &s);
+	return s.found ? s.found : name;
+}
+
 const char *stp_mark_name(struct stp_comp *c, const struct stp_dprobe *dp, const struct attach_point *p)
 {
 	if (!dp->spec.provider)

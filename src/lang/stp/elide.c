@@ -355,9 +355,9 @@ void stp_elide(struct stp_comp *c)
 {
 	struct pruner p = {.c = c};
 	for (size_t i = 0; i < c->probes.len; i++)
-		stp_fold(c->probes.at[i]->body);
+		stp_fold(c, c->probes.at[i]->body);
 	for (size_t i = 0; i < c->reachable.len; i++)
-		stp_fold(c->reachable.at[i]->body);
+		stp_fold(c, c->reachable.at[i]->body);
 	count_all(c);
 	if (c->in->unoptimized)
 		return;

@@ -109,13 +109,15 @@ static void fold(struct stp_expr *e, void *arg)
 }
 
 /* Branches that cannot be taken go. */
-static void fold_stmt(struct stp_stmt *s)
+static void fold_stmt(struct stp_comp *c, struct stp_stmt *s)
 {
 	for (; s; s = s->next) {
-		fold_stmt(s->body);
-		fold_stmt(s->other);
+		fold_stmt(c, s->body);
+		fold_stmt(c, s->other);
 		if (s->kind == SS_IF && s->expr->kind == SE_NUM) {
-			struct stp_stmt *take = s->expr->num ? s->body : s->other;
+			struct stp_stmt *take = s->expr->num ? s->body : s->other, *drop = s->expr->num ? s->other : s->body;
+			if (drop)
+				vec_push(&c->dropped, drop);
 			s->kind = take ? SS_BLOCK : SS_NULL;
 			s->body = take;
 			s->other = NULL;
@@ -126,10 +128,10 @@ static void fold_stmt(struct stp_stmt *s)
 	}
 }
 
-void stp_fold(struct stp_stmt *body)
+void stp_fold(struct stp_comp *c, struct stp_stmt *body)
 {
 	stp_walk_stmt(body, fold, NULL);
-	fold_stmt(body);
+	fold_stmt(c, body);
 }
 
 struct defining {
@@ -148,5 +150,5 @@ void stp_fold_defined(struct stp_comp *c, struct stp_dprobe *dp, struct stp_stmt
 {
 	struct defining d = {c, dp};
 	stp_walk_stmt(body, fold_defined, &d);
-	stp_fold(body);
+	stp_fold(c, body);
 }

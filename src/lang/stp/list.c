@@ -24,18 +24,6 @@ static bool print_sorted(struct str_list *lines, struct buf *out)
 
 /* --- probe points -------------------------------------------------------------------------------------------- */
 
-struct event_search {
-	struct arena *a;
-	const char *name, *found;
-};
-
-static void look_for_event(void *arg, const char *category, const char *name)
-{
-	struct event_search *s = arg;
-	if (!s->found && str_eq(name, s->name))
-		s->found = arena_printf(s->a, "%s:%s", category, name);
-}
-
 /* The point with its function as debug information knows it: what is probed by its symbol is found by its address. */
 static struct attach_point known_point(struct stp_comp *c, const struct attach_point *p)
 {
@@ -66,11 +54,8 @@ static const char *point_name(struct stp_comp *c, const struct stp_dprobe *dp, c
 {
 	if (dp->alias_name)
 		return dp->alias_name;
-	struct event_search s = {.a = c->a, .name = p->func};
 	switch (p->kind) {
-	case PK_RAWTRACEPOINT:
-		tracefs_events(c->world, look_for_event, &s);
-		return arena_printf(c->a, "kernel.trace(\"%s\")", s.found ? s.found : p->func);
+	case PK_RAWTRACEPOINT: return arena_printf(c->a, "kernel.trace(\"%s\")", stp_event_name(c, p->func));
 	case PK_KPROBE:
 	case PK_KRETPROBE:
 		if (probe_is_kernel_place(p) && p->func)

@@ -87,7 +87,7 @@ static void finish_jumps(struct stp_lower *l)
 static void want_pending(struct stp_lower *l)
 {
 	if (!l->pending && l->exits)
-		l->pending = stp_number(l);
+		l->pending = kit_local_of_handler(&l->kit);
 }
 
 /* --- errors ---------------------------------------------------------------------------------------------------- */

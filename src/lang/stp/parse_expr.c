@@ -1,4 +1,5 @@
 /* parse_expr.c - expressions, one function a level of precedence that is not a plain binary operator. */
+#include "lang/arch.h"
 #include "lang/stp/parse.h"
 
 #include <errno.h>
@@ -286,6 +287,44 @@ static struct stp_expr *enclosed(struct parser *p, enum stp_expr_kind kind)
 	return e;
 }
 
+static struct stp_expr *call_of(struct parser *p, const struct stp_tok *t, const char *name, struct stp_expr *arg)
+{
+	struct stp_expr *e = node(p, SE_CALL, t, arg, NULL);
+	e->text = name;
+	return e;
+}
+
+/* @kderef(BYTES, address), @uderef(BYTES, address): the function that reads so much */
+static struct stp_expr *deref_value(struct parser *p)
+{
+	static const char *const sizes[] = {[1] = "char", [2] = "short", [4] = "int", [8] = "long"};
+	const struct stp_tok *t = stp_next(p);
+	stp_expect_op(p, "(");
+	int64_t n = literal_number(p);
+	if (n < 1 || n > 8 || !sizes[n])
+		stp_parse_error(p, t, "the size must be 1, 2, 4 or 8");
+	stp_expect_op(p, ",");
+	struct stp_expr *e = call_of(p, t, arena_printf(p->a, "%s_%s", t->text[1] == 'k' ? "kernel" : "user", sizes[n]), stp_parse_expr(p));
+	stp_expect_op(p, ")");
+	return e;
+}
+
+/* @kregister(N), @uregister(N): a register by its number in DWARF */
+static struct stp_expr *register_value(struct parser *p)
+{
+	const struct stp_tok *t = stp_next(p);
+	stp_expect_op(p, "(");
+	int64_t n = literal_number(p);
+	const char *name = n >= 0 && n < 1000 ? arch_dwarf_reg((unsigned)n) : NULL;
+	if (!name)
+		stp_parse_error(p, t, "there is no register of this number");
+	stp_expect_op(p, ")");
+	struct stp_expr *text = stp_new_expr(p->a, SE_STR, t->loc);
+	text->text = text->str = name;
+	text->len = (uint32_t)strlen(name);
+	return call_of(p, t, "register", text);
+}
+
 static struct stp_expr *at_operator(struct parser *p)
 {
 	const struct stp_tok *t = stp_peek(p);
@@ -304,11 +343,16 @@ static struct stp_expr *at_operator(struct parser *p)
 		return hist_value(p);
 	if (is_stat_op(t->text))
 		return stat_value(p);
-	static const char *const guru[] = {"@const", "@kregister", "@uregister", "@kderef", "@uderef"};
-	for (size_t i = 0; i < ARRAY_SIZE(guru); i++)
+	static const char *const guru[] = {"@const", "@kregister", "@kderef"};
+	for (size_t i = 0; i < ARRAY_SIZE(guru) && !p->r->in->guru && !p->r->is_tapset; i++)
 		if (str_eq(t->text, guru[i]))
-			stp_parse_error(p, t, p->r->in->guru ? arena_printf(p->a, "%s is not supported yet", t->text)
-							     : arena_printf(p->a, "using %s operator not permitted; need stap -g", t->text));
+			stp_parse_error(p, t, arena_printf(p->a, "using %s operator not permitted; need stap -g", t->text));
+	if (str_eq(t->text, "@kderef") || str_eq(t->text, "@uderef"))
+		return deref_value(p);
+	if (str_eq(t->text, "@kregister") || str_eq(t->text, "@uregister"))
+		return register_value(p);
+	if (str_eq(t->text, "@const"))
+		stp_parse_error(p, t, "@const names constants of the kernel's C code, which nothing compiles here; @enum knows those of its types");
 	stp_parse_error(p, t, arena_printf(p->a, "unknown operator %s", t->text));
 }
 
@@ -527,6 +571,19 @@ static const struct level {
 
 static struct stp_expr *binary(struct parser *p, unsigned level);
 
+/* Is there something in that bucket? */
+static struct stp_expr *bucket_in(struct parser *p, struct stp_expr *in)
+{
+	if (in->nkid != 1 || !in->kid[0])
+		stp_parse_error(p, stp_peek(p), "a histogram has one index");
+	const struct stp_tok *t = stp_peek(p);
+	struct stp_expr *zero = stp_new_expr(p->a, SE_NUM, t->loc), *at = node(p, SE_HIST_AT, t, stp_parse_hist(p), in->kid[0]);
+	zero->text = "0";
+	struct stp_expr *e = node(p, SE_COMPARE, t, at, zero);
+	e->op = "!=";
+	return e;
+}
+
 static struct stp_expr *array_in(struct parser *p, unsigned level)
 {
 	struct stp_expr *e;
@@ -544,6 +601,8 @@ static struct stp_expr *array_in(struct parser *p, unsigned level)
 		stp_add_kid(p->a, e, x);
 	}
 	stp_next(p);
+	if (stp_at_op(p, "@hist_log") || stp_at_op(p, "@hist_linear"))
+		return bucket_in(p, e);
 	const struct stp_tok *t = stp_expect_ident(p);
 	e->text = t->text;
 	e->loc = t->loc;

@@ -167,9 +167,20 @@ static bool is_numbered(const struct stp_lower *l)
 	return !l->user && l->dp->points.list.len > 1 && *function_of(l->dp->points.list.at[0]) && l->c->world->features.attach_cookie;
 }
 
+/* The probe's name; a tracepoint's has its system before it. */
+static const char *full_name(struct stp_lower *l)
+{
+	const char *name = l->dp->name, *func = l->dp->points.list.len ? l->dp->points.list.at[0]->func : NULL;
+	if (l->dp->spec.kind != PK_RAWTRACEPOINT || !func)
+		return name;
+	_cleanup_free_ char *plain = xasprintf("(\"%s\")", func);
+	const char *at = strstr(name, plain);
+	return !at ? name : arena_printf(l->c->a, "%.*s(\"%s\")%s", (int)(at - name), name, stp_event_name(l->c, func), at + strlen(plain));
+}
+
 static struct stp_value lower_pp(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
 {
-	return is_numbered(l) ? by_point(l, name_of) : stp_literal(l, l->dp->name);
+	return is_numbered(l) ? by_point(l, name_of) : stp_literal(l, full_name(l));
 }
 
 static const char *func_name(struct stp_lower *l, const struct attach_point *p)
@@ -180,7 +191,7 @@ static const char *func_name(struct stp_lower *l, const struct attach_point *p)
 
 static struct stp_value lower_pn(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
 {
-	return stp_literal(l, l->dp->alias_name ? l->dp->alias_name : l->dp->name);
+	return stp_literal(l, l->dp->alias_name ? l->dp->alias_name : full_name(l));
 }
 
 static struct stp_value lower_probefunc(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)

@@ -12,24 +12,31 @@
 
 #define K(l) (&(l)->kit)
 
-enum { SYMBOL_CAP = 128, NOTE_CAP = 48, MAX_BACKTRACE = 20, HEX_CAP = 392 };
+enum { SYMBOL_CAP = 128, NOTE_CAP = 48, MAX_BACKTRACE = 20, HEX_CAP = 392, USER = 256 };
 
-/* name: what UH_SYMBOL and rt_stp_symbol() cut out */
-static struct stp_value lower_symbol(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
+/* what: as UH_SYMBOL and rt_stp_symbol() cut it out; memory of SYMBOL_CAP bytes */
+static ir_ref symbol(struct stp_lower *l, ir_ref addr, int64_t what)
 {
-	int64_t what = e->func->native->number;
 	ir_ref dst = kit_mem_zero(K(l), SYMBOL_CAP);
 	if (l->user) {
-		ir_helper(LB(l), UH_SYMBOL, arg[0].v, stp_c(l, what), dst, stp_c(l, SYMBOL_CAP));
-		return stp_string(dst, SYMBOL_CAP);
+		ir_helper(LB(l), UH_SYMBOL, addr, stp_c(l, what), dst, stp_c(l, SYMBOL_CAP));
+		return dst;
 	}
 	ir_ref text = kit_mem_zero(K(l), 256), data = kit_mem(K(l), 8);
 	static const char *const formats[] = {"%ps", "%pS", "%ps"};
 	const char *fmt = formats[what];
 	uint32_t at = program_rodata(l->c->prog, fmt, strlen(fmt) + 1, 1);
-	ir_store(LB(l), data, 0, 8, arg[0].v);
+	ir_store(LB(l), data, 0, 8, addr);
 	ir_helper(LB(l), BPF_FUNC_snprintf, text, stp_c(l, 256), ir_mapval(LB(l), l->c->prog->rodata, at), data, stp_c(l, 8));
 	ir_rt(LB(l), "rt_stp_symbol", dst, text, stp_c(l, what), stp_cell(l));
+	return dst;
+}
+
+static struct stp_value lower_symbol(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
+{
+	ir_ref dst = symbol(l, arg[0].v, e->func->native->number);
+	if (e->func->native->number == UH_SYMBOL_MODULE)
+		stp_raise_if(l, ir_bini(LB(l), IR_EQ, ir_load(LB(l), dst, 0, 1, false), 0), e->loc, "Cannot determine kernel module name");
 	return stp_string(dst, SYMBOL_CAP);
 }
 
@@ -64,22 +71,30 @@ static ir_ref take_stack(struct stp_lower *l, bool user, struct type **t_ret, st
 	return dst;
 }
 
-/*
- * number: 'k' or 'u', 'b' for the brief form of a user stack, 'f' and 'K' with places in the source; with the kernel's goes the address of the
- * probe, which is exact, 0: not known.  A return's are 'r' and 'R'.
- */
+/* Where the probe is, exactly: of a function that returns where it begins; 0: not known. */
+static ir_ref probe_address(struct stp_lower *l, bool user)
+{
+	enum probe_kind kind = l->dp->spec.kind;
+	if (l->user || user != (kind == PK_URETPROBE))
+		return stp_c(l, 0);
+	if (kind == PK_KRETPROBE || (kind == PK_URETPROBE && l->c->world->features.uprobe_func_ip))
+		return kit_func_ip(K(l));
+	return stp_at_entry(l) && !user ? stp_entry_address(l) : stp_c(l, 0);
+}
+
+/* number: enum stp_stack, and USER */
 static struct stp_value lower_print_stack(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
 {
 	struct type *t;
-	int64_t what = e->func->native->number;
-	bool is_kernel = what == 'k' || what == 'K';
-	ir_ref at = take_stack(l, !is_kernel, &t, e->loc);
+	bool user = e->func->native->number & USER;
+	enum probe_kind kind = l->dp->spec.kind;
+	ir_ref at = take_stack(l, user, &t, e->loc);
 	struct action *act = program_action(l->c->prog, ACT_STP_BACKTRACE, e->loc);
-	bool returns = l->dp->spec.kind == PK_KRETPROBE;
-	act->number = is_kernel && returns ? (what == 'k' ? 'r' : 'R') : what;
+	act->number = (uint64_t)e->func->native->number & ~(uint64_t)USER;
+	if (kind == (user ? PK_URETPROBE : PK_KRETPROBE))
+		act->number |= STP_STACK_RETURNS;
 	act->extra = l->dp->name;
-	ir_ref from = l->user || !is_kernel ? 0 : returns ? kit_func_ip(K(l)) : stp_at_entry(l) ? stp_entry_address(l) : 0;
-	struct kit_value v[] = {{.type = t, .v = at, .is_addr = true}, {.type = &type_int64, .v = from ? from : stp_c(l, 0)}};
+	struct kit_value v[] = {{.type = t, .v = at, .is_addr = true}, {.type = &type_int64, .v = probe_address(l, user)}};
 	kit_send(K(l), act, v, 2);
 	return stp_none();
 }
@@ -131,7 +146,7 @@ static struct stp_value lower_backtrace(struct stp_lower *l, const struct stp_ex
 	return stp_string(dst, HEX_CAP);
 }
 
-/* stack(n), ustack(n): the n-th address from the innermost, 0 when there are not so many. */
+/* __stack_raw(n), __ustack_raw(n): the n-th address from the innermost, 0 when there are not so many. */
 static struct stp_value lower_frame(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
 {
 	ir_ref ret = kit_mem_zero(K(l), 8), frames, n;
@@ -154,7 +169,7 @@ static struct stp_value lower_print_syms(struct stp_lower *l, const struct stp_e
 	struct action *act = program_action(l->c->prog, ACT_STP_BACKTRACE, e->loc);
 	struct kit_value v[] = {{.type = type_str(l->c->a, arg[0].cap), .v = arg[0].v, .is_addr = true},
 				{.type = &type_int64, .v = ir_bini(LB(l), IR_LSHR, kit_pid_tgid(K(l)), 32)}};
-	act->number = e->func->native->number;
+	act->number = (uint64_t)e->func->native->number;
 	kit_send(K(l), act, v, 2);
 	return stp_none();
 }
@@ -163,7 +178,6 @@ const struct stp_native stp_tapset_symbol[] = {
 	{"symname", "s:l", NF_PURE, SYMBOL_CAP, lower_symbol, UH_SYMBOL_NAME},
 	{"symdata", "s:l", NF_PURE, SYMBOL_CAP, lower_symbol, UH_SYMBOL_OFFSET},
 	{"modname", "s:l", NF_PURE, SYMBOL_CAP, lower_symbol, UH_SYMBOL_MODULE},
-	{"probemod", "s:l", NF_PURE, SYMBOL_CAP, lower_symbol, UH_SYMBOL_MODULE},
 	{"symfileline", "s:l", NF_PURE, NOTE_CAP, lower_kernel_source, 'p'},
 	{"symfile", "s:l", NF_PURE, NOTE_CAP, lower_kernel_source, 'P'},
 	{"symline", "s:l", NF_PURE, NOTE_CAP, lower_kernel_source, 'I'},
@@ -171,22 +185,22 @@ const struct stp_native stp_tapset_symbol[] = {
 	{"usymdata", "s:l", NF_PURE | NF_CONTEXT, NOTE_CAP, lower_user_symbol, 'd'},
 	{"umodname", "s:l", NF_PURE | NF_CONTEXT, NOTE_CAP, lower_user_symbol, 'm'},
 	{"usymfileline", "s:l", NF_PURE | NF_CONTEXT, NOTE_CAP, lower_user_symbol, 'l'},
-	{"print_backtrace", "v:", NF_CONTEXT, 0, lower_print_stack, 'k'},
-	{"print_ubacktrace", "v:", NF_CONTEXT, 0, lower_print_stack, 'u'},
+	{"print_backtrace", "v:", NF_CONTEXT, 0, lower_print_stack, STP_STACK_LONG},
+	{"print_ubacktrace", "v:", NF_CONTEXT, 0, lower_print_stack, STP_STACK_LONG | USER},
 	{"usymfile", "s:l", NF_PURE | NF_CONTEXT, NOTE_CAP, lower_user_symbol, 'F'},
 	{"usymline", "s:l", NF_PURE | NF_CONTEXT, NOTE_CAP, lower_user_symbol, 'L'},
-	{"print_backtrace_fileline", "v:", NF_CONTEXT, 0, lower_print_stack, 'K'},
-	{"print_ubacktrace_fileline", "v:", NF_CONTEXT, 0, lower_print_stack, 'f'},
-	{"print_ubacktrace_brief", "v:", NF_CONTEXT, 0, lower_print_stack, 'b'},
+	{"print_backtrace_fileline", "v:", NF_CONTEXT, 0, lower_print_stack, STP_STACK_SOURCE},
+	{"print_ubacktrace_fileline", "v:", NF_CONTEXT, 0, lower_print_stack, STP_STACK_SOURCE | USER},
+	{"print_ubacktrace_brief", "v:", NF_CONTEXT, 0, lower_print_stack, STP_STACK_BRIEF | USER},
 	{"sprint_backtrace", "s:", NF_PURE | NF_CONTEXT, NOTE_CAP, lower_sprint_stack, 'k'},
 	{"sprint_ubacktrace", "s:", NF_PURE | NF_CONTEXT, NOTE_CAP, lower_sprint_stack, 'u'},
 	{"backtrace", "s:", NF_PURE | NF_CONTEXT, HEX_CAP, lower_backtrace, 'k'},
 	{"ubacktrace", "s:", NF_PURE | NF_CONTEXT, HEX_CAP, lower_backtrace, 'u'},
-	{"stack", "l:l", NF_PURE | NF_CONTEXT, 0, lower_frame, 'k'},
-	{"ustack", "l:l", NF_PURE | NF_CONTEXT, 0, lower_frame, 'u'},
-	{"print_syms", "v:s", 0, 0, lower_print_syms, 'P'},
-	{"print_stack", "v:s", 0, 0, lower_print_syms, 'P'},
-	{"print_usyms", "v:s", NF_CONTEXT, 0, lower_print_syms, 'Q'},
-	{"print_ustack", "v:s", NF_CONTEXT, 0, lower_print_syms, 'Q'},
+	{"__stack_raw", "l:l", NF_PURE | NF_CONTEXT, 0, lower_frame, 'k'},
+	{"__ustack_raw", "l:l", NF_PURE | NF_CONTEXT, 0, lower_frame, 'u'},
+	{"print_syms", "v:s", 0, 0, lower_print_syms, STP_STACK_KERNEL_SYMBOLS},
+	{"print_stack", "v:s", 0, 0, lower_print_syms, STP_STACK_KERNEL_SYMBOLS},
+	{"print_usyms", "v:s", NF_CONTEXT, 0, lower_print_syms, STP_STACK_USER_SYMBOLS},
+	{"print_ustack", "v:s", NF_CONTEXT, 0, lower_print_syms, STP_STACK_USER_SYMBOLS},
 	{0},
 };

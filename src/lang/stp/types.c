@@ -486,14 +486,24 @@ static void check_globals(struct stp_comp *c)
 	}
 }
 
-void stp_infer(struct stp_comp *c)
+/* Until nothing changes; false after an error. */
+static bool infer_rounds(struct stp_comp *c)
 {
 	unsigned errors = c->diags->errors;
 	do {
 		c->changed = false;
 		infer_round(c);
 	} while (c->changed && c->diags->errors == errors);
-	if (c->diags->errors != errors)
+	return c->diags->errors == errors;
+}
+
+void stp_infer(struct stp_comp *c)
+{
+	unsigned errors = c->diags->errors;
+	if (!infer_rounds(c))
+		return;
+	stp_guess_types(c);
+	if (!infer_rounds(c))
 		return;
 	c->final_round = true;
 	infer_round(c);
