@@ -1,21 +1,25 @@
 /* samples.c - the rows of a map as weighted samples: labels, then frames with their names, outermost first. */
 #include "output/samples.h"
 
+enum { MAX_DEPTH = 8 /* of tuples in a key */ };
+
 static bool is_stack(const struct type *t)
 {
 	return t->kind == TYPE_KSTACK || t->kind == TYPE_USTACK;
 }
 
+/* A stack, or a tuple with one in it: $both = (kstack, ustack) may be a key or a part of one. */
+static bool holds_stack(const struct type *t, unsigned depth)
+{
+	for (uint32_t i = 0; t->kind == TYPE_TUPLE && depth && i < t->nfield; i++)
+		if (holds_stack(t->field[i].type, depth - 1))
+			return true;
+	return is_stack(t);
+}
+
 bool samples_are_in(const struct var *v)
 {
-	bool found;
-
-	if (!v->key)
-		return false;
-	found = is_stack(v->key);
-	for (uint32_t i = 0; v->key->kind == TYPE_TUPLE && i < v->key->nfield; i++)
-		found |= is_stack(v->key->field[i].type);
-	return found;
+	return v->key && holds_stack(v->key, MAX_DEPTH);
 }
 
 static void add_label(struct exporter *x, const struct value *v, struct samples *ret)
@@ -54,24 +58,26 @@ static void add_stack(struct exporter *x, const struct value *v, struct samples 
 }
 
 /* The parts of one kind, wherever they stand in the key. */
-static void add_parts(struct exporter *x, const struct value *key, enum frame_origin wanted, struct samples *ret)
+static void add_parts(struct exporter *x, const struct value *v, unsigned depth, enum frame_origin wanted, struct samples *ret)
 {
-	bool is_tuple = key->type->kind == TYPE_TUPLE;
+	enum frame_origin origin = v->type->kind == TYPE_KSTACK	  ? FRAME_KERNEL
+				   : v->type->kind == TYPE_USTACK ? FRAME_USER
+								  : FRAME_LABEL;
 
-	for (uint32_t i = 0; i < (is_tuple ? key->type->nfield : 1); i++) {
-		uint8_t room[8];
-		struct value v = is_tuple ? value_field(key, &key->type->field[i], room) : *key;
-		enum frame_origin origin = v.type->kind == TYPE_KSTACK   ? FRAME_KERNEL
-					   : v.type->kind == TYPE_USTACK ? FRAME_USER
-									 : FRAME_LABEL;
-
-		if (origin != wanted)
-			continue;
-		if (origin == FRAME_LABEL)
-			add_label(x, &v, ret);
-		else
-			add_stack(x, &v, ret);
+	if (v->type->kind == TYPE_TUPLE && depth && holds_stack(v->type, depth)) {
+		for (uint32_t i = 0; i < v->type->nfield; i++) {
+			uint8_t room[8];
+			struct value part = value_field(v, &v->type->field[i], room);
+			add_parts(x, &part, depth - 1, wanted, ret);
+		}
+		return;
 	}
+	if (origin != wanted)
+		return;
+	if (origin == FRAME_LABEL)
+		add_label(x, v, ret);
+	else
+		add_stack(x, v, ret);
 }
 
 void samples_make(struct exporter *x, const struct var *v, struct map_rows *rows, uint64_t top, uint64_t div,
@@ -84,7 +90,7 @@ void samples_make(struct exporter *x, const struct var *v, struct map_rows *rows
 		uint32_t first = (uint32_t)ret->frame.len;
 
 		for (enum frame_origin o = FRAME_LABEL; o <= FRAME_KERNEL; o++)
-			add_parts(x, &row->key, o, ret);
+			add_parts(x, &row->key, MAX_DEPTH, o, ret);
 		vec_push(&ret->sample, ((struct sample){
 					       .first = first,
 					       .n = (uint32_t)ret->frame.len - first,
