@@ -317,10 +317,13 @@ void uw_process_read(struct uw_processes *p, uint32_t tgid)
 		if (!is_there || has_same_mm(q))
 			break;
 	}
-	if (is_there)
-		mark(p, q);
-	else
-		uw_process_forget(p, tgid);
+	if (!is_there) {
+		uw_process_exit(p, tgid);
+		return;
+	}
+	q->is_read = true;
+	drop_unknown(q);
+	mark(p, q);
 }
 
 void uw_process_exec(struct uw_processes *p, uint32_t tgid)

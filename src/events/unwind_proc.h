@@ -36,7 +36,7 @@ struct uw_process *uw_process_find(const struct uw_processes *p,
 				   uint32_t tgid); /* NULL: nobody asked for it */
 /* Is it known, and its memory still the same? */
 bool uw_process_is_current(const struct uw_processes *p, uint32_t tgid);
-/* Reads /proc/TGID/maps anew; a process that has gone is forgotten. */
+/* Reads /proc/TGID/maps anew; a process that has gone has ended. */
 void uw_process_read(struct uw_processes *p, uint32_t tgid);
 /* Of a process that was read: a mapping more.  Of any other: a file that may have to be read when it ends. */
 struct mmap_entry; /* events/queue.h */
