@@ -156,6 +156,8 @@ static struct type *sema_tseries(struct bt_sema *s, struct bt_expr *e)
 	struct type *t;
 	int64_t interval, n, fn;
 	want_number(s, e, &t);
+	if (!bt_may_use(s, BT_UNSTABLE_TSERIES, "tseries", e->loc))
+		return NULL;
 	if (!tseries_arg(s, e, 1, "interval_ns", &interval) ||
 	    !tseries_arg(s, e, 2, "num_intervals", &n) || !tseries_fn(s, e, &fn))
 		return NULL;

@@ -120,6 +120,10 @@ static struct type *sema_comm(struct bt_sema *s, struct bt_expr *e)
 	struct type *t = bt_arg(s, e, 0);
 	if (t && !bt_is_int(t))
 		bt_err(s, e->loc, "Only integer supported for comm()'s pid");
+	/* begin and end are run as raw tracepoints, which the kernel does not let look for tasks */
+	if (BT_KIND_IS(s, PK_BEGIN, PK_END, PK_SELF))
+		bt_err(s, e->loc, "Syntax comm(PID) is not supported in this probe type yet. Type: %s",
+		       bt_kind_name(bt_kind(s)));
 	return comm_type(s, e, 64);
 }
 

@@ -279,14 +279,28 @@ static void item(struct setter *s, const struct bt_config_item *it)
 		unknown_key(s, name);
 }
 
+static const char *variable(const struct setter *s, const char *key)
+{
+	char *name = arena_printf(s->in->arena, "BPFTRACE_%s", key);
+	for (char *p = name; *p; p++)
+		*p = (char)toupper((unsigned char)*p);
+	return getenv(name);
+}
+
+/* Variables as they were called before 0.20 count as well. */
 static void environment(struct setter *s)
 {
 	s->loc = (struct loc){0};
+	for (size_t i = 0; i < ARRAY_SIZE(renamed); i++) {
+		const char *text = variable(s, renamed[i].from);
+		s->key = renamed[i].from;
+		if (text && str_has_prefix(s->key, "no_"))
+			text = strcmp(text, "0") != 0 ? "0" : "1";
+		if (text)
+			set(s, key_by_name(renamed[i].to), text);
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-		char *name = arena_printf(s->in->arena, "BPFTRACE_%s", keys[i].name);
-		for (char *p = name; *p; p++)
-			*p = (char)toupper((unsigned char)*p);
-		const char *text = getenv(name);
+		const char *text = variable(s, keys[i].name);
 		s->key = keys[i].name;
 		if (text)
 			set(s, &keys[i], text);

@@ -52,6 +52,8 @@ void bt_hint(struct bt_sema *s, struct diag *d, const char *fmt, ...) PRINTF_LIK
 /* The same at once, whatever the round. */
 struct diag *bt_err_now(struct bt_sema *s, struct loc loc, const char *fmt, ...) PRINTF_LIKE(3, 4);
 struct diag *bt_warn_now(struct bt_sema *s, struct loc loc, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* A feature that the configuration may forbid (BT_UNSTABLE_...): false after a diagnostic. */
+bool bt_may_use(struct bt_sema *s, unsigned feature, const char *name, struct loc loc);
 /* As type_spell, as an arena string; "void" for no value. */
 const char *bt_spell(struct bt_sema *s, const struct type *t);
 /* The map of a name, made when it is new. */

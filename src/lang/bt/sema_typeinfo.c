@@ -30,15 +30,22 @@ static struct bt_typeinfo *describe(struct bt_sema *s, struct bt_expr *e, const 
 	return i;
 }
 
+bool bt_may_use(struct bt_sema *s, unsigned feature, const char *name, struct loc loc)
+{
+	if (s->script->unstable[feature] != BT_FORBIDDEN)
+		return true;
+	bt_err(s, loc,
+	       "%s feature is not enabled by default. To enable this unstable feature, set the "
+	       "config flag to enable. unstable_%s=enable",
+	       name, name);
+	return false;
+}
+
 struct type *bt_sema_typeinfo(struct bt_sema *s, struct bt_expr *e)
 {
 	struct bt_type_name as_name = {.loc = e->loc, .typeof_expr = e->nkid ? e->kid[0] : NULL};
-	if (s->script->unstable[BT_UNSTABLE_TYPEINFO] == BT_FORBIDDEN) {
-		bt_err(s, e->loc,
-		       "typeinfo feature is not enabled by default. To enable this unstable feature, set the "
-		       "config flag to enable. unstable_typeinfo=enable");
+	if (!bt_may_use(s, BT_UNSTABLE_TYPEINFO, "typeinfo", e->loc))
 		return NULL;
-	}
 	const struct type *t = bt_resolve_type(s, e->type_name ? e->type_name : &as_name);
 	if (!t)
 		return NULL;
