@@ -96,10 +96,12 @@ struct uw_proc {
 	u32 is_ready; /* 0: user space was asked for it */
 };
 
-/* A file as its inode has it now: one that was replaced or written since is another one. */
+/*
+ * A file as its inode has it now: one that was replaced or written since is another one.  Not by device: overlayfs shows
+ * another one than the kernel maps the file from, and three such numbers alike are copies.
+ */
 struct uw_file_key {
 	u64 inode, size, mtime; /* ns */
-	u32 dev, pad; /* dev_t as the kernel has it: major << 20 | minor */
 };
 struct uw_file_maps {
 	u32 seg, first, n, pad; /* of a list of struct uw_map, addresses are offsets in the file; it covers all of them */

@@ -12,7 +12,7 @@
 extern const char K_mm_struct__mm_mt[], K_maple_tree__ma_root[], K_maple_arange_64__slot[],
 	K_maple_arange_64__meta[], K_vm_area_struct__vm_start[], K_vm_area_struct__vm_end[], K_vm_area_struct__vm_mm[],
 	K_vm_area_struct__vm_pgoff[], K_vm_area_struct__vm_file[], K_file__f_inode[], K_inode__i_ino[], K_inode__i_size[],
-	K_inode__i_sb[], K_super_block__s_dev[], K_inode__i_mtime_sec[], K_inode__i_mtime_nsec[];
+	K_inode__i_mtime_sec[], K_inode__i_mtime_nsec[];
 extern const char K_maple_range_64__slot[] __attribute__((weak)), K_inode__i_mtime[] __attribute__((weak)),
 	K_inode____i_mtime[] __attribute__((weak));
 
@@ -94,15 +94,14 @@ static __attribute__((always_inline)) u64 uw_mtime(u64 inode)
 RT_GLOBAL(un) u64 uw_enter_vma(struct uw *u, u64 pc)
 {
 	struct uw_file_key key = {0};
-	u64 file = 0, inode = 0, sb = 0, pages = 0;
+	u64 file = 0, inode = 0, pages = 0;
 
 	if (!u || uw_find_vma(u, pc))
 		return UW_STOP;
 	u64 vma = u->value;
 	if (UW_READ(&file, vma, vm_area_struct__vm_file) || !file || UW_READ(&pages, vma, vm_area_struct__vm_pgoff) ||
 	    UW_READ(&inode, file, file__f_inode) || UW_READ(&key.inode, inode, inode__i_ino) ||
-	    UW_READ(&key.size, inode, inode__i_size) || UW_READ(&sb, inode, inode__i_sb) ||
-	    bpf_probe_read_kernel(&key.dev, 4, (const void *)(sb + (u64)K_super_block__s_dev)))
+	    UW_READ(&key.size, inode, inode__i_size))
 		return UW_STOP;
 	key.mtime = uw_mtime(inode);
 	struct uw_file_maps *f = bpf_map_lookup_elem((void *)M_uw_files, &key);

@@ -136,8 +136,7 @@ static struct uw_file_key key_of(const struct stat *st)
 {
 	return (struct uw_file_key){.inode = st->st_ino,
 				    .size = (uint64_t)st->st_size,
-				    .mtime = (uint64_t)st->st_mtim.tv_sec * 1000000000u + (uint64_t)st->st_mtim.tv_nsec,
-				    .dev = major(st->st_dev) << 20 | minor(st->st_dev)};
+				    .mtime = (uint64_t)st->st_mtim.tv_sec * 1000000000u + (uint64_t)st->st_mtim.tv_nsec};
 }
 
 /* --- files
