@@ -101,6 +101,46 @@ struct err *attach_tracing(struct place *pl)
 	return NULL;
 }
 
+/*
+ * One link for points [from, to), whose ids and numbers are given.  One function that the kernel will not have makes it refuse all of them: a
+ * refused link is cut in half.  Depth is at most log2(n) + 1.
+ */
+static struct err *link_functions(struct place *pl, const uint32_t *id, const uint64_t *cookie, uint32_t from, uint32_t to)
+{
+	uint32_t type = pl->r->prog->kind == PROG_FENTRY_MULTI ? SYS_TRACE_FENTRY_MULTI : SYS_TRACE_FEXIT_MULTI, mid = from + (to - from) / 2;
+	int fd = sys_link_functions(pl->r->prog->fd, type, id + from, cookie + from, to - from);
+	struct err *e;
+
+	if (fd >= 0) {
+		vec_push(pl->links, (struct link){.fd = fd, .perf_fd = -1, .r = pl->r});
+		pl->r->nattached += to - from;
+		return NULL;
+	}
+	if (to - from == 1 || fd == -EPERM || fd == -ENOMEM) {
+		errno = -fd;
+		return attach_missing(pl, pl->r->probe->points[from], err_errno("attaching the program"));
+	}
+	e = link_functions(pl, id, cookie, from, mid);
+	return e ? e : link_functions(pl, id, cookie, mid, to);
+}
+
+struct err *attach_functions(struct place *pl)
+{
+	const struct probe *p = pl->r->probe;
+	uint32_t *id = xcalloc(p->npoints + 1, sizeof(*id));
+	uint64_t *cookie = xcalloc(p->npoints + 1, sizeof(*cookie));
+	struct err *e;
+
+	for (uint32_t i = 0; i < p->npoints; i++) {
+		id[i] = p->points[i]->btf_id;
+		cookie[i] = p->points[i]->cookie;
+	}
+	e = p->npoints ? link_functions(pl, id, cookie, 0, p->npoints) : NULL;
+	free(id);
+	free(cookie);
+	return e;
+}
+
 static struct err *attach_one_iter(struct place *pl, const struct attach_point *p)
 {
 	struct loaded *l = load_find(pl->s, pl->r, p);

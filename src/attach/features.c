@@ -142,6 +142,17 @@ static bool kprobe_multi_works(uint32_t attach_type)
 	return ret != -EOPNOTSUPP;
 }
 
+/* Older kernels know no such program. */
+static bool fentry_multi_works(void)
+{
+	const struct bpf_insn insn[] = {MOV_IMM(0, 0), EXIT()};
+	int fd = load(BPF_PROG_TYPE_TRACING, SYS_TRACE_FENTRY_MULTI, insn, 2);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 static bool has_hardware_counters(void)
 {
 	struct perf_event_attr attr = {.type = PERF_TYPE_HARDWARE,
@@ -198,6 +209,7 @@ void features_probe(struct world *w)
 	f->fentry = fentry_works(w);
 	helpers_probe(f);
 	f->kprobe_multi = f->kprobe && kprobe_multi_works(BPF_TRACE_KPROBE_MULTI);
+	f->fentry_multi = f->fentry && fentry_multi_works();
 	f->kprobe_session = f->kprobe_multi && kprobe_multi_works(SYS_TRACE_KPROBE_SESSION);
 }
 

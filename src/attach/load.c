@@ -27,6 +27,8 @@ static const struct {
 	[PROG_PERF_EVENT] = {BPF_PROG_TYPE_PERF_EVENT,     0,                      "perf events"              },
 	[PROG_FENTRY] = {BPF_PROG_TYPE_TRACING,        BPF_TRACE_FENTRY,       "kernel functions (fentry)"},
 	[PROG_FEXIT] = {BPF_PROG_TYPE_TRACING,        BPF_TRACE_FEXIT,        "kernel functions (fexit)" },
+	[PROG_FENTRY_MULTI] = {BPF_PROG_TYPE_TRACING,  SYS_TRACE_FENTRY_MULTI, "kernel functions (fentry)"},
+	[PROG_FEXIT_MULTI] = {BPF_PROG_TYPE_TRACING,   SYS_TRACE_FEXIT_MULTI,  "kernel functions (fexit)" },
 	[PROG_LSM] = {BPF_PROG_TYPE_LSM,            BPF_LSM_MAC,            "security hooks (lsm)"     },
 	[PROG_ITER] = {BPF_PROG_TYPE_TRACING,        BPF_TRACE_ITER,         "iterators"                },
 	[PROG_NETFILTER] = {(enum bpf_prog_type)SYS_PROG_TYPE_NETFILTER, SYS_NETFILTER, "packets (netfilter)"},
@@ -355,8 +357,21 @@ static bool is_tracing(enum prog_kind k)
 	       k == PROG_ITER;
 }
 
+static bool is_multi(enum prog_kind k)
+{
+	return k == PROG_FENTRY_MULTI || k == PROG_FEXIT_MULTI;
+}
+
+/* What a typed program is made for: one function, or the file (kernel or module) that its functions are in; NULL: it has no types. */
+static const struct attach_point *target_of(enum prog_kind k, const struct probe *p, const struct attach_point *point)
+{
+	return is_tracing(k) ? point : is_multi(k) && p->npoints ? p->points[0] : NULL;
+}
+
 static uint32_t btf_id_of(const struct probe *p, const struct attach_point *point)
 {
+	if (is_multi(p->kind))
+		return 0;
 	return point ? point->btf_id ? point->btf_id : p->btf_id : 0;
 }
 
@@ -369,7 +384,7 @@ static bool same_target(const struct attach_point *a, const struct attach_point 
 struct loaded *load_find(struct session *s, const struct running *r, const struct attach_point *point)
 {
 	enum prog_kind kind = effective_kind(s, r->probe);
-	const struct attach_point *target = is_tracing(kind) ? point : NULL;
+	const struct attach_point *target = target_of(kind, r->probe, point);
 
 	vec_each(l, &s->loaded)
 		if ((*l)->code == r->code && (*l)->kind == kind && (*l)->sleepable == r->probe->sleepable &&
@@ -403,7 +418,7 @@ static struct err *load_probe(struct session *s, struct running *r)
 	struct probe *p = r->probe;
 
 	if (!is_tracing(p->kind))
-		return load_for(s, r, NULL);
+		return load_for(s, r, target_of(p->kind, p, NULL));
 	for (uint32_t i = 0; i < p->npoints; i++) {
 		struct err *e = btf_id_of(p, p->points[i]) ? load_for(s, r, p->points[i])
 			: err_new(ENOENT, "%s: this kernel's BTF does not describe %s",

@@ -30,6 +30,8 @@ static const struct {
 	[PROG_PERF_EVENT] = {attach_perf_events, false},
 	[PROG_FENTRY] = {attach_tracing, true},
 	[PROG_FEXIT] = {attach_tracing, true},
+	[PROG_FENTRY_MULTI] = {attach_functions, true},
+	[PROG_FEXIT_MULTI] = {attach_functions, true},
 	[PROG_LSM] = {attach_tracing, false},
 	[PROG_ITER] = {attach_iter, false},
 	[PROG_NETFILTER] = {attach_netfilter, false},

@@ -126,6 +126,7 @@ void links_close(link_list *l);
 struct err *attach_tracepoints(struct place *pl);
 struct err *attach_raw_tracepoints(struct place *pl);
 struct err *attach_tracing(struct place *pl);
+struct err *attach_functions(struct place *pl); /* fentry and fexit of many functions by one link */
 struct err *attach_iter(struct place *pl);
 struct err *attach_netfilter(struct place *pl);
 struct err *attach_perf_events(struct place *pl);

@@ -32,6 +32,10 @@ struct link_attr {
 			int32_t priority;
 			uint32_t flags;
 		} netfilter;
+		struct {
+			uint64_t ids, cookies;
+			uint32_t cnt;
+		} functions; /* tracing_multi */
 	};
 };
 
@@ -378,6 +382,15 @@ int sys_link_netfilter(int prog_fd, uint32_t pf, uint32_t hook, int32_t priority
 	struct link_attr attr = {.prog_fd = (uint32_t)prog_fd,
 				 .attach_type = SYS_NETFILTER,
 				 .netfilter = {.pf = pf, .hook = hook, .priority = priority}};
+
+	return sys_bpf(BPF_LINK_CREATE, &attr, sizeof(attr));
+}
+
+int sys_link_functions(int prog_fd, uint32_t attach_type, const uint32_t *id, const uint64_t *cookie, uint32_t n)
+{
+	struct link_attr attr = {.prog_fd = (uint32_t)prog_fd,
+				 .attach_type = attach_type,
+				 .functions = {.ids = ptr(id), .cookies = ptr(cookie), .cnt = n}};
 
 	return sys_bpf(BPF_LINK_CREATE, &attr, sizeof(attr));
 }

@@ -18,6 +18,8 @@ enum {
 	SYS_TRACE_UPROBE_MULTI = 48,
 	SYS_TRACE_KPROBE_SESSION = 56,
 	SYS_TRACE_UPROBE_SESSION = 57,
+	SYS_TRACE_FENTRY_MULTI = 59, /* these two of 7.2 */
+	SYS_TRACE_FEXIT_MULTI = 60,
 	SYS_MULTI_RETURN = 1, /* BPF_F_KPROBE_MULTI_RETURN, BPF_F_UPROBE_MULTI_RETURN */
 };
 
@@ -91,6 +93,8 @@ int sys_link_uprobes(int prog_fd, const struct sys_multi *m);
 uint64_t sys_link_missed(int link_fd);
 /* A hook of one family of protocols in this process's network namespace; -EBUSY: another program has that priority there. */
 int sys_link_netfilter(int prog_fd, uint32_t pf, uint32_t hook, int32_t priority);
+/* fentry, fexit of n functions by their ids in the BTF that the program was loaded for; the number that each tells the program. */
+int sys_link_functions(int prog_fd, uint32_t attach_type, const uint32_t *id, const uint64_t *cookie, uint32_t n);
 /* What an iterator goes over: tasks (of process `pid`, 0: all), control groups (all), or what needs not be said. */
 enum sys_iter_over { SYS_ITER_PLAIN, SYS_ITER_TASKS, SYS_ITER_CGROUPS };
 int sys_link_iter(int prog_fd, enum sys_iter_over over, uint32_t pid);

@@ -66,7 +66,7 @@ static struct err *set_debug(struct job *j, const char *arg)
 
 static struct err *set_no_feature(struct job *j, const char *arg)
 {
-	static const char *const features[] = {"kprobe_multi", "kprobe_session", "uprobe_multi"};
+	static const char *const features[] = {"kprobe_multi", "kprobe_session", "uprobe_multi", "fentry_multi"};
 	const char *bad = NULL;
 	if (!all_known(arg, features, ARRAY_SIZE(features), &bad))
 		return err_new(0, "USAGE: --no-feature can only have values "

@@ -52,6 +52,7 @@ static void kernel(const struct features *f)
 		{"kprobe_multi", yes(f->kprobe_multi)},
 		{"uprobe_multi", yes(f->uprobe_multi)},
 		{"kprobe_session", yes(f->kprobe_session)},
+		{"fentry_multi", yes(f->fentry_multi)},
 		{"iter", yes(f->iter)},
 		{"fentry", yes(f->fentry)},
 		{"perf_event", "yes"},

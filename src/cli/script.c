@@ -90,6 +90,7 @@ static void remove_features(struct features *f, const char *list)
 	} known[] = {
 		{"kprobe_multi", offsetof(struct features, kprobe_multi)},
 		{"kprobe_session", offsetof(struct features, kprobe_session)},
+		{"fentry_multi", offsetof(struct features, fentry_multi)},
 		{"uprobe_multi", offsetof(struct features, uprobe_multi)},
 	};
 	for (size_t i = 0; list && i < ARRAY_SIZE(known); i++)

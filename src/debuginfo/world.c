@@ -18,6 +18,7 @@ static const struct {
 	FEATURE(kprobe),
 	FEATURE(kprobe_multi),
 	FEATURE(kprobe_session),
+	FEATURE(fentry_multi),
 	FEATURE(uprobe_multi),
 	FEATURE(uprobe_multi_pid),
 	FEATURE(uprobe_session),

@@ -22,6 +22,7 @@ struct features {
 	bool kprobe, kprobe_multi, kprobe_session, uprobe_multi, uprobe_multi_pid, uprobe_session;
 	bool uprobe_func_ip; /* bpf_get_func_ip() knows functions of programs */
 	bool fentry; /* programs on kernel functions may be attached */
+	bool fentry_multi; /* ... one to many functions (7.2) */
 	bool ringbuf, bpf_loop, for_each_map, lookup_percpu, ktime_boot, ktime_tai, jiffies64,
 		get_func_ip, d_path, send_signal, copy_from_user, sleepable_uprobe, ns_pid,
 		attach_cookie;

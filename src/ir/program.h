@@ -209,6 +209,8 @@ enum prog_kind {
 	PROG_PERF_EVENT,     /* struct bpf_perf_event_data * */
 	PROG_FENTRY,
 	PROG_FEXIT,
+	PROG_FENTRY_MULTI, /* one program for many functions: arguments come from helpers, not from the context */
+	PROG_FEXIT_MULTI,
 	PROG_LSM,
 	PROG_ITER,
 	PROG_NETFILTER, /* struct bpf_nf_ctx *; what it returns is the packet's fate: 0 drops it, 1 lets it go on */

@@ -160,8 +160,24 @@ static bool is_typed_slots(enum prog_kind kind)
 	       kind == PROG_LSM || kind == PROG_RAW_TP;
 }
 
+static bool is_multi_typed(enum prog_kind kind)
+{
+	return kind == PROG_FENTRY_MULTI || kind == PROG_FEXIT_MULTI;
+}
+
+/* The i-th word of the arguments, where the program is for functions of every type; 0 beyond the last. */
+static ir_ref arg_by_helper(struct kit *k, unsigned i)
+{
+	ir_ref slot = kit_slot(k, 8);
+	ir_store(B(k), slot, 0, 8, C(k, 0));
+	H(k, BPF_FUNC_get_func_arg, kit_ctx(k), C(k, i), slot);
+	return ir_load(B(k), slot, 0, 8, false);
+}
+
 ir_ref kit_func_arg(struct kit *k, unsigned i)
 {
+	if (is_multi_typed(k->kind))
+		return arg_by_helper(k, i);
 	if (is_typed_slots(k->kind))
 		return ir_load(B(k), kit_ctx(k), (int64_t)i * 8, 8, false);
 	const char *reg = arch_arg_reg(i);
@@ -173,7 +189,7 @@ ir_ref kit_func_arg(struct kit *k, unsigned i)
 
 ir_ref kit_retval(struct kit *k)
 {
-	if (k->kind != PROG_FEXIT && k->kind != PROG_FENTRY)
+	if (k->kind != PROG_FEXIT && k->kind != PROG_FENTRY && !is_multi_typed(k->kind))
 		return kit_reg(k, arch_ret_reg());
 	/* the return value follows the arguments; the helper knows where */
 	ir_ref slot = kit_slot(k, 8);

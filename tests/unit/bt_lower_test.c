@@ -374,15 +374,15 @@ static void test_all_functions(void)
 
 /* --- kprobe and kretprobe of the same functions ------------------------------------------------------------------ */
 
-/* The programs that a script becomes on the fixture's kernel: "name kind points" of each, one a line. */
-static const char *programs(const char *text, bool has_sessions)
+/* The programs that a script becomes on the fixture's kernel, with or without what the newest kernels have: "name kind points" of each, one a line. */
+static const char *programs(const char *text, bool is_newest)
 {
 	static char out[512];
 	struct fixture f = {.arena = arena_create()};
 	struct world *w;
 	struct err *e = world_open(f.arena, "tests/fixture", &w);
 	CHECK(!e);
-	w->features.kprobe_session = has_sessions;
+	w->features.kprobe_session = w->features.fentry_multi = is_newest;
 	f.src = (struct source){"test", text, strlen(text)};
 	diags_init(&f.diags, f.arena);
 	struct lang_input in = {.src = &f.src, .arena = f.arena, .diags = &f.diags, .world = w,
@@ -393,7 +393,8 @@ static const char *programs(const char *text, bool has_sessions)
 		print_diags(&f);
 	for (size_t i = 0; f.p && i < f.p->probe.len; i++) {
 		const struct probe *p = f.p->probe.at[i];
-		const char *kind = p->kind == PROG_KPROBE_SESSION ? "session" : p->kind == PROG_KPROBE_MULTI ? "multi" : "single";
+		bool is_multi = p->kind == PROG_KPROBE_MULTI || p->kind == PROG_FENTRY_MULTI || p->kind == PROG_FEXIT_MULTI;
+		const char *kind = p->kind == PROG_KPROBE_SESSION ? "session" : is_multi ? "multi" : "single";
 		sprintf(out + strlen(out), "%s %s %u\n", p->name, kind, p->npoints);
 	}
 	if (f.p && check_all(&f))
@@ -401,6 +402,19 @@ static const char *programs(const char *text, bool has_sessions)
 	world_close(w);
 	discard(&f);
 	return out;
+}
+
+/* A program for functions of many types knows no type: arguments by name need one for each. */
+static void test_fentry_multi(void)
+{
+	const char *named = "fentry:vfs_* { @[probe, func] = count(); }";
+	CHECK_STR(programs(named, true), "fentry:vmlinux:vfs_open multi 3\n");
+	CHECK_STR(programs(named, false), "fentry:vmlinux:vfs_open single 1\nfentry:vmlinux:vfs_read single 1\nfentry:vmlinux:vfs_write single 1\n");
+	CHECK_STR(programs("fexit:vfs_*,fexit:do_nothing { @ = count(); }", true), "fexit:vmlinux:vfs_open multi 4\n");
+	CHECK_STR(programs("fentry:vfs_* { @[args.file] = count(); }", true),
+		  "fentry:vmlinux:vfs_open single 1\nfentry:vmlinux:vfs_read single 1\nfentry:vmlinux:vfs_write single 1\n");
+	CHECK_STR(programs("fentry:vfs_read { @ = count(); }", true), "fentry:vmlinux:vfs_read single 1\n");
+	CHECK_STR(programs("fentry:vfs_read,kprobe:vfs_write { @ = count(); }", true), "fentry:vmlinux:vfs_read single 1\nkprobe:vfs_write single 1\n");
 }
 
 static void test_sessions(void)
@@ -430,6 +444,7 @@ int main(void)
 	test_structs();
 	test_messages();
 	test_all_functions();
+	test_fentry_multi();
 	test_sessions();
 	return test_end();
 }

@@ -53,10 +53,21 @@ static bool names_numbered_arg(const struct bt_expr *e)
 	return e->builtin && !strcmp(e->builtin->name, "argN");
 }
 
+/* fentry and fexit of many functions of the kernel and its modules, where one program is for many. */
+static bool is_fentry_multi(const struct world *w, const struct bt_probe *p)
+{
+	if (!w || !w->features.fentry_multi || p->matched.list.len < 2)
+		return false;
+	vec_each(point, &p->matched.list)
+		if (((*point)->kind != PK_FENTRY && (*point)->kind != PK_FEXIT) || (*point)->prog_id)
+			return false;
+	return true;
+}
+
 bool bt_name_by_cookie(const struct world *w, const struct bt_probe *p)
 {
 	enum probe_kind kind = p->matched.list.len ? p->matched.list.at[0]->kind : PK_COUNT;
-	bool has_cookies = kind == PK_KPROBE || kind == PK_KRETPROBE || kind == PK_UPROBE ||
+	bool has_cookies = is_fentry_multi(w, p) || kind == PK_KPROBE || kind == PK_KRETPROBE || kind == PK_UPROBE ||
 			   kind == PK_URETPROBE || kind == PK_TRACEPOINT;
 	return has_cookies && p->matched.list.len > 1 && w && w->features.attach_cookie;
 }
@@ -185,10 +196,13 @@ static bool can_group(enum probe_kind k)
 	}
 }
 
-static enum prog_kind prog_kind_for(const struct world *w, const struct probe *group,
+static enum prog_kind prog_kind_for(struct bt_lower *l, const struct probe *group,
 				    enum probe_kind kind)
 {
+	const struct world *w = l->in->world;
 	enum prog_kind k = probe_kind_info(kind)->prog;
+	if (!l->is_per_point && is_fentry_multi(w, l->probe))
+		return kind == PK_FENTRY ? PROG_FENTRY_MULTI : PROG_FEXIT_MULTI;
 	bool is_user = kind == PK_UPROBE || kind == PK_URETPROBE;
 	bool is_kernel = kind == PK_KPROBE || kind == PK_KRETPROBE;
 	if (group->npoints < 2 || (!is_user && !is_kernel))
@@ -219,7 +233,10 @@ static uint32_t group_end(struct bt_lower *l, uint32_t from, bool per_point)
 	enum probe_kind kind = all->list.at[from]->kind;
 	if (per_point || !can_group(kind))
 		return to;
-	while (to < all->list.len && all->list.at[to]->kind == kind)
+	/* a program for many typed functions is made for those of one file */
+	bool one_file = is_fentry_multi(l->in->world, l->probe);
+	while (to < all->list.len && all->list.at[to]->kind == kind &&
+	       (!one_file || str_eq(all->list.at[to]->target, all->list.at[from]->target)))
 		to++;
 	return to;
 }
@@ -238,7 +255,7 @@ static void lower_probe(struct bt_lower *l, struct bt_probe *p)
 		uint32_t end = group_end(l, i, per_point);
 		struct attach_point *first = p->matched.list.at[i];
 		struct probe group = {.points = p->matched.list.at + i, .npoints = end - i};
-		enum prog_kind kind = prog_kind_for(l->in->world, &group, first->kind);
+		enum prog_kind kind = prog_kind_for(l, &group, first->kind);
 		if (!fn || per_point || fn_kind != kind || l->point->kind != first->kind)
 			fn = lower_fn(l, first, fn_kind = kind);
 		struct probe *to = program_probe(prog, first->name, fn, kind);

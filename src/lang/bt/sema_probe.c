@@ -136,14 +136,15 @@ static bool uses_name(struct bt_probe *p, const char *const *names);
  * one each. */
 static size_t programs_of(struct bt_sema *s, struct bt_probe *p)
 {
-	static const char *const probe_name[] = {"probe", NULL};
+	static const char *const probe_name[] = {"probe", NULL}, *const arguments[] = {"args", NULL};
 	static const struct features none;
 	const struct features *f = s->in->world ? &s->in->world->features : &none;
 	size_t n = p->matched.list.len;
 	enum probe_kind kind = n ? p->matched.list.at[0]->kind : PK_COUNT;
 	bool user = kind == PK_UPROBE || kind == PK_URETPROBE,
 	     kernel = kind == PK_KPROBE || kind == PK_KRETPROBE;
-	bool multi = (user && f->uprobe_multi) || (kernel && f->kprobe_multi);
+	bool typed = kind == PK_FENTRY || kind == PK_FEXIT;
+	bool multi = (user && f->uprobe_multi) || (kernel && f->kprobe_multi) || (typed && f->fentry_multi && !uses_name(p, arguments));
 	/* names go by cookie, but so many functions of the kernel as to pass bpftrace's limit are an accident */
 	bool shared = multi && (!uses_name(p, probe_name) || (f->attach_cookie && user));
 	return shared ? MIN(n, (size_t)p->npoint) : n;
