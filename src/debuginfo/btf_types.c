@@ -51,6 +51,34 @@ uint32_t btf_size(const struct btf *b, uint32_t id)
 	return size_at(b, id, 0);
 }
 
+/* Can a trampoline keep a value of this type?  most_of_struct: bytes of one, 0: none. */
+static bool can_be_kept(const struct btf *b, uint32_t id, uint32_t most_of_struct)
+{
+	const char *outer = NULL, *inner = NULL;
+	const struct btf_type *t = btf_record(b, strip(b, id, &outer, &inner));
+	switch (t ? btf_kind(t) : BTF_KIND_UNKN) {
+	case BTF_KIND_PTR:
+	case BTF_KIND_INT:
+	case BTF_KIND_ENUM:
+	case BTF_KIND_ENUM64: return true;
+	case BTF_KIND_STRUCT:
+	case BTF_KIND_UNION: return t->size && t->size <= most_of_struct;
+	default: return false;
+	}
+}
+
+bool btf_func_is_traceable(struct btf *b, uint32_t id)
+{
+	enum { MOST_PARAMS = 12, MOST_BYTES = 16 };
+	struct btf_params params = {0};
+	uint32_t ret = 0;
+	bool ok = btf_func(b, id, &params, &ret) && params.list.len <= MOST_PARAMS && (!ret || can_be_kept(b, ret, 0));
+	for (size_t i = 0; ok && i < params.list.len; i++)
+		ok = can_be_kept(b, params.list.at[i].type_id, MOST_BYTES);
+	vec_free(&params.list);
+	return ok;
+}
+
 uint32_t btf_pointee(struct btf *b, uint32_t id)
 {
 	const char *outer = NULL, *inner = NULL;

@@ -111,6 +111,11 @@ struct btf_params {
  * it is no function.  All of them: the context that functions of tracepoints take first is dropped
  * by probe_arguments(). */
 bool btf_func(struct btf *b, uint32_t id, struct btf_params *params, uint32_t *ret_type_id);
+/*
+ * May programs be put on FUNC `id` by its types?  The kernel wants at most 12 parameters, each a number, an address or a struct of at most 16
+ * bytes, no `...`, and no struct back: btf_distill_func_proto() in kernel/bpf/btf.c.
+ */
+bool btf_func_is_traceable(struct btf *b, uint32_t id);
 /* What the pointer `id` points to, typedefs and qualifiers looked through; 0 for anything else (and void *). */
 uint32_t btf_pointee(struct btf *b, uint32_t id);
 /* Calls back for every named type of that namespace, without those of a module's base; for lists,

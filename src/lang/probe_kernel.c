@@ -308,6 +308,18 @@ static void consider_prog(void *arg, const struct bpf_prog_desc *d)
 	p->prog_id = d->id;
 }
 
+/* Of a pattern those are left out that the kernel refuses a program: by their types, and what programs themselves run on (btf_id_deny in
+ * kernel/bpf/verifier.c). */
+static void add_hook(struct expansion *x, const char *module, const char *func, struct btf *b, uint32_t id)
+{
+	static const char *const denied[] = {"__rcu_read_lock", "__rcu_read_unlock", "migrate_*able", "__migrate_*able", "preempt_count_add", "preempt_count_sub"};
+	for (size_t i = 0; i < ARRAY_SIZE(denied); i++)
+		if (glob_match(denied[i], func))
+			return;
+	if (id && b && btf_func_is_traceable(b, id))
+		add_typed(x, module, func, id);
+}
+
 void expand_fentry(struct expansion *x)
 {
 	const struct probe_spec *s = x->spec;
@@ -332,8 +344,7 @@ void expand_fentry(struct expansion *x)
 			const char *m, *func;
 			split_name(x->arena, *name, &m, &func);
 			uint32_t id = find_own(x->world, m, BTF_NS_FUNC, func);
-			if (id)
-				add_typed(x, m, func, id);
+			add_hook(x, m, func, world_module_btf(x->world, m ? m : "vmlinux"), id);
 		}
 	} else {
 		module_names(x->world, module, &modules);
@@ -343,7 +354,7 @@ void expand_fentry(struct expansion *x)
 			if (b)
 				find_in_btf(b, BTF_NS_FUNC, "", s->func, &found);
 			vec_each(func, &found.list)
-				add_typed(x, *m, *func, btf_find(b, BTF_NS_FUNC, *func));
+				add_hook(x, *m, *func, b, btf_find(b, BTF_NS_FUNC, *func));
 			names_free(&found);
 		}
 	}

@@ -330,9 +330,53 @@ static void test_vmlinux(void)
 	world_close(w);
 }
 
+/* Which functions a trampoline takes, by their prototypes. */
+static void test_traceable(void)
+{
+	enum { VOID, INT, PTR, SMALL, LARGE, NAMED, FLOAT };
+	static const struct {
+		uint32_t ret, nparams, param[13];
+		bool want;
+	} protos[] = {
+		{VOID, 0, {0}, true},
+		{INT, 3, {INT, PTR, SMALL}, true},
+		{SMALL, 0, {0}, false},
+		{PTR, 2, {INT, LARGE}, false},
+		{PTR, 1, {NAMED}, false},
+		{INT, 2, {PTR, VOID}, false}, /* ... */
+		{INT, 1, {FLOAT}, false},
+		{INT, 12, {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, true},
+		{INT, 13, {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, false},
+		{99, 0, {0}, false},
+	};
+	struct btf_builder b = {0};
+	struct buf bytes = {0};
+	struct btf *btf = NULL;
+	int_record(&b, "int", 4, 0, 32);
+	add_record(&b, "", BTF_KIND_PTR, 0, false, 0);
+	add_record(&b, "small", BTF_KIND_STRUCT, 0, false, 16);
+	add_record(&b, "large", BTF_KIND_STRUCT, 0, false, 24);
+	add_record(&b, "large_t", BTF_KIND_TYPEDEF, 0, false, LARGE);
+	add_record(&b, "half", BTF_KIND_FLOAT, 0, false, 4);
+	uint32_t first = b.count + 1;
+	for (size_t i = 0; i < ARRAY_SIZE(protos); i++) {
+		add_record(&b, "", BTF_KIND_FUNC_PROTO, protos[i].nparams, false, protos[i].ret);
+		for (uint32_t k = 0; k < protos[i].nparams; k++)
+			add_words(&b, (const uint32_t[]){0, protos[i].param[k]}, 2);
+	}
+	finish(&b, &bytes);
+	CHECK(!btf_open_bytes(bytes.data, bytes.len, NULL, &btf));
+	for (uint32_t i = 0; i < ARRAY_SIZE(protos); i++)
+		CHECK(btf_func_is_traceable(btf, first + i) == protos[i].want);
+	CHECK(!btf_func_is_traceable(btf, 1) && !btf_func_is_traceable(btf, 1000));
+	btf_close(btf);
+	buf_free(&bytes);
+}
+
 int main(void)
 {
 	arena = arena_create();
+	test_traceable();
 	test_kinds();
 	test_structs_and_modules();
 	test_cycles();
