@@ -40,6 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 			btf_spell_decl(b, id, "name", &text);
 			btf_spell_struct(b, id, &text);
 			btf_func(b, id, &params, &ret);
+			btf_func_is_traceable(b, id);
 			btf_pointee(b, id);
 			complete(btf_type(b, id, AS_KERNEL, NULL), 0);
 			vec_free(&params.list);
