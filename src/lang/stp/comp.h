@@ -60,6 +60,7 @@ struct stp_comp {
 	uint64_t tapset_has; /* bit i: file i of it is loaded */
 	struct strtab made; /* syscall aliases already written */
 	unsigned quiet;	    /* > 0: errors are not reported (optional points) */
+	unsigned lenient; /* within points that are optional or have an alternative */
 	unsigned expand_depth;
 	unsigned mute_warnings; /* code of the tapset */
 	bool changed;

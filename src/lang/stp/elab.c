@@ -484,11 +484,17 @@ static bool has_wildcard(const struct stp_point *pt)
 	return false;
 }
 
-/* Whether this kernel has that kind of probe at all: what is optional, or has an alternative, can do without. */
+/*
+ * Whether this kernel can probe it at all: what is optional, or has an alternative, can do without.  BTF also describes functions that are
+ * inlined everywhere; only the list of symbols tells.
+ */
 static bool can_attach(const struct stp_comp *c, const struct stp_dprobe *dp)
 {
 	bool is_kernel = dp->spec.kind == PK_KPROBE || dp->spec.kind == PK_KRETPROBE;
-	return !is_kernel || !c->world || c->world->features.kprobe;
+	if (!is_kernel || !c->world)
+		return true;
+	const char *func = dp->points.list.len == 1 ? dp->points.list.at[0]->func : NULL;
+	return c->world->features.kprobe && (!func || kallsyms_by_name(world_kallsyms(c->world), func));
 }
 
 static unsigned expand_point(struct stp_comp *c, struct context *x, const struct stp_point *pt)
@@ -516,7 +522,7 @@ static unsigned expand_point(struct stp_comp *c, struct context *x, const struct
 		return n;
 	}
 	if (stp_family_expand(c, pt, &dp, &known, &at))
-		return c->quiet && !can_attach(c, &dp) ? 0 : add_derived(c, x, pt, &dp);
+		return c->lenient && !can_attach(c, &dp) ? 0 : add_derived(c, x, pt, &dp);
 	if (!known)
 		report_mismatch(c, x, pt, at);
 	return 0;
@@ -535,6 +541,7 @@ static unsigned expand_list(struct stp_comp *c, struct context *x, const struct 
 			x->origin = pt;
 		bool lenient = pt->optional || pt->sufficient;
 		c->quiet += lenient;
+		c->lenient += lenient;
 		if (pt->cond)
 			vec_push(&x->conds, pt->cond);
 		vec_push(&x->chain, spell_point(c, pt, true));
@@ -543,6 +550,7 @@ static unsigned expand_list(struct stp_comp *c, struct context *x, const struct 
 		if (pt->cond)
 			(void)vec_pop(&x->conds);
 		c->quiet -= lenient;
+		c->lenient -= lenient;
 		total += n;
 		if (n && pt->sufficient)
 			break;
