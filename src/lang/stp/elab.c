@@ -493,8 +493,10 @@ static bool can_attach(const struct stp_comp *c, const struct stp_dprobe *dp)
 	bool is_kernel = dp->spec.kind == PK_KPROBE || dp->spec.kind == PK_KRETPROBE;
 	if (!is_kernel || !c->world)
 		return true;
-	const char *func = dp->points.list.len == 1 ? dp->points.list.at[0]->func : NULL;
-	return c->world->features.kprobe && (!func || kallsyms_by_name(world_kallsyms(c->world), func));
+	const struct probe_spec *s = &dp->spec;
+	bool by_source = s->file || s->statement || s->label || s->callee || s->instances & (DWARF_INLINED | DWARF_CONCRETE);
+	bool is_name = s->func && !by_source && (!s->target || str_eq(s->target, "vmlinux")) && !strpbrk(s->func, "*?[{");
+	return c->world->features.kprobe && (!is_name || kallsyms_by_name(world_kallsyms(c->world), s->func));
 }
 
 static unsigned expand_point(struct stp_comp *c, struct context *x, const struct stp_point *pt)
