@@ -122,18 +122,22 @@ static __attribute__((always_inline)) struct uw_rule *uw_rule(u64 id)
 /* --- the stack --------------------------------------------------------------------------------------------- */
 
 /*
- * The word at `at` to u->value, and what is above it to the window: from the word below on, where a frame pointer is
- * saved.
+ * The word at `at` to u->value, and what is above it to the window: from the word below on, where a frame pointer is saved.  Where
+ * that fails the memory ends above: from then on, most of a window there is of what lies below.
  */
 RT_GLOBAL(un) u64 uw_refill(struct uw *u, u64 at)
 {
 	if (!u)
 		return UW_STOP;
-	if (!bpf_probe_read_user(u->window, UW_WINDOW, (const void *)(at - 8))) {
-		u->window_at = at - 8;
-		u->value = u->window[1];
+	u64 from = at - 8;
+	if (from - u->edge < UW_WINDOW)
+		from -= UW_WINDOW - UW_NEAR;
+	if (!bpf_probe_read_user(u->window, UW_WINDOW, (const void *)from)) {
+		u->window_at = from;
+		u->value = u->window[(at - from) / 8 % (UW_WINDOW / 8)];
 		return UW_GO;
 	}
+	u->edge = at - 8;
 	u->window_at = 0;
 	if (bpf_probe_read_user(&u->value, 8, (const void *)at))
 		return uw_stop(u, UW_FAULT);

@@ -20,7 +20,8 @@ enum {
 	UW_FILES = 8192,
 	UW_RULES = 8192,
 	UW_MISS_BYTES = 16 << 10,
-	UW_WINDOW = 256, /* bytes of a stack that are read at once */
+	UW_WINDOW = 1024, /* bytes of a stack that are read at once */
+	UW_NEAR = 128,	  /* of those, above the word that is asked for, where the stack's memory ends */
 	UW_BUCKET = 256, /* bytes of code */
 	UW_MAPS_MAX = 4096, /* mappings of one process */
 	UW_MET_WORDS = 1024, /* u64 of a bitmap of processes, by the low bits of their numbers */
@@ -195,6 +196,7 @@ struct uw {
 	struct uw_anchor anchor;
 	u64 tmp[18];
 	u64 window_at;		  /* address that window[] was read from; 0: from nowhere */
+	u64 edge;		  /* where a window was last more than could be read */
 	u64 window[UW_WINDOW / 8]; /* words of the stack: one read serves several frames */
 	u64 stored_end;	   /* what is stored begins here: enum uw_end, then the frames */
 };

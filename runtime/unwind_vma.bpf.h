@@ -24,7 +24,7 @@ enum {
 	UW_PIVOTS_MAX = 15,
 	UW_PAGE_SHIFT = 12,
 };
-_Static_assert(UW_NODE_BYTES == UW_WINDOW, "a node is read into the window");
+_Static_assert(UW_NODE_BYTES <= UW_WINDOW, "a node is read into the window");
 
 /* One step down: u->value is a node, and becomes what its slot for pc holds. */
 RT_GLOBAL(un) u64 uw_tree_step(struct uw *u, u64 pc)
@@ -38,7 +38,7 @@ RT_GLOBAL(un) u64 uw_tree_step(struct uw *u, u64 pc)
 	u64 slots = type == UW_NODE_ARANGE ? (u64)K_maple_arange_64__slot / 8 : (u64)K_maple_range_64__slot / 8;
 	/* the last slot that is in use, as ma_data_end() has it: said behind the slots unless all pivots are taken */
 	u64 last = type == UW_NODE_ARANGE ? u->window[(u64)K_maple_arange_64__meta / 8 & 31] & 0xff
-		   : u->window[UW_PIVOTS_MAX] ? UW_PIVOTS_MAX : u->window[UW_WINDOW / 8 - 1] & 0xff;
+		   : u->window[UW_PIVOTS_MAX] ? UW_PIVOTS_MAX : u->window[UW_NODE_BYTES / 8 - 1] & 0xff;
 	u64 slot = 0;
 	/* how many pivots are below pc: without branches, which the verifier would all follow; a pivot ends in ones */
 #pragma unroll
@@ -48,7 +48,7 @@ RT_GLOBAL(un) u64 uw_tree_step(struct uw *u, u64 pc)
 		__asm__("" : "+r"(is_below), "+r"(is_used)); /* else the compiler makes branches of them */
 		slot += (is_below & is_used) >> 63;
 	}
-	u->value = u->window[(slots + slot) & (UW_WINDOW / 8 - 1)];
+	u->value = u->window[(slots + slot) & (UW_NODE_BYTES / 8 - 1)];
 	return type > UW_NODE_LEAF ? UW_AGAIN : UW_GO;
 }
 

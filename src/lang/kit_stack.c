@@ -121,26 +121,26 @@ static void store_frames(struct kit *k, const struct taken *s, ir_ref id, struct
 	kit_endif(k, unknown);
 }
 
+/* In whole words: a lookup reads the key right after, and reads of what two stores wrote wait for both. */
 static void fill_value(struct kit *k, const struct taken *s, ir_ref dst, bool user, uint32_t entry)
 {
-	ir_ref words = ir_load(B(k), s->words, 0, 8, false);
-	ir_store(B(k), dst, offsetof(struct stack_value_wire, id), 8,
-		 ir_load(B(k), s->id, 0, 8, false));
+	ir_ref frames = ir_load(B(k), s->words, 0, 8, false);
+	if (entry == BUILD_ID_ENTRY)
+		frames = ir_bini(B(k), IR_LSHR, frames, 2);
+	ir_ref word = ir_bini(B(k), IR_SHL, ir_ext(B(k), frames, 2, false),
+			      8 * (offsetof(struct stack_value_wire, nframes) - offsetof(struct stack_value_wire, pid)));
 	if (user)
-		ir_store(B(k), dst, offsetof(struct stack_value_wire, pid), 4,
-			 ir_bini(B(k), IR_LSHR, kit_ns_pid_tgid(k), 32));
-	ir_store(B(k), dst, offsetof(struct stack_value_wire, nframes), 2,
-		 entry == BUILD_ID_ENTRY ? ir_bini(B(k), IR_LSHR, words, 2) : words);
+		word = ir_bin(B(k), IR_OR, word, ir_bini(B(k), IR_LSHR, kit_ns_pid_tgid(k), 32));
+	ir_store(B(k), dst, offsetof(struct stack_value_wire, id), 8, ir_load(B(k), s->id, 0, 8, false));
+	ir_store(B(k), dst, offsetof(struct stack_value_wire, pid), 8, word);
 }
 
-/* How stacks ended is counted: u64 by enum uw_end. */
+/* How stacks ended is counted, by CPU: u64 by enum uw_end. */
 static void count_end(struct kit *k, const struct taken *s)
 {
 	ir_ref i = ir_bini(B(k), IR_AND, ir_load(B(k), s->end, 0, 8, false), UW_ENDS - 1);
-	ir_ref at =
-		ir_bin(B(k), IR_ADD, ir_mapval(B(k), k->prog->data, k->prog->unwind.ends_offset),
-		       ir_bini(B(k), IR_SHL, i, 3));
-	ir_atomic_add(B(k), at, 0, 8, C(k, 1));
+	ir_ref at = ir_bin(B(k), IR_ADD, kit_percpu_row(k), ir_bini(B(k), IR_SHL, i, 3));
+	ir_atomic_add(B(k), at, k->prog->unwind.ends_offset, 8, C(k, 1));
 }
 
 void kit_stack(struct kit *k, const struct type *t, ir_ref dst, struct loc loc)
