@@ -119,8 +119,11 @@ const char *stp_near_text(struct stp_lower *l, const char *fmt, struct loc loc)
 		buf_putc(&plain, ')');
 	}
 	buf_printf(&plain, " in probe %s", l->dp->name);
-	for (size_t i = 0; i < plain.len; i++)
-		buf_printf(&b, plain.data[i] == '%' ? "%%%%" : "%c", plain.data[i]);
+	for (size_t i = 0; i < plain.len; i++) {
+		if (plain.data[i] == '%')
+			buf_putc(&b, '%');
+		buf_putc(&b, plain.data[i]);
+	}
 	const char *s = arena_strdup(l->c->a, buf_str(&b));
 	buf_free(&b);
 	buf_free(&plain);
