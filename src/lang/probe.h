@@ -136,6 +136,9 @@ void probe_expand(struct world *w, const struct probe_spec *spec, struct arena *
  * the place.  After all points of a probe were expanded. */
 void probe_drop_stand_ins(struct attach_points *points);
 
+/* Names of one function that a pattern matched, from `first` on: one of them is left, the plainest, so that a call counts once. */
+void probe_drop_aliases(struct attach_points *points, size_t first);
+
 /* The probe that is there and most like a spec that matches nothing, as a user would write it; NULL: none is near. */
 const char *probe_nearest(struct world *w, const struct probe_spec *spec, struct arena *a);
 

@@ -240,10 +240,60 @@ static bool same_place(const struct attach_point *a, const struct attach_point *
 	return a->kind == b->kind && a->offset == b->offset && a->pid == b->pid && same_file(a->target, b->target);
 }
 
+static void compact(struct attach_points *points)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < points->list.len; i++)
+		if (points->list.at[i])
+			points->list.at[kept++] = points->list.at[i];
+	points->list.len = kept;
+}
+
+/* How far a name is from the one that a programmer writes: versions, then underscores. */
+static unsigned plainness(const struct attach_point *p)
+{
+	return (unsigned)strspn(p->func, "_") + (strchr(p->func, '@') ? 1000 : 0);
+}
+
+/* By file, place and plainness. */
+static int alias_compare(const void *a, const void *b)
+{
+	const struct attach_point *x = **(struct attach_point **const *)a,
+				  *y = **(struct attach_point **const *)b;
+	int by_file = strcmp(x->target, y->target);
+	if (by_file || x->offset != y->offset)
+		return by_file ? by_file : x->offset < y->offset ? -1 : 1;
+	unsigned m = plainness(x), n = plainness(y);
+	return m != n ? (m < n ? -1 : 1) : strcmp(x->func, y->func);
+}
+
+void probe_drop_aliases(struct attach_points *points, size_t first)
+{
+	size_t n = 0, len = points->list.len;
+	struct attach_point ***slot = xcalloc(len - first + 1, sizeof(*slot));
+	for (size_t i = first; i < len; i++) {
+		struct attach_point *p = points->list.at[i];
+		if ((p->kind == PK_UPROBE || p->kind == PK_URETPROBE) && p->target && p->func)
+			slot[n++] = &points->list.at[i];
+	}
+	qsort(slot, n, sizeof(*slot), alias_compare);
+	const struct attach_point *kept = NULL;
+	for (size_t i = 0; i < n; i++) {
+		const struct attach_point *p = *slot[i];
+		if (kept && kept->kind == p->kind && kept->offset == p->offset && kept->pid == p->pid &&
+		    str_eq(kept->target, p->target))
+			*slot[i] = NULL;
+		else
+			kept = p;
+	}
+	base_free(slot);
+	compact(points);
+}
+
 void probe_drop_stand_ins(struct attach_points *points)
 {
 	struct attach_point **at = points->list.at;
-	size_t kept = 0, n = points->list.len;
+	size_t n = points->list.len;
 	for (size_t i = 0; i < n; i++) {
 		bool is_double = false;
 		for (size_t j = 0; at[i]->stands_in && j < n && !is_double; j++)
@@ -251,10 +301,7 @@ void probe_drop_stand_ins(struct attach_points *points)
 		if (is_double)
 			at[i] = NULL;
 	}
-	for (size_t i = 0; i < n; i++)
-		if (at[i])
-			at[kept++] = at[i];
-	points->list.len = kept;
+	compact(points);
 }
 
 void expand_uprobe(struct expansion *x)

@@ -115,6 +115,8 @@ static void match_points(struct bt_sema *s, struct bt_probe *p)
 			continue;
 		probe_expand(s->in->world, &p->point[i].spec, s->in->arena, s->in->diags,
 			     &p->matched);
+		if (p->point[i].spec.func && strchr(p->point[i].spec.func, '*'))
+			probe_drop_aliases(&p->matched, before);
 		missing[i] = p->matched.list.len == before && s->in->diags->errors == errors;
 	}
 	probe_drop_stand_ins(&p->matched);
