@@ -4,74 +4,9 @@
  * Everything that an expression refers to is put in here: the frame base, the CFA rule of the call frame
  * information, entry values.  Of jumps those forward over a few operations are taken, as gcc writes the smaller of two values; others are refused.
  */
-#include "debuginfo/dwarf_internal.h"
+#include "debuginfo/dwarf_expr.h"
 
 #include <stdlib.h>
-
-/* Types of values on the stack: DWARF 5 lets an expression say them; else the generic type of 8 bytes. */
-struct slot {
-	uint8_t width;
-	bool is_signed, is_typed;
-};
-
-struct build {
-	const struct dwarf_frame *frame;
-	struct arena *a;
-	struct dwarf_loc *out;
-	struct slot stack[DWARF_MAX_STACK];
-	unsigned sp, nest, joins; /* joins: branches that are open, also of the expressions around this one */
-	enum dwarf_piece_kind kind; /* of the piece being built */
-	bool is_inner;		    /* an expression whose value is wanted: registers stand for their contents */
-	struct dwarf_piece current;
-	const char *why;
-};
-
-static bool fail(struct build *b, const char *why)
-{
-	if (!b->why)
-		b->why = why;
-	return false;
-}
-
-static const struct slot generic = {8, false, false};
-
-static bool emit(struct build *b, enum dwarf_op op, int64_t arg)
-{
-	if (b->out->ninsn >= DWARF_MAX_INSNS)
-		return fail(b, "has a location that is too long");
-	b->out->insn[b->out->ninsn++] = (struct dwarf_insn){.op = (uint8_t)op, .width = 8, .arg = arg};
-	return true;
-}
-
-static bool emit_sized(struct build *b, enum dwarf_op op, struct slot s)
-{
-	if (!emit(b, op, 0))
-		return false;
-	b->out->insn[b->out->ninsn - 1].width = s.width;
-	b->out->insn[b->out->ninsn - 1].is_signed = s.is_signed;
-	return true;
-}
-
-static bool push(struct build *b, enum dwarf_op op, int64_t arg)
-{
-	if (b->sp >= DWARF_MAX_STACK)
-		return fail(b, "has a location that is too deep");
-	b->stack[b->sp++] = generic;
-	return emit(b, op, arg);
-}
-
-static bool need(struct build *b, unsigned n)
-{
-	return b->sp >= n || fail(b, "has a broken location (its stack is empty)");
-}
-
-static bool push_reg(struct build *b, uint64_t reg)
-{
-	if (reg < 128 && dwarf_abi_readable((unsigned)reg))
-		return push(b, DWOP_REG, (int64_t)reg);
-	return fail(b, arena_printf(b->a, "is in register %s, which BPF programs cannot read",
-				    dwarf_abi_reg_name((unsigned)MIN(reg, 128u))));
-}
 
 static bool run(struct build *b, Dwarf_Attribute *attr, const Dwarf_Op *op, size_t n);
 
@@ -80,11 +15,11 @@ static bool run_inner(struct build *b, Dwarf_Attribute *attr, const Dwarf_Op *op
 {
 	bool was = b->is_inner;
 	if (b->nest >= 4)
-		return fail(b, "has a location that refers to itself");
+		return dwarf_expr_fail(b, "has a location that refers to itself");
 	b->nest++;
 	b->is_inner = true;
 	unsigned sp = b->sp;
-	bool ok = run(b, attr, op, n) && (b->sp == sp + 1 || fail(b, "has a broken location"));
+	bool ok = run(b, attr, op, n) && (b->sp == sp + 1 || dwarf_expr_fail(b, "has a broken location"));
 	b->is_inner = was;
 	b->nest--;
 	return ok;
@@ -113,7 +48,7 @@ static bool push_cfa(struct build *b)
 	    (!d->debug_frame || dwarf_cfi_addrframe(d->debug_frame, b->frame->pc, &frame)))
 		frame = NULL;
 	bool ok = frame && dwarf_frame_cfa(frame, &op, &n) == 0 && n;
-	ok = ok ? run_inner(b, NULL, op, n) : fail(b, "needs call frame information, which there is none of at this address");
+	ok = ok ? run_inner(b, NULL, op, n) : dwarf_expr_fail(b, "needs call frame information, which there is none of at this address");
 	free(frame);
 	return ok;
 }
@@ -126,7 +61,7 @@ static bool push_frame_base(struct build *b)
 	size_t n;
 	if (!func.addr || !die_attr(&func, DW_AT_frame_base, &attr) ||
 	    dwarf_getlocation_addr(&attr, b->frame->pc, &op, &n, 1) != 1)
-		return fail(b, "needs a frame base, which the debug information does not tell");
+		return dwarf_expr_fail(b, "needs a frame base, which the debug information does not tell");
 	return run_inner(b, &attr, op, n);
 }
 
@@ -137,158 +72,14 @@ static bool push_entry_value(struct build *b, Dwarf_Attribute *attr, const Dwarf
 	Dwarf_Op *e;
 	size_t n;
 	if (!attr || dwarf_getlocation_attr(attr, op, &inner) || dwarf_getlocation(&inner, &e, &n) || n != 1)
-		return fail(b, "needs a value that only the caller had");
+		return dwarf_expr_fail(b, "needs a value that only the caller had");
 	uint64_t reg = e->atom == DW_OP_regx ? e->number : (uint64_t)e->atom - DW_OP_reg0;
 	if (reg > 127 || !dwarf_abi_readable((unsigned)reg))
-		return fail(b, "needs a value that only the caller had");
+		return dwarf_expr_fail(b, "needs a value that only the caller had");
 	if (b->frame->is_entry)
-		return push(b, DWOP_REG, (int64_t)reg);
+		return dwarf_expr_push(b, DWOP_REG, (int64_t)reg);
 	b->out->needs_entry = true;
-	return push(b, DWOP_ENTRY_REG, (int64_t)reg);
-}
-
-/* --- typed values ----------------------------------------------------------------------------------------------- */
-
-/* The base type that an operation names; offset 0 is the generic type. */
-static bool base_type(struct build *b, Dwarf_Attribute *attr, const Dwarf_Op *op, struct slot *ret)
-{
-	Dwarf_Die die;
-	uint64_t encoding, size;
-	*ret = generic;
-	bool is_generic = (op->atom == DW_OP_convert || op->atom == DW_OP_GNU_convert ||
-			   op->atom == DW_OP_reinterpret || op->atom == DW_OP_GNU_reinterpret) && op->number == 0;
-	if (is_generic)
-		return true;
-	if (!attr || dwarf_getlocation_die(attr, op, &die) || !die_uint(&die, DW_AT_encoding, &encoding) ||
-	    !die_uint(&die, DW_AT_byte_size, &size))
-		return fail(b, "has a location of a type that is not known");
-	if ((size != 1 && size != 2 && size != 4 && size != 8) || encoding == DW_ATE_float ||
-	    encoding == DW_ATE_complex_float || encoding == DW_ATE_imaginary_float)
-		return fail(b, "is computed in floating point or in 128 bits");
-	ret->width = (uint8_t)size;
-	ret->is_signed = encoding == DW_ATE_signed || encoding == DW_ATE_signed_char;
-	ret->is_typed = true;
-	return true;
-}
-
-static bool convert(struct build *b, Dwarf_Attribute *attr, const Dwarf_Op *op)
-{
-	struct slot to;
-	if (!need(b, 1) || !base_type(b, attr, op, &to))
-		return false;
-	b->stack[b->sp - 1] = to;
-	return to.width == 8 || emit_sized(b, DWOP_EXT, to);
-}
-
-static bool const_type(struct build *b, Dwarf_Attribute *attr, const Dwarf_Op *op)
-{
-	Dwarf_Attribute value;
-	Dwarf_Block block;
-	struct slot type;
-	if (!base_type(b, attr, op, &type))
-		return false;
-	if (dwarf_getlocation_attr(attr, op, &value) || dwarf_formblock(&value, &block) || block.length > 8)
-		return fail(b, "has a broken location");
-	uint64_t v = 0;
-	memcpy(&v, block.data, block.length);
-	if (!push(b, DWOP_CONST, (int64_t)v))
-		return false;
-	b->stack[b->sp - 1] = type;
-	return type.width == 8 || emit_sized(b, DWOP_EXT, type);
-}
-
-static bool load(struct build *b, struct slot s)
-{
-	if (!need(b, 1))
-		return false;
-	b->stack[b->sp - 1] = s.is_typed ? s : generic;
-	return emit_sized(b, DWOP_LOAD, s);
-}
-
-static bool load_size(struct build *b, uint64_t size)
-{
-	if (size != 1 && size != 2 && size != 4 && size != 8)
-		return fail(b, "has a location with a read of an odd size");
-	return load(b, (struct slot){(uint8_t)size, false, false});
-}
-
-/* The result is of the left operand's type, and wraps as it does. */
-static bool binary(struct build *b, enum dwarf_op op)
-{
-	if (!need(b, 2))
-		return false;
-	struct slot s = b->stack[b->sp - 2];
-	bool is_compare = op >= DWOP_EQ && op <= DWOP_ULE;
-	bool is_typed = s.width != 8;
-	b->sp--;
-	b->stack[b->sp - 1] = is_compare ? generic : s;
-	return emit(b, op, 0) && (is_compare || !is_typed || emit_sized(b, DWOP_EXT, s));
-}
-
-/* The generic type divides and compares as signed, typed values as their type says. */
-static bool by_sign(struct build *b, enum dwarf_op as_signed, enum dwarf_op as_unsigned)
-{
-	if (!need(b, 2))
-		return false;
-	struct slot s = b->stack[b->sp - 2];
-	return binary(b, !s.is_typed || s.is_signed ? as_signed : as_unsigned);
-}
-
-static bool greater(struct build *b, bool or_equal)
-{
-	if (!need(b, 2) || !emit(b, DWOP_SWAP, 0))
-		return false;
-	return by_sign(b, or_equal ? DWOP_SLE : DWOP_SLT, or_equal ? DWOP_ULE : DWOP_ULT);
-}
-
-static bool unary(struct build *b, enum dwarf_op op)
-{
-	return need(b, 1) && emit(b, op, 0) &&
-	       (b->stack[b->sp - 1].width == 8 || emit_sized(b, DWOP_EXT, b->stack[b->sp - 1]));
-}
-
-static bool pick(struct build *b, uint64_t i)
-{
-	if (i >= DWARF_MAX_STACK || !need(b, (unsigned)i + 1) || !push(b, DWOP_PICK, (int64_t)i))
-		return fail(b, "has a broken location");
-	b->stack[b->sp - 1] = b->stack[b->sp - 2 - i];
-	return true;
-}
-
-static bool swap(struct build *b)
-{
-	if (!need(b, 2))
-		return false;
-	struct slot s = b->stack[b->sp - 1];
-	b->stack[b->sp - 1] = b->stack[b->sp - 2];
-	b->stack[b->sp - 2] = s;
-	return emit(b, DWOP_SWAP, 0);
-}
-
-static bool rotate(struct build *b)
-{
-	if (!need(b, 3))
-		return false;
-	struct slot s = b->stack[b->sp - 1];
-	b->stack[b->sp - 1] = b->stack[b->sp - 2];
-	b->stack[b->sp - 2] = b->stack[b->sp - 3];
-	b->stack[b->sp - 3] = s;
-	return emit(b, DWOP_ROT, 0);
-}
-
-static bool drop(struct build *b)
-{
-	if (!need(b, 1))
-		return false;
-	b->sp--;
-	return emit(b, DWOP_DROP, 0);
-}
-
-static bool add_const(struct build *b, int64_t n)
-{
-	if (!n)
-		return need(b, 1);
-	return push(b, DWOP_CONST, n) && binary(b, DWOP_ADD);
+	return dwarf_expr_push(b, DWOP_ENTRY_REG, (int64_t)reg);
 }
 
 static bool push_address(struct build *b, Dwarf_Attribute *attr, const Dwarf_Op *op, enum dwarf_op as)
@@ -297,15 +88,15 @@ static bool push_address(struct build *b, Dwarf_Attribute *attr, const Dwarf_Op 
 	Dwarf_Attribute value;
 	if (op->atom != DW_OP_addr && (!attr || dwarf_getlocation_attr(attr, op, &value) ||
 				       (dwarf_formaddr(&value, &addr) && dwarf_formudata(&value, &addr))))
-		return fail(b, "has an address that is not in the debug information");
+		return dwarf_expr_fail(b, "has an address that is not in the debug information");
 	b->out->needs_load_address |= as == DWOP_ADDR;
-	return push(b, as, (int64_t)addr);
+	return dwarf_expr_push(b, as, (int64_t)addr);
 }
 
 static bool push_word_at(struct build *b, uint64_t address)
 {
 	b->out->needs_load_address = true;
-	return push(b, DWOP_ADDR, (int64_t)address) && load_size(b, 8);
+	return dwarf_expr_push(b, DWOP_ADDR, (int64_t)address) && dwarf_expr_load_size(b, 8);
 }
 
 /*
@@ -314,8 +105,8 @@ static bool push_word_at(struct build *b, uint64_t address)
  */
 static bool push_block(struct build *b, uint64_t word)
 {
-	return push(b, DWOP_CONST, 8) && emit(b, DWOP_TLS, 0) && load_size(b, 8) && push_word_at(b, word) &&
-	       push(b, DWOP_CONST, 4) && binary(b, DWOP_SHL) && binary(b, DWOP_ADD) && load_size(b, 8);
+	return dwarf_expr_push(b, DWOP_CONST, 8) && dwarf_expr_emit(b, DWOP_TLS, 0) && dwarf_expr_load_size(b, 8) && push_word_at(b, word) &&
+	       dwarf_expr_push(b, DWOP_CONST, 4) && dwarf_expr_binary(b, DWOP_SHL) && dwarf_expr_binary(b, DWOP_ADD) && dwarf_expr_load_size(b, 8);
 }
 
 /*
@@ -327,8 +118,9 @@ static bool or_image(struct build *b, const struct elf_tls *tls, int64_t offset)
 	if (offset < 0 || (uint64_t)offset >= tls->image_size)
 		return true;
 	b->out->needs_load_address = true;
-	return pick(b, 0) && push(b, DWOP_CONST, -1) && binary(b, DWOP_EQ) && push(b, DWOP_ADDR, (int64_t)tls->image + 1) &&
-	       binary(b, DWOP_MUL) && binary(b, DWOP_ADD);
+	return dwarf_expr_pick(b, 0) && dwarf_expr_push(b, DWOP_CONST, -1) && dwarf_expr_binary(b, DWOP_EQ) &&
+	       dwarf_expr_push(b, DWOP_ADDR, (int64_t)tls->image + 1) &&
+	       dwarf_expr_binary(b, DWOP_MUL) && dwarf_expr_binary(b, DWOP_ADD);
 }
 
 /* The offset in the file's thread-local storage that is on the stack becomes an address. */
@@ -338,14 +130,14 @@ static bool push_tls(struct build *b)
 	const struct dwarf_insn *last = b->out->ninsn ? &b->out->insn[b->out->ninsn - 1] : NULL;
 	int64_t offset = last && last->op == DWOP_CONST ? last->arg : -1;
 	elf_tls(b->frame->d->file, &tls);
-	if (!need(b, 1))
+	if (!dwarf_expr_need(b, 1))
 		return false;
 	switch (tls.kind) {
-	case ELF_TLS_PROGRAM: return add_const(b, -tls.from) && emit(b, DWOP_TLS, 0);
+	case ELF_TLS_PROGRAM: return dwarf_expr_add_const(b, -tls.from) && dwarf_expr_emit(b, DWOP_TLS, 0);
 	case ELF_TLS_DISTANCE:
-		return add_const(b, -tls.from) && push_word_at(b, tls.word) && binary(b, DWOP_ADD) && emit(b, DWOP_TLS, 0);
-	case ELF_TLS_MODULE: return push_block(b, tls.word) && or_image(b, &tls, offset) && binary(b, DWOP_ADD);
-	default: return fail(b, "is thread-local, and nothing in its file says where the loader puts that");
+		return dwarf_expr_add_const(b, -tls.from) && push_word_at(b, tls.word) && dwarf_expr_binary(b, DWOP_ADD) && dwarf_expr_emit(b, DWOP_TLS, 0);
+	case ELF_TLS_MODULE: return push_block(b, tls.word) && or_image(b, &tls, offset) && dwarf_expr_binary(b, DWOP_ADD);
+	default: return dwarf_expr_fail(b, "is thread-local, and nothing in its file says where the loader puts that");
 	}
 }
 
@@ -354,14 +146,14 @@ static bool push_tls(struct build *b)
 static bool in_register(struct build *b, uint64_t reg)
 {
 	b->kind = b->is_inner ? b->kind : DWP_VALUE;
-	return push_reg(b, reg);
+	return dwarf_expr_push_reg(b, reg);
 }
 
 static bool implicit_value(struct build *b, Dwarf_Attribute *attr, const Dwarf_Op *op)
 {
 	Dwarf_Block block;
 	if (!attr || b->is_inner || dwarf_getlocation_implicit_value(attr, op, &block) || block.length > UINT16_MAX)
-		return fail(b, "has a broken location");
+		return dwarf_expr_fail(b, "has a broken location");
 	b->kind = DWP_BYTES;
 	b->current.bytes = arena_memdup(b->a, block.data, block.length);
 	b->current.nbytes = (uint32_t)block.length;
@@ -372,7 +164,7 @@ static bool implicit_value(struct build *b, Dwarf_Attribute *attr, const Dwarf_O
 static bool end_piece(struct build *b, uint64_t size)
 {
 	if (b->out->npiece >= DWARF_MAX_PIECES || size > UINT16_MAX)
-		return fail(b, "is kept in too many pieces");
+		return dwarf_expr_fail(b, "is kept in too many pieces");
 	struct dwarf_piece *p = &b->out->piece[b->out->npiece++];
 	*p = b->current;
 	p->kind = b->sp || b->kind == DWP_BYTES ? b->kind : DWP_NONE;
@@ -389,7 +181,7 @@ static bool bit_piece(struct build *b, const Dwarf_Op *op)
 	if (op->number % 8 == 0 && op->number2 == 0 && !b->out->has_bits)
 		return end_piece(b, op->number / 8);
 	if (op->number > 64 || op->number2 > 63 || !end_piece(b, 0))
-		return fail(b, "is kept in bits of several places");
+		return dwarf_expr_fail(b, "is kept in bits of several places");
 	b->out->has_bits = true;
 	b->out->piece[b->out->npiece - 1].bits = (uint8_t)op->number;
 	b->out->piece[b->out->npiece - 1].bit_offset = (uint8_t)op->number2;
@@ -398,77 +190,17 @@ static bool bit_piece(struct build *b, const Dwarf_Op *op)
 
 /* --- operations ----------------------------------------------------------------------------------------------------- */
 
-/* Operations on the stack without operands. */
-static const struct {
-	uint8_t atom, op;
-	bool is_binary;
-} plain[] = {
-	{DW_OP_minus, DWOP_SUB, true}, {DW_OP_mul, DWOP_MUL, true},  {DW_OP_plus, DWOP_ADD, true},
-	{DW_OP_and, DWOP_AND, true},   {DW_OP_or, DWOP_OR, true},    {DW_OP_xor, DWOP_XOR, true},
-	{DW_OP_shl, DWOP_SHL, true},   {DW_OP_shr, DWOP_LSHR, true}, {DW_OP_shra, DWOP_ASHR, true},
-	{DW_OP_eq, DWOP_EQ, true},     {DW_OP_ne, DWOP_NE, true},    {DW_OP_neg, DWOP_NEG, false},
-	{DW_OP_not, DWOP_NOT, false},  {DW_OP_abs, DWOP_ABS, false},
-};
-
-static bool step_plain(struct build *b, const Dwarf_Op *op, bool *known)
-{
-	*known = true;
-	for (size_t i = 0; i < ARRAY_SIZE(plain); i++)
-		if (plain[i].atom == op->atom)
-			return plain[i].is_binary ? binary(b, plain[i].op) : unary(b, plain[i].op);
-	switch (op->atom) {
-	case DW_OP_nop: return true;
-	case DW_OP_dup: return pick(b, 0);
-	case DW_OP_over: return pick(b, 1);
-	case DW_OP_pick: return pick(b, op->number);
-	case DW_OP_drop: return drop(b);
-	case DW_OP_swap: return swap(b);
-	case DW_OP_rot: return rotate(b);
-	case DW_OP_div: return by_sign(b, DWOP_SDIV, DWOP_UDIV);
-	case DW_OP_mod:
-		return need(b, 2) && binary(b, b->stack[b->sp - 2].is_signed ? DWOP_SMOD : DWOP_UMOD);
-	case DW_OP_lt: return by_sign(b, DWOP_SLT, DWOP_ULT);
-	case DW_OP_le: return by_sign(b, DWOP_SLE, DWOP_ULE);
-	case DW_OP_gt: return greater(b, false);
-	case DW_OP_ge: return greater(b, true);
-	case DW_OP_plus_uconst: return add_const(b, (int64_t)op->number);
-	case DW_OP_deref: return load_size(b, 8);
-	case DW_OP_deref_size: return load_size(b, op->number);
-	default: *known = false; return false;
-	}
-}
-
-static bool step_const(struct build *b, const Dwarf_Op *op, bool *known)
-{
-	*known = true;
-	if (op->atom >= DW_OP_lit0 && op->atom <= DW_OP_lit31)
-		return push(b, DWOP_CONST, op->atom - DW_OP_lit0);
-	switch (op->atom) {
-	case DW_OP_const1u:
-	case DW_OP_const1s:
-	case DW_OP_const2u:
-	case DW_OP_const2s:
-	case DW_OP_const4u:
-	case DW_OP_const4s:
-	case DW_OP_const8u:
-	case DW_OP_const8s:
-	case DW_OP_constu:
-	case DW_OP_consts: return push(b, DWOP_CONST, (int64_t)op->number);
-	default: *known = false; return false;
-	}
-}
-
 static bool step_place(struct build *b, Dwarf_Attribute *attr, const Dwarf_Op *op)
 {
 	struct slot type;
 	if (op->atom >= DW_OP_reg0 && op->atom <= DW_OP_reg31)
 		return in_register(b, (uint64_t)op->atom - DW_OP_reg0);
 	if (op->atom >= DW_OP_breg0 && op->atom <= DW_OP_breg31)
-		return push_reg(b, (uint64_t)op->atom - DW_OP_breg0) && add_const(b, (int64_t)op->number);
+		return dwarf_expr_push_reg(b, (uint64_t)op->atom - DW_OP_breg0) && dwarf_expr_add_const(b, (int64_t)op->number);
 	switch (op->atom) {
 	case DW_OP_regx: return in_register(b, op->number);
-	case DW_OP_bregx: return push_reg(b, op->number) && add_const(b, (int64_t)op->number2);
-	case DW_OP_fbreg: return push_frame_base(b) && add_const(b, (int64_t)op->number);
+	case DW_OP_bregx: return dwarf_expr_push_reg(b, op->number) && dwarf_expr_add_const(b, (int64_t)op->number2);
+	case DW_OP_fbreg: return push_frame_base(b) && dwarf_expr_add_const(b, (int64_t)op->number);
 	case DW_OP_call_frame_cfa: return push_cfa(b);
 	case DW_OP_addr:
 	case DW_OP_addrx:
@@ -483,30 +215,30 @@ static bool step_place(struct build *b, Dwarf_Attribute *attr, const Dwarf_Op *o
 	case DW_OP_convert:
 	case DW_OP_GNU_convert:
 	case DW_OP_reinterpret:
-	case DW_OP_GNU_reinterpret: return convert(b, attr, op);
+	case DW_OP_GNU_reinterpret: return dwarf_expr_convert(b, attr, op);
 	case DW_OP_const_type:
-	case DW_OP_GNU_const_type: return const_type(b, attr, op);
+	case DW_OP_GNU_const_type: return dwarf_expr_const_type(b, attr, op);
 	case DW_OP_regval_type:
 	case DW_OP_GNU_regval_type:
-		if (!push_reg(b, op->number) || !base_type(b, attr, op, &type))
+		if (!dwarf_expr_push_reg(b, op->number) || !dwarf_expr_base_type(b, attr, op, &type))
 			return false;
 		b->stack[b->sp - 1] = type;
-		return type.width == 8 || emit_sized(b, DWOP_EXT, type);
+		return type.width == 8 || dwarf_expr_emit_sized(b, DWOP_EXT, type);
 	case DW_OP_deref_type:
-	case DW_OP_GNU_deref_type: return base_type(b, attr, op, &type) && load(b, type);
+	case DW_OP_GNU_deref_type: return dwarf_expr_base_type(b, attr, op, &type) && dwarf_expr_load(b, type);
 	case DW_OP_stack_value:
 		b->kind = b->is_inner ? b->kind : DWP_VALUE;
-		return need(b, 1);
+		return dwarf_expr_need(b, 1);
 	case DW_OP_implicit_value: return implicit_value(b, attr, op);
-	case DW_OP_piece: return b->is_inner ? fail(b, "has a broken location") : end_piece(b, op->number);
-	case DW_OP_bit_piece: return b->is_inner ? fail(b, "has a broken location") : bit_piece(b, op);
+	case DW_OP_piece: return b->is_inner ? dwarf_expr_fail(b, "has a broken location") : end_piece(b, op->number);
+	case DW_OP_bit_piece: return b->is_inner ? dwarf_expr_fail(b, "has a broken location") : bit_piece(b, op);
 	case DW_OP_implicit_pointer:
-	case DW_OP_GNU_implicit_pointer: return fail(b, "points to a variable that is optimised out");
+	case DW_OP_GNU_implicit_pointer: return dwarf_expr_fail(b, "points to a variable that is optimised out");
 	case DW_OP_GNU_parameter_ref:
-	case DW_OP_GNU_variable_value: return fail(b, "needs a value that only the caller had");
+	case DW_OP_GNU_variable_value: return dwarf_expr_fail(b, "needs a value that only the caller had");
 	default: break;
 	}
-	return fail(b, arena_printf(b->a, "has a location with the unknown operation 0x%02x", op->atom));
+	return dwarf_expr_fail(b, arena_printf(b->a, "has a location with the unknown operation 0x%02x", op->atom));
 }
 
 /* Branches that have not come to where they lead. */
@@ -526,8 +258,8 @@ static bool branch(struct build *b, struct branches *open, const Dwarf_Op *op, s
 	while (to < n && (int64_t)op[to].offset != target)
 		to++;
 	if (to == n || b->joins == DWARF_MAX_JOINS || (open->n && to > open->at[open->n - 1].to))
-		return fail(b, "has a location with jumps that are not understood");
-	if (!need(b, 1) || !emit(b, DWOP_UNLESS, 0))
+		return dwarf_expr_fail(b, "has a location with jumps that are not understood");
+	if (!dwarf_expr_need(b, 1) || !dwarf_expr_emit(b, DWOP_UNLESS, 0))
 		return false;
 	b->sp--;
 	b->joins++;
@@ -539,8 +271,8 @@ static bool branch(struct build *b, struct branches *open, const Dwarf_Op *op, s
 static bool join(struct build *b, struct branches *open, size_t i)
 {
 	while (open->n && open->at[open->n - 1].to == i) {
-		if (open->at[--open->n].sp != b->sp || !emit(b, DWOP_JOIN, 0))
-			return fail(b, "has a location with jumps that are not understood");
+		if (open->at[--open->n].sp != b->sp || !dwarf_expr_emit(b, DWOP_JOIN, 0))
+			return dwarf_expr_fail(b, "has a location with jumps that are not understood");
 		b->joins--;
 		for (unsigned k = 0; k < b->sp; k++)
 			b->stack[k] = generic;
@@ -553,7 +285,7 @@ static bool run(struct build *b, Dwarf_Attribute *attr, const Dwarf_Op *op, size
 	enum { MAX_OPS = 1024 };
 	struct branches open = {.n = 0};
 	if (n > MAX_OPS)
-		return fail(b, "has a location that is too long");
+		return dwarf_expr_fail(b, "has a location that is too long");
 	for (size_t i = 0; i < n; i++) {
 		if (!join(b, &open, i))
 			return false;
@@ -563,14 +295,14 @@ static bool run(struct build *b, Dwarf_Attribute *attr, const Dwarf_Op *op, size
 			continue;
 		}
 		if (open.n && (op[i].atom == DW_OP_piece || op[i].atom == DW_OP_bit_piece || op[i].atom == DW_OP_stack_value))
-			return fail(b, "has a location with jumps that are not understood");
-		bool known, ok = step_const(b, &op[i], &known);
+			return dwarf_expr_fail(b, "has a location with jumps that are not understood");
+		bool known, ok = dwarf_expr_step_const(b, &op[i], &known);
 		if (!known)
-			ok = step_plain(b, &op[i], &known);
+			ok = dwarf_expr_step_plain(b, &op[i], &known);
 		if (!known)
 			ok = step_place(b, attr, &op[i]);
 		if (!ok)
-			return fail(b, "has a broken location");
+			return dwarf_expr_fail(b, "has a broken location");
 	}
 	return true;
 }
@@ -612,25 +344,25 @@ const struct dwarf_loc *dwarf_compile(const struct dwarf_frame *f, Dwarf_Attribu
 	struct build b = {.frame = f, .a = a, .out = new_loc(work)};
 	const struct dwarf_loc *ret = NULL;
 	*why = NULL;
-	bool ok = n ? run(&b, attr, op, n) : fail(&b, "is optimised out");
+	bool ok = n ? run(&b, attr, op, n) : dwarf_expr_fail(&b, "is optimised out");
 	/* what follows the last piece, or everything when there are none */
 	if (ok && (!b.out->npiece || b.sp))
-		ok = b.sp || b.kind == DWP_BYTES ? end_piece(&b, 0) : fail(&b, "is optimised out");
+		ok = b.sp || b.kind == DWP_BYTES ? end_piece(&b, 0) : dwarf_expr_fail(&b, "is optimised out");
 	bool some = false;
 	for (uint32_t i = 0; ok && i < b.out->npiece; i++)
 		some |= b.out->piece[i].kind != DWP_NONE;
 	if (ok && !some)
-		ok = fail(&b, "is optimised out");
+		ok = dwarf_expr_fail(&b, "is optimised out");
 	uint64_t bits = 0;
 	for (uint32_t i = 0; ok && i < b.out->npiece; i++)
 		bits += b.out->piece[i].bits ? b.out->piece[i].bits : b.out->piece[i].size * 8ull;
 	if (ok && b.out->has_bits && bits > 64)
-		ok = fail(&b, "is kept in bits of several places");
+		ok = dwarf_expr_fail(&b, "is kept in bits of several places");
 	Dwarf_Die func = f->func;
 	Dwarf_Addr entry = 0;
 	if (ok && b.out->needs_entry &&
 	    (dwarf_entrypc(&func, &entry) || !entry || !(b.out->cfa = cfa_of(f, work, a))))
-		ok = fail(&b, "needs a value that only the caller had");
+		ok = dwarf_expr_fail(&b, "needs a value that only the caller had");
 	b.out->entry = entry;
 	if (ok)
 		ret = keep(b.out, a);
