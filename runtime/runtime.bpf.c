@@ -12,8 +12,10 @@
 #include "hist.h"
 #include "unwind.h"
 #include "stp.h"
+#include "stp_find.h"
 #include "stp_format.h"
 #include "stp_hex.h"
+#include "stp_names.h"
 #include "stp_regex.h"
 #include "stp_utf.h"
 #ifdef __bpf__

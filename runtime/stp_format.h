@@ -6,7 +6,7 @@
 #pragma once
 
 #include "runtime.h"
-#include "stp.h"
+#include "stp_names.h"
 
 enum { STP_LEFT = 1, STP_ZERO = 2, STP_PLUS = 4, STP_SPACE = 8, STP_ALT = 16, STP_SIGNED = 32, STP_UPPER = 64 };
 

@@ -1,5 +1,5 @@
 /*
- * regex.c - POSIX extended expressions to the DFA of runtime/stp.h.
+ * regex.c - POSIX extended expressions to the DFA of runtime/stp_find.h.
  *
  * The expression becomes a Thompson NFA, the NFA by subset construction a DFA over classes of bytes that no
  * transition tells apart.  At most 255 states: next states are bytes.

@@ -4,7 +4,7 @@
 
 enum { FLAGS_CAP = STP_MAXSTRING, ENUM_CAP = 64, NAME_MAX_LEN = 60, NAMES_MAX = 160 };
 
-/* As the runtime reads it: struct stp_name of runtime/stp.h. */
+/* As the runtime reads it: struct stp_name of runtime/stp_names.h. */
 struct name_row {
 	uint64_t mask, value;
 	uint32_t len;
