@@ -273,11 +273,16 @@ struct dwarf *kernel_dwarf(struct world *w, const char *module, const char **why
 	return f ? elf_dwarf(f, why) : NULL;
 }
 
-/* A file is asked for its place in memory without asking a server: it was found here. */
+/*
+ * A file is asked for its place in memory without asking a server: it was found here.  Modules come with the kernel's: folders with thousands of
+ * them are not walked through for each that a stack meets where there is nothing to find.
+ */
 struct dwarf *kernel_dwarf_here(struct world *w, const char *module, uint64_t addr, uint64_t *linked)
 {
 	uint64_t bias;
-	struct elf_file *f = kernel_debug_file(w, module, false, NULL);
+	struct elf_file *f = kernel_debug_file(w, NULL, false, NULL);
+	if (f && plain_module(module))
+		f = kernel_debug_file(w, module, false, NULL);
 	struct dwarf *d = f ? elf_dwarf_here(f) : NULL;
 	if (!d || !kernel_bias(w, module, &bias))
 		return NULL;

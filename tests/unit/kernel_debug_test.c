@@ -98,6 +98,10 @@ static void test_sites(void)
 	check_site(w, "unlisted", "/other.c", 2);
 	check_site(w, "_stext", "/k.c", 1);
 	CHECK(!kernel_dwarf_here(w, "nothing", 0xffffffffc0123000, &linked));
+	struct dwarf_site site = {0};
+	struct dwarf *d = kernel_dwarf_here(w, "tiny", 0xffffffffc0123004, &linked);
+	CHECK(d && linked == 0xffffffffc0123004 && dwarf_sites_at(d, linked, &site, 1) == 1);
+	CHECK(str_eq(site.function, "tiny_add") && str_has_suffix(site.file, "/t.c") && site.line == 2);
 	world_close(w);
 }
 
