@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -213,6 +214,14 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+/* A number from -most to most, as what is added to an unsigned time. */
+static uint64_t by_chance(uint64_t most)
+{
+	uint64_t n = 0;
+
+	return most && getrandom(&n, sizeof(n), GRND_INSECURE) == sizeof(n) ? n % (2 * most + 1) - most : 0;
+}
+
 /* Handlers of user space: timers start to count, all others are only run by hand. */
 static void attach_user(struct session *s, struct running *r)
 {
@@ -221,7 +230,7 @@ static void attach_user(struct session *s, struct running *r)
 
 		if (p->kind == PK_TIMER && p->period)
 			vec_push(&s->timers,
-				 (struct user_timer){r->probe, p->period, now_ns() + p->period});
+				 (struct user_timer){r->probe, p->period, now_ns() + p->period + by_chance(p->jitter), p->jitter});
 		r->nattached++;
 	}
 }
@@ -480,7 +489,10 @@ struct err *session_run_timers(struct session *s)
 
 		if (t->due > now)
 			continue;
-		t->due += (1 + (now - t->due) / t->period) * t->period;
+		if (t->jitter) /* from now on: nothing that is random can be late */
+			t->due = now + t->period + by_chance(t->jitter);
+		else
+			t->due += (1 + (now - t->due) / t->period) * t->period;
 		e = user_run(s, &s->running[t->probe->id]);
 		if (e)
 			return e;

@@ -56,6 +56,7 @@ struct running {
 struct user_timer {
 	struct probe *probe;
 	uint64_t period, due; /* ns of CLOCK_MONOTONIC */
+	uint64_t jitter;      /* up to so much before or after the period's end */
 };
 
 struct session {

@@ -57,6 +57,7 @@ struct probe_spec {
 	uint32_t prog_id;     /* fentry, fexit of BPF programs (target "bpf"): only this one; 0 any */
 	bool cpp;
 	uint64_t period;      /* profile, interval, timer: nanoseconds; software, hardware: count; 0 default */
+	uint64_t jitter;      /* timer: how much a period may be shorter or longer, by chance */
 	uint64_t freq;	      /* profile:hz:N */
 	const char *unit;     /* "hz", "s", "ms", "us": as written, for the name */
 	int64_t order;	      /* begin(N), end(N); netfilter: priority */
@@ -91,7 +92,7 @@ struct attach_point {
 	const uint64_t *return_to; /* the addresses, as linked, that calls of interest go back to; none: all calls */
 	uint32_t nreturn_to;
 	uint32_t func_id;     /* uprobes: instance of a function (struct dwarf_func), 0: the innermost at the address */
-	uint64_t period, freq;
+	uint64_t period, freq, jitter;
 	uint32_t perf_type, perf_config; /* software, hardware */
 	uint32_t len, mode;
 	uint32_t pf, hook;    /* netfilter: NFPROTO_*, NF_INET_* */

@@ -181,7 +181,7 @@ static bool find_points(struct stp_comp *c, struct stp_dprobe *dp)
 	bool is_given = k == PK_FILE_READ || k == PK_FILE_WRITE || k == PK_INPUT;
 	if (is_perf || is_given || k == PK_BEGIN || k == PK_END || k == PK_ERROR || k == PK_NEVER || k == PK_TIMER) {
 		struct attach_point *p = arena_new(c->a, struct attach_point);
-		*p = (struct attach_point){.kind = k, .name = dp->name, .order = dp->spec.order, .period = dp->spec.period,
+		*p = (struct attach_point){.kind = k, .name = dp->name, .order = dp->spec.order, .period = dp->spec.period, .jitter = dp->spec.jitter,
 					   .freq = dp->spec.freq, .perf_type = dp->perf_type, .perf_config = dp->perf_config,
 					   .target = dp->spec.target, .mode = dp->spec.umask, .len = dp->spec.len};
 		vec_push(&dp->points.list, p);

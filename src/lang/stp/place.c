@@ -104,7 +104,7 @@ static void place(struct stp_comp *c, struct stp_dprobe *dp)
 	if (always_in_user(dp->spec.kind)) {
 		dp->in_user = true;
 	} else if (dp->spec.kind == PK_TIMER) {
-		dp->in_user = n.what || n.prefers_user;
+		dp->in_user = n.what || n.prefers_user || dp->spec.jitter;
 		if (!dp->in_user) /* a perf clock event on one CPU */
 			dp->points.list.at[0]->kind = PK_INTERVAL;
 	} else if (n.what && dp->spec.kind == PK_PROFILE && !n.context) {

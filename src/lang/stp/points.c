@@ -26,6 +26,14 @@ static bool fill_timer(struct stp_comp *c, const struct stp_family *f, const str
 	/* SystemTap's own lower bound for high-resolution timers is 100 us */
 	dp->spec.period = (uint64_t)MAX(n * f->number, 100000);
 	dp->spec.unit = "ns";
+	if (m->narg < 2)
+		return true;
+	int64_t jitter = stp_num(m, 1);
+	if (jitter < 0 || jitter > n) {
+		stp_error(c, dp->loc, "randomization value out of range");
+		return false;
+	}
+	dp->spec.jitter = (uint64_t)(jitter * f->number);
 	return true;
 }
 
