@@ -395,7 +395,7 @@ static struct stp_expr *print_call(struct parser *p, struct stp_expr *e)
 		else if (e->delimited)
 			stp_parse_error(p, stp_peek(p), "expected ','");
 	}
-	while (!stp_at_op(p, ")") || (!e->formatted && !e->nkid)) {
+	while (!stp_at_op(p, ")") || (!e->formatted && !e->nkid && (e->delimited || !e->newline))) {
 		stp_add_kid(p->a, e, stp_parse_expr(p));
 		if (e->nkid > STP_MAXARGS)
 			stp_parse_error(p, stp_peek(p), "print operator has too many arguments");
