@@ -35,6 +35,8 @@ static void guard(const char *dir, int fd)
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	setsid();
+	if (chdir("/") < 0)
+		_exit(1);
 	for (int other = 0; other < fd; other++)
 		close(other);
 	close_range((unsigned)fd + 1, ~0u, 0);
