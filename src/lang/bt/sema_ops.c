@@ -255,6 +255,8 @@ struct type *bt_sema_unop(struct bt_sema *s, struct bt_expr *e)
 	}
 	if (e->op == BT_LNOT)
 		return &type_bool;
+	if (e->op == BT_NEG && bt_is_readable_agg(t))
+		return &type_int64;
 	/* what has no sign keeps its width; -(int8)-128 must not */
 	return t->kind == TYPE_INT && !t->is_signed ? type_int(t->size, false) : int64_or_uint64(t->is_signed);
 }
