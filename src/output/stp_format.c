@@ -26,7 +26,7 @@ static int parse_number(const char **p, struct args *a)
 	if (**p == '*') {
 		const struct value *v = next_arg(a);
 		(*p)++;
-		return v ? (int)MAX(-MAX_WIDTH, MIN(value_int(v), MAX_WIDTH)) : 0;
+		return v ? (int)MAX(0, MIN(value_int(v), MAX_WIDTH)) : 0; /* unlike C's, a negative one is none */
 	}
 	for (; **p >= '0' && **p <= '9'; (*p)++)
 		n = MIN(n * 10 + (**p - '0'), MAX_WIDTH);
@@ -47,10 +47,6 @@ static char parse(const char **at, struct directive *d, struct args *a)
 	default: break;
 	}
 	d->width = parse_number(&p, a);
-	if (d->width < 0) {
-		d->left = true;
-		d->width = -d->width;
-	}
 	if (*p == '.') {
 		p++;
 		d->prec = parse_number(&p, a);

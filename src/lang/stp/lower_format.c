@@ -123,6 +123,12 @@ static ir_ref at_most(struct stp_lower *l, ir_ref v, int64_t most)
 	return ir_select(LB(l), ir_bini(LB(l), IR_ULE, v, most), v, stp_c(l, most));
 }
 
+/* What a star stands for: unlike C's, a negative number is 0. */
+static ir_ref not_negative(struct stp_lower *l, ir_ref v)
+{
+	return ir_select(LB(l), ir_bin(LB(l), IR_SLT, v, stp_c(l, 0)), stp_c(l, 0), v);
+}
+
 /* Width, precision and flags in one word. */
 static ir_ref layout_of(struct formatting *f, const struct conv *v)
 {
@@ -136,16 +142,12 @@ static ir_ref layout_of(struct formatting *f, const struct conv *v)
 		       (c->type == 'p' ? FORMAT_ALT : 0);
 	ir_ref packed = stp_c(l, (int64_t)(set << 32 | base << 40));
 	if (v->width) {
-		ir_ref negative = ir_bin(LB(l), IR_SLT, v->width, stp_c(l, 0));
-		packed = ir_select(LB(l), negative, ir_bini(LB(l), IR_OR, packed, (int64_t)FORMAT_LEFT << 32), packed);
-		ir_ref width = ir_select(LB(l), negative, ir_un(LB(l), IR_NEG, v->width), v->width);
-		packed = ir_bin(LB(l), IR_OR, packed, at_most(l, width, STP_MAXSTRING));
+		packed = ir_bin(LB(l), IR_OR, packed, at_most(l, not_negative(l, v->width), STP_MAXSTRING));
 	} else {
 		packed = ir_bini(LB(l), IR_OR, packed, MIN(MAX(c->width, 0), STP_MAXSTRING));
 	}
-	if (v->precision) { /* a negative one is none */
-		ir_ref p = at_most(l, ir_bini(LB(l), IR_ADD, v->precision, 1), STP_MAXSTRING);
-		p = ir_select(LB(l), ir_bin(LB(l), IR_SLT, v->precision, stp_c(l, 0)), stp_c(l, 0), p);
+	if (v->precision) {
+		ir_ref p = at_most(l, ir_bini(LB(l), IR_ADD, not_negative(l, v->precision), 1), STP_MAXSTRING);
 		return ir_bin(LB(l), IR_OR, packed, ir_bini(LB(l), IR_SHL, p, 16));
 	}
 	return c->precision < 0 ? packed : ir_bini(LB(l), IR_OR, packed, (int64_t)MIN(c->precision + 1, STP_MAXSTRING) << 16);
