@@ -45,7 +45,8 @@ RT_GLOBAL(un) u64 uw_tree_step(struct uw *u, u64 pc)
 	for (u64 k = 0; k < UW_PIVOTS_MAX; k++) {
 		u64 is_below = (u->window[1 + k] >> 1) - (pc >> 1), is_used = k - last;
 
-		__asm__("" : "+r"(is_below), "+r"(is_used)); /* else the compiler makes branches of them */
+		/* else the compiler makes branches of them, or loads all pivots first, which takes 200 bytes of stack */
+		__asm__ volatile("" : "+r"(is_below), "+r"(is_used), "+r"(last), "+r"(slot) : : "memory");
 		slot += (is_below & is_used) >> 63;
 	}
 	u->value = u->window[(slots + slot) & (UW_NODE_BYTES / 8 - 1)];
