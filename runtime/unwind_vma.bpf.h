@@ -48,6 +48,7 @@ RT_GLOBAL(un) u64 uw_tree_step(struct uw *u, u64 pc)
 		/* else the compiler makes branches of them, or loads all pivots first, which takes 200 bytes of stack */
 		__asm__ volatile("" : "+r"(is_below), "+r"(is_used), "+r"(last), "+r"(slot) : : "memory");
 		slot += (is_below & is_used) >> 63;
+		__asm__ volatile("" : "+r"(slot) : : "memory"); /* else it adds all up in the end: 200 bytes of stack */
 	}
 	u->value = u->window[(slots + slot) & (UW_NODE_BYTES / 8 - 1)];
 	return type > UW_NODE_LEAF ? UW_AGAIN : UW_GO;
@@ -57,7 +58,7 @@ RT_GLOBAL(un) u64 uw_tree_step(struct uw *u, u64 pc)
 static __attribute__((always_inline)) u64 uw_find_vma(struct uw *u, u64 pc)
 {
 	const void *mm = (const void *)UW_FIELD(bpf_get_current_task_btf(), task_struct__mm);
-	u64 stop = UW_AGAIN, owner = 0;
+	u64 stop = UW_AGAIN;
 
 	if (!mm || !(u64)K_maple_range_64__slot)
 		return UW_STOP;
@@ -67,23 +68,21 @@ static __attribute__((always_inline)) u64 uw_find_vma(struct uw *u, u64 pc)
 	for (u32 k = 0; k < UW_TREE_DEPTH && stop == UW_AGAIN; k++)
 		stop = uw_tree_step(u, pc);
 	u64 vma = u->value;
-	if (stop || !vma || UW_READ(&owner, vma, vm_area_struct__vm_mm) || owner != (u64)mm)
+	if (stop || !vma || UW_READ(&u->tmp[0], vma, vm_area_struct__vm_mm) || u->tmp[0] != (u64)mm)
 		return UW_STOP;
-	u64 start = 0, end = 0;
-	if (UW_READ(&start, vma, vm_area_struct__vm_start) || UW_READ(&end, vma, vm_area_struct__vm_end))
+	if (UW_READ(&u->map_start, vma, vm_area_struct__vm_start) || UW_READ(&u->map_end, vma, vm_area_struct__vm_end))
 		return UW_STOP;
-	u->map_start = start;
-	u->map_end = end;
-	return pc - start < end - start ? UW_GO : UW_STOP;
+	return pc - u->map_start < u->map_end - u->map_start ? UW_GO : UW_STOP;
 }
 
-/* When the file was last written, ns: the field was renamed twice (6.7, 6.11). */
-static __attribute__((always_inline)) u64 uw_mtime(u64 inode)
+/* When the file was last written, ns; t: two words to work in.  The field was renamed twice (6.7, 6.11). */
+static __attribute__((always_inline)) u64 uw_mtime(u64 inode, u64 *t)
 {
-	u64 at = (u64)K_inode__i_mtime ? (u64)K_inode__i_mtime : (u64)K_inode____i_mtime, t[2] = {0};
+	u64 at = (u64)K_inode__i_mtime ? (u64)K_inode__i_mtime : (u64)K_inode____i_mtime;
 
+	t[1] = 0;
 	if (at) {
-		bpf_probe_read_kernel(t, sizeof(t), (const void *)(inode + at));
+		bpf_probe_read_kernel(t, 16, (const void *)(inode + at));
 	} else {
 		UW_READ(&t[0], inode, inode__i_mtime_sec);
 		bpf_probe_read_kernel(&t[1], 4, (const void *)(inode + (u64)K_inode__i_mtime_nsec));
@@ -95,22 +94,24 @@ static __attribute__((always_inline)) u64 uw_mtime(u64 inode)
 RT_GLOBAL(un) u64 uw_enter_vma(struct uw *u, u64 pc)
 {
 	struct uw_file_key key = {0};
-	u64 file = 0, inode = 0, pages = 0;
+	enum { FILE, INODE, PAGES, TIME }; /* words of u->tmp: the stack is short here */
 
 	if (!u || uw_find_vma(u, pc))
 		return UW_STOP;
 	u64 vma = u->value;
-	if (UW_READ(&file, vma, vm_area_struct__vm_file) || !file || UW_READ(&pages, vma, vm_area_struct__vm_pgoff) ||
-	    UW_READ(&inode, file, file__f_inode) || UW_READ(&key.inode, inode, inode__i_ino) ||
-	    UW_READ(&key.size, inode, inode__i_size))
+	if (UW_READ(&u->tmp[FILE], vma, vm_area_struct__vm_file) || !u->tmp[FILE] ||
+	    UW_READ(&u->tmp[PAGES], vma, vm_area_struct__vm_pgoff) ||
+	    UW_READ(&u->tmp[INODE], u->tmp[FILE], file__f_inode) ||
+	    UW_READ(&key.inode, u->tmp[INODE], inode__i_ino) ||
+	    UW_READ(&key.size, u->tmp[INODE], inode__i_size))
 		return UW_STOP;
-	key.mtime = uw_mtime(inode);
+	key.mtime = uw_mtime(u->tmp[INODE], &u->tmp[TIME]);
 	struct uw_file_maps *f = bpf_map_lookup_elem((void *)M_uw_files, &key);
 	if (!f)
 		return UW_STOP;
 	u->maps_seg = f->seg;
 	u->maps_first = f->first;
 	u->nmaps = f->n;
-	u->delta = u->map_start - (pages << UW_PAGE_SHIFT);
+	u->delta = u->map_start - (u->tmp[PAGES] << UW_PAGE_SHIFT);
 	return UW_GO;
 }

@@ -310,21 +310,19 @@ void unwinder_stop(struct unwinder *u)
 void unwinder_report(struct unwinder *u, struct stack_report *ret)
 {
 	const struct program *p;
-	const char *rows;
+	const uint64_t *ends;
 
 	if (!u || !ret)
 		return;
 	p = session_program(u->session);
-	rows = session_map_mem(u->session, p->percpu);
+	ends = session_map_mem(u->session, p->data);
 	pthread_mutex_lock(&u->lock);
 	*ret = (struct stack_report){.processes = u->nread,
 				     .files = u->files.nbuilt,
 				     .bytes = u->space.used_words * 4,
 				     .build_ns = u->files.build_ns};
 	pthread_mutex_unlock(&u->lock);
-	for (uint32_t at = 0; rows && at < p->percpu->value_size; at += p->percpu_row) {
-		const uint64_t *ends = (const uint64_t *)(rows + at + p->unwind.ends_offset);
-		for (unsigned i = 0; i < UW_ENDS; i++)
-			ret->by_end[i] += __atomic_load_n(&ends[i], __ATOMIC_RELAXED);
-	}
+	for (unsigned i = 0; ends && i < UW_ENDS; i++)
+		ret->by_end[i] =
+			__atomic_load_n(&ends[p->unwind.ends_offset / 8 + i], __ATOMIC_RELAXED);
 }

@@ -169,7 +169,7 @@ void program_unwind(struct program *p)
 	p->unwind.segs = program_map(p, ".uw_segs", MAP_SEGMENTS, 4, UW_SEG_WORDS * 4, UW_SEGS);
 	p->unwind.rules = program_map(p, ".uw_rules", MAP_DATA, 4, UW_MET_AT + 8 * UW_MET_WORDS, 1);
 	p->unwind.miss = program_map(p, ".uw_miss", MAP_RINGBUF, 0, 0, UW_MISS_BYTES);
-	p->unwind.ends_offset = program_percpu(p, 8 * UW_ENDS, 8);
+	p->unwind.ends_offset = program_data(p, 8 * UW_ENDS, 8);
 }
 
 uint32_t program_exit_word(struct program *p, bool sets)

@@ -294,7 +294,7 @@ struct program {
 	/* User stacks by unwind tables (runtime/unwind.h): made by program_unwind(), NULL before. */
 	struct {
 		struct map *procs, *files, *segs, *rules, *miss;
-		uint32_t ends_offset; /* in a CPU's row: u64 counts by enum uw_end */
+		uint32_t ends_offset; /* in `data`: u64 counts by enum uw_end */
 	} unwind;
 	struct map *scratch; /* MAP_DATA: ncpus * SCRATCH_LEVELS regions (or one, one_at_a_time) of scratch_row bytes */
 	uint32_t scratch_row; /* largest need of any function, with its header; a multiple of 64 */

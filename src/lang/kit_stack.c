@@ -135,12 +135,14 @@ static void fill_value(struct kit *k, const struct taken *s, ir_ref dst, bool us
 	ir_store(B(k), dst, offsetof(struct stack_value_wire, pid), 8, word);
 }
 
-/* How stacks ended is counted, by CPU: u64 by enum uw_end. */
+/* How stacks ended is counted: u64 by enum uw_end. */
 static void count_end(struct kit *k, const struct taken *s)
 {
 	ir_ref i = ir_bini(B(k), IR_AND, ir_load(B(k), s->end, 0, 8, false), UW_ENDS - 1);
-	ir_ref at = ir_bin(B(k), IR_ADD, kit_percpu_row(k), ir_bini(B(k), IR_SHL, i, 3));
-	ir_atomic_add(B(k), at, k->prog->unwind.ends_offset, 8, C(k, 1));
+	ir_ref at =
+		ir_bin(B(k), IR_ADD, ir_mapval(B(k), k->prog->data, k->prog->unwind.ends_offset),
+		       ir_bini(B(k), IR_SHL, i, 3));
+	ir_atomic_add(B(k), at, 0, 8, C(k, 1));
 }
 
 void kit_stack(struct kit *k, const struct type *t, ir_ref dst, struct loc loc)
