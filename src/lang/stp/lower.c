@@ -20,10 +20,19 @@ struct stp_value stp_none(void)
 #define NEAR_NUMBERS 16
 #define NEAR_TEXT    128
 
+/* Numbers of functions that loop are in scratch, too: of the stack the verifier knows in each round what was there in the one before. */
 struct kit_local *stp_number(struct stp_lower *l)
 {
-	bool near = l->user || l->numbers++ < NEAR_NUMBERS;
+	bool near = l->user || (!l->loops && l->numbers++ < NEAR_NUMBERS);
 	return near ? kit_local(&l->kit, 8) : kit_local_far(&l->kit, 8);
+}
+
+bool stp_has_loop(const struct stp_stmt *s)
+{
+	for (; s; s = s->next)
+		if (s->kind == SS_FOR || s->kind == SS_FOREACH || stp_has_loop(s->body) || stp_has_loop(s->other))
+			return true;
+	return false;
 }
 
 struct kit_local *stp_variable(struct stp_lower *l, const struct stp_cell *c)
@@ -121,6 +130,7 @@ static struct ir_fn *lower_handler(struct stp_comp *c, struct stp_dprobe *dp, co
 	struct ir_fn *fn = kit_begin(&l->kit, arena_printf(c->a, "probe_%zu", c->prog->probe.len), prog_kind_of(c, dp), dp->loc);
 	if (dp->in_user && dp->spec.kind != PK_END && dp->spec.kind != PK_ERROR)
 		check_stopped(l);
+	l->loops = stp_has_loop(dp->body);
 	if (dp->in_user)
 		l->actions = stp_number(l);
 	if (dp->uses_tokens)

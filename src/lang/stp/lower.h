@@ -73,6 +73,7 @@ struct stp_lower {
 	struct stp_sub *sub;	   /* the one being lowered, NULL: the handler itself */
 	struct kit_local *caught;  /* in a sub: whether a caller has a try around the call */
 	unsigned inlined; /* functions inlined so far */
+	bool loops;	  /* what is being lowered, a probe or a function, has a loop */
 	unsigned numbers; /* locals of stp_number() so far */
 	uint32_t text;	  /* bytes of strings that are near so far */
 	struct kit_local *actions; /* user space: statements run so far */
@@ -95,6 +96,7 @@ struct stp_value stp_string(ir_ref v, uint32_t cap);
 struct stp_value stp_literal(struct stp_lower *l, const char *s);
 struct stp_value stp_none(void);
 /* A zeroed local that is a number (never an address: the verifier need not know it in loops), or as the cell says. */
+bool stp_has_loop(const struct stp_stmt *s); /* anywhere in these statements */
 struct kit_local *stp_number(struct stp_lower *l);
 struct kit_local *stp_variable(struct stp_lower *l, const struct stp_cell *c);
 /* lower_expr.c */

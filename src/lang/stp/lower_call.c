@@ -69,6 +69,8 @@ static struct stp_value call_inline(struct stp_lower *l, struct stp_func *f, con
 {
 	struct stp_inline call = {.func = f, .loc = loc, .outer = l->call};
 	struct kit_local **kept = keep_storage(l, f);
+	bool loops = l->loops;
+	l->loops |= stp_has_loop(f->body);
 	stp_declare(l, &f->scope);
 	if (f->ret.type != ST_UNKNOWN)
 		call.ret = stp_variable(l, &f->ret);
@@ -81,6 +83,7 @@ static struct stp_value call_inline(struct stp_lower *l, struct stp_func *f, con
 	l->call = call.outer;
 	l->loop = loop;
 	stp_exit_here(l, call.exit);
+	l->loops = loops;
 	restore_storage(f, kept);
 	return result(l, &call);
 }
