@@ -110,7 +110,7 @@ static ir_ref less_equal(struct flat *f, ir_ref a, ir_ref b, bool is_signed)
 	int64_t c;
 	if (!ir_is_const(f->fn, b, &c) || c == (is_signed ? INT64_MAX : -1))
 		return not_of(f, less(f, b, a, is_signed));
-	return less(f, a, ir_entry_const(f->fn, c + 1), is_signed);
+	return less(f, a, ir_entry_const(f->fn, (int64_t)((uint64_t)c + 1)), is_signed);
 }
 
 static ir_ref value_of(struct flat *f, enum ir_op op, ir_ref a, ir_ref b)
