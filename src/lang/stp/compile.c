@@ -63,7 +63,7 @@ void stp_chain(struct stp_comp *c, struct diag *d, struct loc from, const char *
 	char *msg = arena_vprintf(c->a, fmt, ap);
 	va_end(ap);
 	d->from = from;
-	if (*msg)
+	if (*msg && *d->msg) /* of nowhere() nobody frees the hints */
 		diag_hint(c->diags, d, "%s", msg);
 }
 

@@ -62,7 +62,8 @@ static void name_state(struct stp_expr *e, void *arg)
 			continue;
 		struct stp_member *comp = arena_array(c->a, struct stp_member, e->ncomp + 1);
 		comp[0] = (struct stp_member){.loc = e->loc, .member = names[i][1]};
-		memcpy(comp + 1, e->comp, e->ncomp * sizeof(*comp));
+		if (e->ncomp)
+			memcpy(comp + 1, e->comp, e->ncomp * sizeof(*comp));
 		e->comp = comp;
 		e->ncomp++;
 		e->text = "$state";
