@@ -85,7 +85,7 @@ bool mfn_remat(const struct mfn *f, vreg v, struct remat *ret)
 		return false;
 	const struct ir_insn *i = &f->ir->insn.at[v];
 	while ((i->op == IR_ADD || i->op == IR_SUB) && mfn_const(f, i->arg[1], &c)) {
-		add += i->op == IR_ADD ? c : -c;
+		add = (int64_t)(i->op == IR_ADD ? (uint64_t)add + (uint64_t)c : (uint64_t)add - (uint64_t)c);
 		i = &f->ir->insn.at[i->arg[0]];
 	}
 	bool moved = add != 0;
