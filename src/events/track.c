@@ -164,13 +164,6 @@ struct timed {
 	size_t at, len; /* in the buffer */
 };
 
-static void put_task(struct track *t, enum entry_kind kind, const uint32_t *pid, size_t n)
-{
-	queue_put(&t->queue, kind, pid, n, NULL, 0);
-	if (t->listener)
-		queue_put(t->listener, kind, pid, n, NULL, 0);
-}
-
 /* Some process that shares its bit may have been met: this one is kept then, too. */
 static bool may_be_met(const struct track *t, uint32_t pid)
 {
@@ -228,10 +221,12 @@ static void put_record(struct track *t, const uint8_t *p, size_t n)
 	if (head->type == PERF_RECORD_FORK && task.pid != task.other) {
 		uint32_t pair[2] = {task.other, task.pid};
 
-		put_task(t, ENTRY_FORK, pair, sizeof(pair));
+		queue_put(&t->queue, ENTRY_FORK, pair, sizeof(pair), NULL, 0); /* who unwinds finds the parent by itself */
 		numtab_set(&t->seen, task.pid, t);
 	} else if (head->type == PERF_RECORD_COMM && (head->misc & PERF_RECORD_MISC_COMM_EXEC)) {
-		put_task(t, ENTRY_EXEC, &task.pid, sizeof(task.pid));
+		queue_put(&t->queue, ENTRY_EXEC, &task.pid, sizeof(task.pid), NULL, 0);
+		if (t->listener)
+			queue_put(t->listener, ENTRY_EXEC, &task.pid, sizeof(task.pid), NULL, 0);
 		numtab_set(&t->seen, task.pid, t);
 	} else if (head->type == PERF_RECORD_EXIT && is_whole_exit(p, n)) {
 		put_exit(t, task.pid);

@@ -23,18 +23,6 @@ static ir_ref lock_word(struct kit *k)
 	return ir_mapval(B(k), p->data, p->lock_offset);
 }
 
-/* A number in the entry function's frame, 0 at its start. */
-static struct kit_local *root_number(struct kit *k)
-{
-	struct kit_frame *root = k->frame->root;
-	struct kit at_root = *k;
-	at_root.frame = root;
-	at_root.b = (struct ir_builder){.fn = root->fn, .block = root->slots_block, .loc = k->b.loc};
-	struct kit_local *v = kit_new_local(&at_root, 8);
-	ir_store(&at_root.b, v->slot, 0, 8, ir_const(&at_root.b, 0));
-	return v;
-}
-
 /* Once: takes the lock when it is free.  Goes on in a block where *held says whether it did; the owner it found is returned. */
 static ir_ref try_lock(struct kit *k, ir_ref me)
 {
@@ -106,7 +94,7 @@ void kit_lock(struct kit *k)
 {
 	struct kit_frame *root = k->frame->root;
 	if (!root->locked)
-		root->locked = root_number(k);
+		root->locked = kit_local_of_handler(k);
 	uint32_t done = ir_block_new(B(k), "locked"), take = ir_block_new(B(k), "lock");
 	ir_br(B(k), is_held(k), done, take);
 	ir_at(B(k), take);
