@@ -6,7 +6,7 @@ machine's is left alone; it checks every package against the archive's signature
     vmlinux     the ELF kernel out of the package's bzImage: QEMU starts it without unpacking it first
     modules/    the loadable modules of MODULES and all that they stand on, unpacked
     order       their names, a module after those that it needs
-    wanted      MODULES as it was then
+    wanted      MODULES as it was then: a folder that lacks one of today's is fetched again
     config      the kernel's configuration
     version     what `uname -r` says
     debug/      with fetch_debug(): debug information of the kernel and of MODULES, laid out as below /usr/lib/debug
@@ -19,9 +19,9 @@ KERNELS = {
     "6.12": ("bookworm-security", "linux-image-6.12-amd64"),
     "sid": ("sid", "linux-image-amd64"),
 }
-# For the guest to reach its files, and for tests of functions in modules, of file systems and of block devices.
+# For the guest to reach its files; for tests of functions in modules, of file systems and of block devices; for files that handlers answer.
 BOOT = ["virtio_pci", "9p", "9pnet_virtio"]
-MODULES = BOOT + ["crc32c_generic", "loop", "ext4", "xfs", "dummy", "md_mod", "raid1", "tun", "binfmt_misc"]
+MODULES = BOOT + ["crc32c_generic", "loop", "ext4", "xfs", "dummy", "md_mod", "raid1", "tun", "binfmt_misc", "fuse"]
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
@@ -39,6 +39,10 @@ def run(argv, **kw):
     if r.returncode:
         raise NoKernel(f"{' '.join(argv[:1] + argv[-2:])} ended with {r.returncode}: {(r.stderr or r.stdout).strip()[-600:]}")
     return r.stdout
+
+
+def read(path):
+    return open(path).read() if os.path.exists(path) else ""
 
 
 def archive_of(release):
@@ -141,8 +145,7 @@ def fetch(name, say=print):
     if name not in KERNELS:
         raise NoKernel(f"no kernel {name}: there are {', '.join(KERNELS)}")
     folder = os.path.join(cache_folder(), name)
-    wanted = " ".join(MODULES)
-    if os.path.exists(f"{folder}/version") and os.path.exists(f"{folder}/wanted") and open(f"{folder}/wanted").read() == wanted:
+    if os.path.exists(f"{folder}/version") and set(MODULES) <= set(read(f"{folder}/wanted").split()):
         return folder
     release, meta = KERNELS[name]
     say(f"fetching {meta} of {release}")
@@ -160,9 +163,11 @@ def fetch(name, say=print):
         for config in find(f"{work}/root", r"config-.*"):
             shutil.copy(config, f"{work}/done/config")
         with open(f"{work}/done/wanted", "w") as f:
-            f.write(wanted)
+            f.write(" ".join(MODULES))
         with open(f"{work}/done/version", "w") as f:
             f.write(version + "\n")
+        if read(f"{folder}/version").strip() == version and os.path.exists(f"{folder}/debug"):
+            os.rename(f"{folder}/debug", f"{work}/done/debug")
         shutil.rmtree(folder, ignore_errors=True)
         os.rename(f"{work}/done", folder)
     except OSError as e:
