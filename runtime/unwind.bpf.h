@@ -27,6 +27,7 @@ enum {
 };
 enum {
 	UW_ASK_NS = 20 * 1000 * 1000, /* between two questions of one process */
+	UW_ANCESTORS = 4, /* how many are asked for what they have mapped */
 	UW_YOUNG_NS = 100 * 1000 * 1000, /* most programs end before this, and need not be known */
 	UW_SIGNAL_REGS = 17,
 	UW_STALE = 8, /* return probes that are looked at for one frame */
@@ -525,16 +526,36 @@ static __attribute__((always_inline)) struct uw_proc *uw_known(u32 tgid, u64 bot
 
 /*
  * The parent of a child that has not called execve() yet: both have their stack, which the kernel puts at a random place,
- * and their code at the same addresses.  0: it has memory of its own.
+ * and their code at the same addresses.  NULL: it has memory of its own.
  */
-static __attribute__((always_inline)) u32 uw_parent(const void *task, u64 bottom, u64 code)
+static __attribute__((always_inline)) const void *uw_parent(const void *task, u64 bottom, u64 code)
 {
 	const void *parent = (const void *)UW_FIELD(task, task_struct__real_parent);
 	const void *mm = parent ? (const void *)UW_FIELD(parent, task_struct__mm) : 0;
 
 	if (!mm || UW_FIELD(mm, mm_struct__start_stack) != bottom || UW_FIELD(mm, mm_struct__end_code) != code)
 		return 0;
-	return *(u32 *)((const char *)parent + (u64)K_task_struct__tgid);
+	return parent;
+}
+
+/*
+ * What user space told of a process whose memory this one is a copy of.  All that it asks on the way are marked as met: it was
+ * one of them that mapped the files, and user space reads them when it ends if they are not known by then.
+ */
+static __attribute__((always_inline)) struct uw_proc *uw_find_ancestor(const void *task, u64 bottom, u64 code)
+{
+	struct uw_proc *p = 0;
+
+	for (u32 k = 0; k < UW_ANCESTORS && !p; k++) {
+		task = uw_parent(task, bottom, code);
+		if (!task)
+			break;
+		u32 tgid = *(u32 *)((const char *)task + (u64)K_task_struct__tgid);
+		p = uw_known(tgid, bottom, code);
+		if (!p)
+			uw_meet(tgid);
+	}
+	return p;
 }
 
 /* Where the process's mappings are to be looked for. */
@@ -545,9 +566,7 @@ static __attribute__((always_inline)) void uw_find_list(struct uw *u, const void
 
 	u->source = UW_TOLD;
 	if (!p) {
-		u32 parent = uw_parent(task, bottom, code);
-
-		p = parent ? uw_known(parent, bottom, code) : 0;
+		p = uw_find_ancestor(task, bottom, code);
 		u->source = p ? UW_FROM_PARENT : UW_FROM_KERNEL;
 	}
 	u->is_new = !p;

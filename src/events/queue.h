@@ -16,7 +16,7 @@ enum entry_kind {
 	ENTRY_MMAP,   /* struct mmap_entry, path, NUL */
 	ENTRY_FORK,   /* u32 parent, u32 child */
 	ENTRY_EXEC,   /* u32 pid */
-	ENTRY_EXIT,   /* u32 pid */
+	ENTRY_EXIT,   /* u32 pid, u32 parent */
 };
 struct entry {
 	uint32_t size; /* of data */

@@ -153,7 +153,7 @@ struct mmap2_record {
 	uint32_t prot, flags;
 	char path[];
 };
-struct task_record { /* fork: pid, parent; comm: pid, tid */
+struct task_record { /* fork and exit: pid, parent; comm: pid, tid */
 	struct perf_event_header head;
 	uint32_t pid, other;
 };
@@ -171,12 +171,14 @@ static bool may_be_met(const struct track *t, uint32_t pid)
 }
 
 /* Nothing will be asked about a process that no program has met. */
-static void put_exit(struct track *t, uint32_t pid)
+static void put_exit(struct track *t, uint32_t pid, uint32_t parent)
 {
+	uint32_t pair[2] = {pid, parent};
+
 	if (!may_be_met(t, pid))
-		queue_put(&t->queue, ENTRY_EXIT, &pid, sizeof(pid), NULL, 0);
+		queue_put(&t->queue, ENTRY_EXIT, pair, sizeof(pair), NULL, 0);
 	if (t->listener)
-		queue_put(t->listener, ENTRY_EXIT, &pid, sizeof(pid), NULL, 0);
+		queue_put(t->listener, ENTRY_EXIT, pair, sizeof(pair), NULL, 0);
 	numtab_set(&t->seen, pid, NULL);
 }
 
@@ -229,7 +231,7 @@ static void put_record(struct track *t, const uint8_t *p, size_t n)
 			queue_put(t->listener, ENTRY_EXEC, &task.pid, sizeof(task.pid), NULL, 0);
 		numtab_set(&t->seen, task.pid, t);
 	} else if (head->type == PERF_RECORD_EXIT && is_whole_exit(p, n)) {
-		put_exit(t, task.pid);
+		put_exit(t, task.pid, task.other);
 	}
 }
 

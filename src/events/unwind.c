@@ -59,17 +59,17 @@ const char *stack_end_text(unsigned end)
 static void follow(struct unwinder *u, const struct entry *e)
 {
 	struct uw_processes *p = &u->processes;
-	uint32_t pid = 0;
+	uint32_t pid[2] = {0}; /* the second: its parent, when it ends */
 	struct mmap_entry m;
 
-	memcpy(&pid, e->data, MIN((size_t)e->size, sizeof(pid)));
+	memcpy(pid, e->data, MIN((size_t)e->size, sizeof(pid)));
 	switch ((enum entry_kind)e->kind) {
 	case ENTRY_MMAP:
 		memcpy(&m, e->data, sizeof(m));
 		uw_process_mmap(p, &m, (const char *)e->data + sizeof(m));
 		break;
-	case ENTRY_EXEC: uw_process_exec(p, pid); break;
-	case ENTRY_EXIT: uw_process_exit(p, pid); break;
+	case ENTRY_EXEC: uw_process_exec(p, pid[0]); break;
+	case ENTRY_EXIT: uw_process_exit(p, pid[0], pid[1]); break;
 	case ENTRY_FORK:
 	case ENTRY_RECORD: break;
 	}

@@ -236,11 +236,6 @@ struct uw_file *uw_files_known(struct uw_files *f, const uint8_t *build_id, size
 	return ref(f, same_build_id(f, build_id, n));
 }
 
-bool uw_files_is_known(const struct uw_files *f, const uint8_t *build_id, size_t n)
-{
-	return same_build_id(f, build_id, n) != NULL;
-}
-
 struct uw_file *uw_files_vdso(struct uw_files *f)
 {
 	const void *image = (const void *)getauxval(AT_SYSINFO_EHDR);

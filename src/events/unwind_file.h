@@ -57,7 +57,6 @@ struct uw_file *uw_files_open(struct uw_files *f, int fd);
 struct uw_file *uw_files_mapped(struct uw_files *f, unsigned major, unsigned minor, uint64_t inode);
 /* One that was read before, by its build-id, with one more reference; NULL: none. */
 struct uw_file *uw_files_known(struct uw_files *f, const uint8_t *build_id, size_t n);
-bool uw_files_is_known(const struct uw_files *f, const uint8_t *build_id, size_t n);
 /* The vdso: the kernel maps the same one into every process of our kind. */
 struct uw_file *uw_files_vdso(struct uw_files *f);
 void uw_files_unref(struct uw_files *f, struct uw_file *file); /* NULL is legal */

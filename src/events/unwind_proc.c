@@ -11,7 +11,7 @@
 #include "events/queue.h"
 
 enum {
-	UNKNOWN_MAX = 64
+	MAPPED_MAX = 64
 };
 
 /* --- files behind mappings
@@ -192,18 +192,18 @@ static struct uw_process *get(struct uw_processes *p, uint32_t tgid)
 	return q;
 }
 
-static void drop_unknown(struct uw_process *q)
+static void drop_mapped(struct uw_process *q)
 {
-	vec_each(path, &q->unknown)
+	vec_each(path, &q->mapped)
 		free(*path);
-	q->unknown.len = 0;
+	q->mapped.len = 0;
 }
 
 static void free_process(struct uw_processes *p, struct uw_process *q)
 {
 	drop_regions(p, q);
-	drop_unknown(q);
-	vec_free(&q->unknown);
+	drop_mapped(q);
+	vec_free(&q->mapped);
 	vec_free(&q->region);
 	uw_space_free(p->space, q->list);
 	free(q);
@@ -225,13 +225,25 @@ static bool is_met(const struct uw_processes *p, uint32_t tgid)
 	return p->met && p->met[tgid / 64 & (UW_MET_WORDS - 1)] >> (tgid & 63) & 1;
 }
 
-void uw_process_exit(struct uw_processes *p, uint32_t tgid)
+/*
+ * What it has mapped ends now.  If a program met it, or a child of it, those files are read that are not known yet, for the next
+ * one that maps them: by path, as `seer` sees it, a process that most likely sees the same files.
+ */
+static void read_mapped(struct uw_processes *p, const struct uw_process *q, uint32_t seer)
 {
-	struct uw_process *q = uw_process_find(p, tgid);
+	if (!q || !q->mapped.len || !is_met(p, q->tgid))
+		return;
+	vec_each(path, &q->mapped) {
+		_cleanup_free_ char *rooted = xasprintf("/proc/%u/root%s", seer, *path);
+		struct uw_file *f = try_open(p, rooted);
 
-	if (q && q->unknown.len && is_met(p, tgid))
-		vec_each(path, &q->unknown)
-			uw_files_unref(p->files, try_open(p, *path));
+		uw_files_unref(p->files, f ? f : try_open(p, *path));
+	}
+}
+
+void uw_process_exit(struct uw_processes *p, uint32_t tgid, uint32_t parent)
+{
+	read_mapped(p, uw_process_find(p, tgid), parent);
 	uw_process_forget(p, tgid);
 }
 
@@ -309,20 +321,19 @@ void uw_process_read(struct uw_processes *p, uint32_t tgid)
 	struct uw_process *q = get(p, tgid);
 	bool is_there = false;
 
-	q->is_read = true;
-	drop_unknown(q);
 	for (int tries = 0; tries < 3; tries++) { /* it may call execve() meanwhile */
 		read_mm(tgid, &q->end_code, &q->start_stack);
 		is_there = read_maps(p, q);
 		if (!is_there || has_same_mm(q))
 			break;
 	}
-	if (!is_there) {
-		uw_process_exit(p, tgid);
+	if (!is_there) { /* its end will be told */
+		if (!q->mapped.len)
+			uw_process_forget(p, tgid);
 		return;
 	}
 	q->is_read = true;
-	drop_unknown(q);
+	drop_mapped(q);
 	mark(p, q);
 }
 
@@ -330,18 +341,20 @@ void uw_process_exec(struct uw_processes *p, uint32_t tgid)
 {
 	const struct uw_process *q = uw_process_find(p, tgid);
 
-	if (!q || !q->is_read || !has_same_mm(q))
-		uw_process_forget(p, tgid);
+	if (q && q->is_read && has_same_mm(q))
+		return;
+	read_mapped(p, q, tgid);
+	uw_process_forget(p, tgid);
 }
 
 /* Of a process that nobody has asked for. */
-static void note_unknown(struct uw_processes *p, const struct mmap_entry *m, const char *path)
+static void note_mapped(struct uw_processes *p, const struct mmap_entry *m, const char *path)
 {
-	if (*path != '/' || !strncmp(path, "//", 2) || uw_files_is_known(p->files, m->build_id, m->build_id_len))
+	if (*path != '/' || !strncmp(path, "//", 2))
 		return;
 	struct uw_process *q = get(p, m->pid);
-	if (q->unknown.len < UNKNOWN_MAX)
-		vec_push(&q->unknown, xstrdup(path));
+	if (q->mapped.len < MAPPED_MAX)
+		vec_push(&q->mapped, xstrdup(path));
 }
 
 void uw_process_mmap(struct uw_processes *p, const struct mmap_entry *m, const char *path)
@@ -352,7 +365,7 @@ void uw_process_mmap(struct uw_processes *p, const struct mmap_entry *m, const c
 	if (r.start >= r.end)
 		return;
 	if (!q || !q->is_read) {
-		note_unknown(p, m, path);
+		note_mapped(p, m, path);
 		return;
 	}
 	size_t i = lower_bound(q, r.start);

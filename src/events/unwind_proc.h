@@ -19,9 +19,9 @@ struct uw_process {
 	VEC(struct uw_region) region; /* ascending, without overlap */
 	struct uw_range list; /* of struct uw_map */
 	uint32_t nmaps;
-	bool is_read; /* from /proc, and followed since; else only `unknown` is kept */
+	bool is_read; /* from /proc, and followed since; else only `mapped` is kept */
 	bool is_changed; /* since it was published */
-	VEC(char *) unknown; /* !is_read: files that it maps and nobody has read, by path */
+	VEC(char *) mapped; /* !is_read: files that it maps, by path */
 };
 struct uw_processes {
 	struct uw_files *files;
@@ -44,7 +44,7 @@ void uw_process_mmap(struct uw_processes *p, const struct mmap_entry *m, const c
 /* Its mappings are others now, unless they were read since. */
 void uw_process_exec(struct uw_processes *p, uint32_t tgid);
 void uw_process_forget(struct uw_processes *p, uint32_t tgid);
-/* It has ended.  If a program met it, the files that were unknown are read, for the next one that maps them. */
-void uw_process_exit(struct uw_processes *p, uint32_t tgid);
+/* It has ended, a child of `parent` (0: of nobody that is known). */
+void uw_process_exit(struct uw_processes *p, uint32_t tgid, uint32_t parent);
 /* Tells programs of all that has changed. */
 void uw_processes_publish(struct uw_processes *p);
