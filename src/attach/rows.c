@@ -8,13 +8,12 @@
 #include "attach/rows.h"
 #include "attach/session.h"
 
-/* The raw elements of a map: keys and values side by side. */
-struct elements {
-	uint8_t *key, *value;
-	size_t n, key_size, value_size; /* value_size: of a whole look-up */
-};
+/* A batch is whole buckets: too small a buffer gives ENOSPC. */
+enum { BATCH = 1024 };
 
-static void elements_free(struct elements *e)
+typedef int batch_fn(int fd, const void *in, void *out, void *keys, void *values, uint32_t *count);
+
+void elements_free(struct elements *e)
 {
 	free(e->key);
 	free(e->value);
@@ -22,15 +21,17 @@ static void elements_free(struct elements *e)
 
 static void elements_reserve(struct elements *e, size_t n)
 {
+	if (n <= e->room)
+		return;
 	e->key = xrealloc(e->key, MAX(n * e->key_size, (size_t)1));
 	e->value = xrealloc(e->value, MAX(n * e->value_size, (size_t)1));
+	e->room = n;
 }
 
 /* 0, or a negative errno value; -EINVAL and -ENOTSUPP (524) when the map has no batches. */
-static int read_batches(int fd, struct elements *e)
+static int read_batches(int fd, batch_fn *batch, struct elements *e)
 {
-	/* a batch is whole buckets: too small a buffer gives ENOSPC */
-	uint32_t want = 1024;
+	uint32_t want = BATCH;
 	uint8_t *place = xcalloc(2, MAX(e->key_size, (size_t)8));
 	uint8_t *in = NULL, *out = place;
 	int ret;
@@ -39,8 +40,8 @@ static int read_batches(int fd, struct elements *e)
 		uint32_t n = want;
 
 		elements_reserve(e, e->n + want);
-		ret = sys_map_lookup_batch(fd, in, out, e->key + e->n * e->key_size,
-					   e->value + e->n * e->value_size, &n);
+		ret = batch(fd, in, out, e->key + e->n * e->key_size,
+			    e->value + e->n * e->value_size, &n);
 		if (ret == -ENOSPC && want < 1u << 24) {
 			want *= 2;
 			continue;
@@ -64,7 +65,6 @@ static int read_keys(int fd, struct elements *e, size_t max)
 {
 	uint8_t *key = xcalloc(2, e->key_size), *next = key + e->key_size;
 	bool first = true;
-	size_t room = 0;
 
 	e->n = 0;
 	for (size_t step = 0; step < 2 * max + 16; step++) {
@@ -72,8 +72,8 @@ static int read_keys(int fd, struct elements *e, size_t max)
 			break;
 		first = false;
 		memcpy(key, next, e->key_size);
-		if (e->n == room)
-			elements_reserve(e, room = room ? 2 * room : 256);
+		if (e->n == e->room)
+			elements_reserve(e, MAX(2 * e->room, (size_t)256));
 		if (sys_map_lookup(fd, key, e->value + e->n * e->value_size) < 0)
 			continue; /* removed meanwhile */
 		memcpy(e->key + e->n * e->key_size, key, e->key_size);
@@ -90,7 +90,7 @@ static struct err *read_elements(struct session *s, const struct map *m, struct 
 	*ret = (struct elements){.key_size = m->key_size, .value_size = map_lookup_size(s, m)};
 	if (fd < 0)
 		return NULL;
-	code = read_batches(fd, ret);
+	code = read_batches(fd, sys_map_lookup_batch, ret);
 	if (code < 0)
 		code = read_keys(fd, ret, m->nentries);
 	if (code == 0)
@@ -98,6 +98,43 @@ static struct err *read_elements(struct session *s, const struct map *m, struct 
 	elements_free(ret);
 	errno = -code;
 	return err_errno("reading map %s", m->name);
+}
+
+void elements_prepare(struct session *s, const struct map *m, struct elements *ret)
+{
+	*ret = (struct elements){.key_size = m->key_size, .value_size = map_lookup_size(s, m)};
+	elements_reserve(ret, MIN(m->nentries, (uint32_t)BATCH));
+	memset(ret->key, 0, ret->room * ret->key_size);
+	memset(ret->value, 0, ret->room * ret->value_size);
+}
+
+static struct err *take_by_key(struct session *s, const struct map *m, struct elements *ret)
+{
+	int fd = session_map_fd(s, m);
+	struct err *e;
+
+	elements_free(ret);
+	e = read_elements(s, m, ret);
+	for (size_t i = 0; i < ret->n && !e; i++)
+		(void)sys_map_delete(fd, ret->key + i * ret->key_size); /* may be gone */
+	return e;
+}
+
+struct err *elements_take(struct session *s, const struct map *m, struct elements *ret)
+{
+	int fd = session_map_fd(s, m), code;
+
+	if (!ret->room)
+		*ret = (struct elements){.key_size = m->key_size, .value_size = map_lookup_size(s, m)};
+	code = fd < 0 ? 0 : read_batches(fd, sys_map_take_batch, ret);
+	if (code == 0)
+		return NULL;
+	if (!ret->n)
+		return take_by_key(s, m, ret);
+	elements_free(ret);
+	*ret = (struct elements){0};
+	errno = -code;
+	return err_errno("taking the elements of map %s", m->name);
 }
 
 static void add_row(struct map_rows *rows, struct value key, struct value value, uint64_t seq)
@@ -263,26 +300,30 @@ static void read_tseries(const struct var *v, const struct elements *e, struct m
 	strtab_free(&seen);
 }
 
+void events_rows_of(struct session *s, const struct var *v, const struct elements *e, struct map_rows *ret)
+{
+	*ret = (struct map_rows){.arena = arena_create()};
+	if (v->value->kind == TYPE_TSERIES)
+		read_tseries(v, e, ret);
+	else
+		read_hash(s, v, e, ret);
+}
+
 struct err *events_read_var(struct session *s, const struct var *v, struct map_rows *ret)
 {
 	struct elements e;
 	struct err *err;
 
-	*ret = (struct map_rows){.arena = arena_create()};
 	if (!v->map || is_scalar(s->prog, v)) {
+		*ret = (struct map_rows){.arena = arena_create()};
 		if (v->map)
 			read_scalar(s, v, ret);
 		return NULL;
 	}
 	err = read_elements(s, v->map, &e);
-	if (err) {
-		map_rows_free(ret);
+	if (err)
 		return err;
-	}
-	if (v->value->kind == TYPE_TSERIES)
-		read_tseries(v, &e, ret);
-	else
-		read_hash(s, v, &e, ret);
+	events_rows_of(s, v, &e, ret);
 	elements_free(&e);
 	return NULL;
 }
@@ -296,7 +337,7 @@ void map_rows_free(struct map_rows *r)
 
 struct err *events_clear_var(struct session *s, const struct var *v)
 {
-	struct elements e;
+	struct elements e = {0};
 	struct err *err;
 
 	if (!v->map)
@@ -305,14 +346,9 @@ struct err *events_clear_var(struct session *s, const struct var *v)
 		zero_scalar(s, v, false);
 		return NULL;
 	}
-	err = read_elements(s, v->map, &e);
-	if (err)
-		return err;
-	for (size_t i = 0; i < e.n; i++)
-		(void)sys_map_delete(session_map_fd(s, v->map),
-				     e.key + i * e.key_size); /* may be gone */
+	err = elements_take(s, v->map, &e);
 	elements_free(&e);
-	return NULL;
+	return err;
 }
 
 /* Keeps the rows and their insertion numbers. */

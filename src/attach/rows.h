@@ -27,6 +27,19 @@ struct map_rows {
 	struct arena *arena;
 	VEC(struct map_row) row;
 };
+/* The raw elements of a hash: keys and values side by side. */
+struct elements {
+	uint8_t *key, *value;
+	size_t n, room, key_size, value_size; /* value_size: of a whole look-up, all CPUs */
+};
+/* Room for the first of them, its pages touched, so that elements_take() is quick. */
+void elements_prepare(struct session *s, const struct map *m, struct elements *ret);
+/* All elements, removed from the map: what is counted meanwhile is either among them or stays.  ret: as prepared, or zeroes. */
+struct err *elements_take(struct session *s, const struct map *m, struct elements *ret);
+void elements_free(struct elements *e);
+
+/* Rows of a keyed variable that has these elements. */
+void events_rows_of(struct session *s, const struct var *v, const struct elements *e, struct map_rows *ret);
 /* Snapshot of a variable, unsorted.  Scalars give one row; a variable that no handler uses has none
  * or zeroes. */
 struct err *events_read_var(struct session *s, const struct var *v, struct map_rows *ret);

@@ -130,8 +130,8 @@ int sys_map_freeze(int fd)
 	return sys_bpf(BPF_MAP_FREEZE, &attr, sizeof(attr.map_fd));
 }
 
-int sys_map_lookup_batch(int fd, const void *in, void *out, void *keys, void *values,
-			 uint32_t *count)
+static int map_batch(int cmd, int fd, const void *in, void *out, void *keys, void *values,
+		     uint32_t *count)
 {
 	union bpf_attr attr = {0};
 	int ret;
@@ -142,9 +142,20 @@ int sys_map_lookup_batch(int fd, const void *in, void *out, void *keys, void *va
 	attr.batch.values = ptr(values);
 	attr.batch.count = *count;
 	attr.batch.map_fd = (uint32_t)fd;
-	ret = sys_bpf(BPF_MAP_LOOKUP_BATCH, &attr, sizeof(attr.batch));
+	ret = sys_bpf(cmd, &attr, sizeof(attr.batch));
 	*count = attr.batch.count;
 	return ret;
+}
+
+int sys_map_lookup_batch(int fd, const void *in, void *out, void *keys, void *values,
+			 uint32_t *count)
+{
+	return map_batch(BPF_MAP_LOOKUP_BATCH, fd, in, out, keys, values, count);
+}
+
+int sys_map_take_batch(int fd, const void *in, void *out, void *keys, void *values, uint32_t *count)
+{
+	return map_batch(BPF_MAP_LOOKUP_AND_DELETE_BATCH, fd, in, out, keys, values, count);
 }
 
 int sys_prog_load(const struct sys_prog *p)

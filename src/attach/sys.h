@@ -39,6 +39,8 @@ int sys_map_freeze(int fd);
  */
 int sys_map_lookup_batch(int fd, const void *in, void *out, void *keys, void *values,
 			 uint32_t *count);
+/* The same, and they are deleted.  -ENOSPC: the next bucket has more than *count; nothing was deleted. */
+int sys_map_take_batch(int fd, const void *in, void *out, void *keys, void *values, uint32_t *count);
 
 struct sys_prog {
 	enum bpf_prog_type type;

@@ -30,6 +30,7 @@ static uint64_t map_address(struct bpf_vm *vm, void *arg, uint32_t index, bool i
 static void run_free(struct user_run *u)
 {
 	user_snapshots_free(u);
+	user_taken_free(u);
 	vec_free(&u->elems);
 	vec_free(&u->reserved);
 	strtab_free(&u->elem_by_key);

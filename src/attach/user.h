@@ -24,6 +24,13 @@ struct user_snapshot {
 	bool is_open;
 };
 
+/* An array that was taken out of the kernel, until the handler has done with it. */
+struct user_taken {
+	const struct var *var;
+	struct elements elements;
+	struct strtab by_key; /* -> value, all CPUs */
+};
+
 struct user_reservation {
 	uint8_t *data;
 	uint64_t size;
@@ -40,8 +47,10 @@ struct user_run {
 	struct user_elem *recent;
 	VEC(struct user_reservation) reserved;
 	VEC(struct user_snapshot) snapshots;
+	VEC(struct user_taken) taken;
 	bool holds_lock; /* of lang/kit_lock.c */
 	int policy;      /* of scheduling, before it was taken */
+	int nice;
 	struct err *err; /* a helper's failure that ends the run */
 };
 
@@ -53,7 +62,8 @@ struct err *user_helper(struct bpf_vm *vm, void *arg, int32_t id, const uint64_t
 bool user_get(void *dst, uint64_t addr, size_t n);
 bool user_put(uint64_t addr, const void *src, size_t n);
 
-/* user_helpers.c: gives the lock back, also after a run that failed */
+/* user_helpers.c: the lock; it is given back also after a run that failed */
+int64_t user_lock(struct user_run *u);
 void user_unlock(struct user_run *u);
 
 /* user_format.c: bpf_snprintf() */
@@ -67,6 +77,16 @@ int64_t user_map_update(struct user_run *u, struct kmap *k, uint64_t key, uint64
 			uint64_t flags);
 int64_t user_map_delete(struct user_run *u, struct kmap *k, uint64_t key);
 int64_t user_map_each(struct user_run *u, struct kmap *k, uint64_t fn, uint64_t ctx);
+void user_drop_copies(struct user_run *u, const struct map *m); /* they must not come back */
+
+/* user_take.c: arrays out of the kernel; see UH_TAKE.  Values and elements: of all CPUs, valid until the array is cleared. */
+int64_t user_take(struct user_run *u, const uint64_t v[5]);
+int64_t user_take_end(struct user_run *u);
+bool user_has_taken(const struct user_run *u, const struct map *m);
+const uint8_t *user_taken_value(const struct user_run *u, const struct map *m, const uint8_t *key);
+const struct elements *user_taken_elements(const struct user_run *u, const struct map *m);
+void user_taken_clear(struct user_run *u, const struct map *m);
+void user_taken_free(struct user_run *u);
 
 /* user_rows.c: what only user space can do; see bpf/user_helpers.h. */
 int64_t user_snapshot_open(struct user_run *u, uint64_t var, uint64_t sort, uint64_t limit);

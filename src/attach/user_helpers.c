@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -363,19 +364,29 @@ static int64_t h_var_clear(struct user_run *u, const uint64_t v[5])
 	return user_var_clear(u, v[0]);
 }
 
-/* Nothing ordinary shall run instead of us while the kernel's handlers wait; then as before. */
-static void hurry(struct user_run *u, bool on)
+/* Nothing ordinary shall run instead of us while the kernel's handlers wait.  Where no real-time priority is to be had (a control group
+ * without a share of it: sched_setscheduler(2)), the best of the others. */
+static void hurry(struct user_run *u)
 {
 	struct sched_param first = {.sched_priority = 1};
 
-	if (on) {
-		u->policy = sched_getscheduler(0);
-		if (u->policy == SCHED_OTHER)
-			(void)sched_setscheduler(0, SCHED_FIFO, &first);
-	} else if (u->policy == SCHED_OTHER) {
-		first.sched_priority = 0;
-		(void)sched_setscheduler(0, SCHED_OTHER, &first);
+	u->policy = sched_getscheduler(0);
+	if (u->policy == SCHED_OTHER && sched_setscheduler(0, SCHED_FIFO, &first) < 0) {
+		u->nice = getpriority(PRIO_PROCESS, 0);
+		(void)setpriority(PRIO_PROCESS, 0, -20);
 	}
+}
+
+static void do_not_hurry(struct user_run *u)
+{
+	struct sched_param none = {0};
+
+	if (u->policy != SCHED_OTHER)
+		return;
+	if (sched_getscheduler(0) == SCHED_FIFO)
+		(void)sched_setscheduler(0, SCHED_OTHER, &none);
+	else
+		(void)setpriority(PRIO_PROCESS, 0, u->nice);
 }
 
 static uint64_t *lock_of(const struct user_run *u)
@@ -386,14 +397,14 @@ static uint64_t *lock_of(const struct user_run *u)
 }
 
 /* Its holder is a handler in the kernel, which is quick; were it preempted by us, it must get the CPU. */
-static int64_t h_lock(struct user_run *u, const uint64_t v[5])
+int64_t user_lock(struct user_run *u)
 {
 	uint64_t *word = lock_of(u), none = 0;
 	const struct timespec pause = {0, 50000};
 
 	if (!word || u->holds_lock)
 		return -EINVAL;
-	hurry(u, true);
+	hurry(u);
 	for (unsigned n = 1; !__atomic_compare_exchange_n(word, &none, (uint64_t)gettid() << 16, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); n++) {
 		none = 0;
 		if (n % 10000 == 0)
@@ -411,7 +422,17 @@ void user_unlock(struct user_run *u)
 	user_flush(u, true);
 	__atomic_store_n(lock_of(u), 0, __ATOMIC_SEQ_CST);
 	u->holds_lock = false;
-	hurry(u, false);
+	do_not_hurry(u);
+}
+
+static int64_t h_lock(struct user_run *u, const uint64_t v[5])
+{
+	return user_lock(u);
+}
+
+static int64_t h_take_end(struct user_run *u, const uint64_t v[5])
+{
+	return user_take_end(u);
 }
 
 static int64_t h_unlock(struct user_run *u, const uint64_t v[5])
@@ -552,6 +573,8 @@ static const struct {
 	{UH_HIST_TEXT,                    h_hist_text       },
 	{UH_LOCK,                         h_lock            },
 	{UH_UNLOCK,                       h_unlock          },
+	{UH_TAKE,                         user_take         },
+	{UH_TAKE_END,                     h_take_end        },
 	{UH_RANDOM,		       h_random          },
 	{UH_SYMBOL,		       h_symbol          },
 	{UH_VALUE_SET,		       h_value_set       },

@@ -71,8 +71,15 @@ static struct user_elem *elem_load(struct user_run *u, struct kmap *k, const uin
 	e->size = map_lookup_size(u->s, k->map);
 	e->key = (uint8_t *)name + sizeof(uint32_t);
 	e->copy = arena_alloc(u->arena, e->size);
-	if (k->fd < 0 || sys_map_lookup(k->fd, e->key, e->copy) < 0)
+	if (user_has_taken(u, k->map)) {
+		const uint8_t *value = user_taken_value(u, k->map, e->key);
+
+		if (!value)
+			return NULL;
+		memcpy(e->copy, value, e->size);
+	} else if (k->fd < 0 || sys_map_lookup(k->fd, e->key, e->copy) < 0) {
 		return NULL;
+	}
 	e->before = arena_memdup(u->arena, e->copy, e->size);
 	bpf_vm_region(u->vm, e->copy, e->size, true);
 	strtab_setn(&u->elem_by_key, name, len, e);
@@ -148,18 +155,43 @@ int64_t user_map_delete(struct user_run *u, struct kmap *k, uint64_t key)
 	return sys_map_delete(k->fd, name + sizeof(uint32_t));
 }
 
+void user_drop_copies(struct user_run *u, const struct map *m)
+{
+	vec_each(e, &u->elems)
+		if ((*e)->map->map == m)
+			(*e)->is_deleted = true;
+	strtab_free(&u->elem_by_key);
+	vec_each(e, &u->elems)
+		if (!(*e)->is_deleted)
+			strtab_setn(&u->elem_by_key, (*e)->key - sizeof(uint32_t),
+				    sizeof(uint32_t) + (*e)->map->map->key_size, *e);
+}
+
+/* The keys of a map as they are now, in the run's memory, which the handler may read. */
+static uint8_t *gather_keys(struct user_run *u, struct kmap *k, size_t *n)
+{
+	const struct elements *taken = user_taken_elements(u, k->map);
+	size_t size = k->map->key_size, max = taken ? taken->n : 2 * (size_t)k->map->nentries + 16;
+	uint8_t *keys = arena_alloc(u->arena, (max + 1) * size);
+
+	*n = taken ? taken->n : 0;
+	if (taken)
+		memcpy(keys, taken->key, taken->n * size);
+	while (!taken && *n < max &&
+	       sys_map_next_key(k->fd, *n ? keys + (*n - 1) * size : NULL, keys + *n * size) == 0)
+		++*n;
+	bpf_vm_region(u->vm, keys, (max + 1) * size, false);
+	return keys;
+}
+
 /* Keys are gathered first: the callback may delete. */
 int64_t user_map_each(struct user_run *u, struct kmap *k, uint64_t fn, uint64_t ctx)
 {
-	size_t size = k->map->key_size, n = 0, max = 2 * (size_t)k->map->nentries + 16;
-	uint8_t *keys = arena_alloc(u->arena, (max + 1) * size);
+	size_t size = k->map->key_size, n;
 	int64_t called = 0;
 
 	user_flush(u, true);
-	bpf_vm_region(u->vm, keys, (max + 1) * size, false);
-	while (n < max &&
-	       sys_map_next_key(k->fd, n ? keys + (n - 1) * size : NULL, keys + n * size) == 0)
-		n++;
+	uint8_t *keys = gather_keys(u, k, &n);
 	for (size_t i = 0; i < n; i++) {
 		uint64_t key = (uint64_t)(uintptr_t)(keys + i * size), ret = 0;
 		uint64_t value = user_map_lookup(u, k, key, u->cpu);

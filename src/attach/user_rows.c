@@ -121,7 +121,10 @@ int64_t user_snapshot_open(struct user_run *u, uint64_t var, uint64_t sort, uint
 	if (!snap.var)
 		return -EINVAL;
 	user_flush(u, true);
-	u->err = events_read_var(u->s, snap.var, &snap.rows);
+	if (snap.var->map && user_has_taken(u, snap.var->map))
+		events_rows_of(u->s, snap.var, user_taken_elements(u, snap.var->map), &snap.rows);
+	else
+		u->err = events_read_var(u->s, snap.var, &snap.rows);
 	if (u->err)
 		return -EIO;
 	sort_rows(&snap.rows, o);
@@ -177,14 +180,10 @@ int64_t user_var_clear(struct user_run *u, uint64_t var)
 	if (!v)
 		return -EINVAL;
 	/* copies of its elements must not come back */
-	vec_each(e, &u->elems)
-		if ((*e)->map->map == v->map)
-			(*e)->is_deleted = true;
-	strtab_free(&u->elem_by_key);
-	vec_each(e, &u->elems)
-		if (!(*e)->is_deleted)
-			strtab_setn(&u->elem_by_key, (*e)->key - sizeof(uint32_t),
-				    sizeof(uint32_t) + (*e)->map->map->key_size, *e);
-	u->err = events_clear_var(u->s, v);
+	user_drop_copies(u, v->map);
+	if (v->map && user_has_taken(u, v->map))
+		user_taken_clear(u, v->map);
+	else
+		u->err = events_clear_var(u->s, v);
 	return u->err ? -EIO : 0;
 }

@@ -40,6 +40,13 @@ enum user_helper {
 	 */
 	UH_LOCK,
 	UH_UNLOCK,
+	/*
+	 * u64 take(var + 1, ...): up to five arrays, then 0.  Takes all their elements out of the kernel at once, under the lock: until
+	 * take_end() the handler reads what was taken, and what it clears is that.  Where an error is not the end of all, as with MAXERRORS,
+	 * nothing is taken and the lock is held until take_end().
+	 */
+	UH_TAKE,
+	UH_TAKE_END,
 	/* u64 hist_text(var, stat, dst, cap): the histogram of a merged statistic of var as text, cut to cap - 1 bytes, zero-padded. */
 	UH_HIST_TEXT,
 	/* u64 random(max): a random number below max, 0 when max is 0. */

@@ -212,6 +212,14 @@ void kit_continue(struct kit *k);
 void kit_lock(struct kit *k);
 void kit_unlock(struct kit *k);
 
+/*
+ * In user space: takes up to KIT_MAXTAKEN arrays (the others NULL) out of the kernel at once.  Until kit_take_end() the handler works on
+ * what it took, while handlers in the kernel begin with empty ones; it must read them only, and clear all of them.
+ */
+enum { KIT_MAXTAKEN = 5 };
+void kit_take(struct kit *k, const struct var *const var[KIT_MAXTAKEN]);
+void kit_take_end(struct kit *k);
+
 /* --- what the event is
  * ------------------------------------------------------------------------------------- */
 

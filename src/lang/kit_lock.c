@@ -121,3 +121,17 @@ void kit_unlock(struct kit *k)
 	ir_store(B(k), kit_local_addr(k, k->frame->root->locked), 0, 8, C(k, 0));
 	kit_endif(k, end);
 }
+
+void kit_take(struct kit *k, const struct var *const var[KIT_MAXTAKEN])
+{
+	ir_ref v[KIT_MAXTAKEN];
+	for (unsigned i = 0; i < KIT_MAXTAKEN; i++)
+		v[i] = C(k, var[i] ? (int64_t)var[i]->id + 1 : 0);
+	(void)lock_word(k);
+	ir_helper(B(k), UH_TAKE, v[0], v[1], v[2], v[3], v[4]);
+}
+
+void kit_take_end(struct kit *k)
+{
+	H0(k, UH_TAKE_END);
+}

@@ -56,7 +56,7 @@ struct stp_cell {
 	bool pointee_conflict;
 };
 
-enum { STP_MAXSTRING = 512, STP_MAXKEYS = 9, STP_MAXARGS = 32, STP_HIST_ELISION = 2 };
+enum { STP_MAXTAKEN = 5, STP_MAXSTRING = 512, STP_MAXKEYS = 9, STP_MAXARGS = 32, STP_HIST_ELISION = 2 };
 
 struct stp_global {
 	const char *name;
@@ -211,6 +211,8 @@ struct stp_stmt {
 	struct stp_stmt *next;
 	bool is_condition; /* of a probe point: IF */
 	bool lock, unlock; /* lock.c: before it, after it */
+	struct stp_global **take; /* lock.c: STP_MAXTAKEN arrays that are taken before it, or NULL */
+	bool take_end;		  /* after it */
 	/* FOREACH */
 	struct stp_expr *value;	    /* SYM or NULL */
 	struct stp_expr **key;	    /* SYMs */

@@ -7,7 +7,8 @@
  * several such, locks as well.
  *
  * In the kernel the lock is held from the first statement that touches a contested global to the end of the handler; in user space, where
- * handlers may take long, around runs of statements without loops, and from what reads an array to the `delete` of all of it.
+ * handlers may take long, around runs of statements without loops.  From what reads an array there to the `delete` of all of it nothing
+ * may be counted that is then deleted unseen: either the array is taken out of the kernel first, or the lock is held all the time.
  */
 #include "lang/stp/comp.h"
 
@@ -322,7 +323,69 @@ static struct stp_stmt *drains_to(struct stp_comp *c, struct stp_stmt *from)
 	return last;
 }
 
-static void place_in_user(struct stp_comp *c, struct stp_dprobe *dp, struct stp_stmt *s)
+/* Does s, or what is in it, jump to somewhere behind the list that it is in?  `in_loop`: break and continue stay inside. */
+static bool leaves(const struct stp_stmt *s, bool in_loop)
+{
+	if (s->kind == SS_RETURN || s->kind == SS_NEXT || s->kind == SS_TRY)
+		return true;
+	if ((s->kind == SS_BREAK || s->kind == SS_CONTINUE) && !in_loop)
+		return true;
+	in_loop |= s->kind == SS_FOR || s->kind == SS_FOREACH;
+	bool yes = false;
+	for (const struct stp_stmt *b = s->body; b && !yes; b = b->next)
+		yes = leaves(b, in_loop);
+	for (const struct stp_stmt *b = s->other; b && !yes; b = b->next)
+		yes = leaves(b, in_loop);
+	return yes;
+}
+
+static bool deletes_array(const struct stp_stmt *s)
+{
+	return s->kind == SS_DELETE && s->expr->kind == SE_SYM && s->expr->global && s->expr->global->nkeys && s->expr->global->contested;
+}
+
+/* All that s does to contested globals is to read arrays of the list. */
+static bool only_reads(struct stp_comp *c, struct stp_dprobe *dp, struct stp_stmt *s, struct stp_global *const array[STP_MAXTAKEN])
+{
+	struct probe_uses p = {.dp = dp};
+	struct looker k = {.c = c, .into = &p};
+	look_at_one(&k, s);
+	bool ok = true;
+	vec_each(u, &p.at) {
+		bool found = false;
+		for (unsigned i = 0; i < STP_MAXTAKEN; i++)
+			found |= array[i] == u->g;
+		ok &= !u->g->contested || (found && u->use == U_READ);
+	}
+	vec_free(&p.at);
+	vec_free(&k.calls);
+	return ok;
+}
+
+/* Whether from..to can work on arrays that are taken out of the kernel at its start: it deletes all that it touches, and nothing else. */
+static bool takes(struct stp_comp *c, struct stp_dprobe *dp, struct stp_stmt *from, struct stp_stmt *to)
+{
+	struct stp_global *array[STP_MAXTAKEN] = {0};
+	unsigned n = 0;
+	for (struct stp_stmt *s = from; s; s = s == to ? NULL : s->next) {
+		bool known = !deletes_array(s);
+		for (unsigned i = 0; i < n; i++)
+			known |= array[i] == s->expr->global;
+		if (!known && n == STP_MAXTAKEN)
+			return false;
+		if (!known)
+			array[n++] = s->expr->global;
+	}
+	for (struct stp_stmt *s = from; s; s = s == to ? NULL : s->next)
+		if (leaves(s, false) || (!deletes_array(s) && !only_reads(c, dp, s, array)))
+			return false;
+	from->take = arena_memdup(c->a, array, sizeof(array));
+	to->take_end = n > 0;
+	return n > 0;
+}
+
+/* is_caught: inside `try`, where the handler goes on after an error. */
+static void place_in_user(struct stp_comp *c, struct stp_dprobe *dp, struct stp_stmt *s, bool is_caught)
 {
 	struct stp_stmt *first = NULL, *last = NULL;
 	for (;; s = s->next) {
@@ -339,11 +402,12 @@ static void place_in_user(struct stp_comp *c, struct stp_dprobe *dp, struct stp_
 		if (!s)
 			return;
 		if (drain) {
-			s->lock = drain->unlock = true;
+			if (is_caught || !takes(c, dp, s, drain))
+				s->lock = drain->unlock = true;
 			s = drain;
 		} else if (ends) {
-			place_in_user(c, dp, s->body);
-			place_in_user(c, dp, s->other);
+			place_in_user(c, dp, s->body, is_caught || s->kind == SS_TRY);
+			place_in_user(c, dp, s->other, is_caught);
 		}
 	}
 }
@@ -376,7 +440,7 @@ void stp_place_locks(struct stp_comp *c)
 	bool any = find_contested(all, n);
 	for (size_t i = 0; i < n; i++) {
 		if (any && must_lock(&all[i]) && all[i].dp->in_user)
-			place_in_user(c, all[i].dp, all[i].dp->body);
+			place_in_user(c, all[i].dp, all[i].dp->body, false);
 		else if (any && must_lock(&all[i]))
 			place_in_kernel(c, all[i].dp->body, false);
 		vec_free(&all[i].at);

@@ -63,13 +63,26 @@ static void lower_stmt(struct stp_lower *l, struct stp_stmt *s)
 	}
 }
 
+static void lower_take(struct stp_lower *l, struct stp_global *const array[STP_MAXTAKEN])
+{
+	const struct var *var[KIT_MAXTAKEN] = {0};
+	_Static_assert((int)STP_MAXTAKEN <= (int)KIT_MAXTAKEN, "arrays of one take");
+	for (unsigned i = 0; i < STP_MAXTAKEN && array[i]; i++)
+		var[i] = array[i]->var;
+	kit_take(&l->kit, var);
+}
+
 void stp_lower_block(struct stp_lower *l, struct stp_stmt *s)
 {
 	for (; s; s = s->next) {
 		uint32_t mark = kit_mark(&l->kit);
 		if (s->lock)
 			kit_lock(&l->kit);
+		if (s->take)
+			lower_take(l, s->take);
 		lower_stmt(l, s);
+		if (s->take_end)
+			kit_take_end(&l->kit);
 		if (s->unlock)
 			kit_unlock(&l->kit);
 		kit_release(&l->kit, mark);
