@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 static bool has_glob(const char *s)
@@ -95,8 +96,7 @@ bool parse_map_line(char *line, struct map_line *ret)
 {
 	line[strcspn(line, "\n")] = 0;
 	char *range = next_field(&line), *perms = next_field(&line), *offset = next_field(&line);
-	next_field(&line); /* device */
-	next_field(&line); /* inode */
+	char *dev = next_field(&line), *inode = next_field(&line);
 	line += strspn(line, " ");
 	char *end = NULL;
 	ret->start = strtoull(range, &end, 16);
@@ -104,6 +104,8 @@ bool parse_map_line(char *line, struct map_line *ret)
 		return false;
 	ret->end = strtoull(end + 1, NULL, 16);
 	ret->offset = strtoull(offset, NULL, 16);
+	ret->dev = makedev((unsigned)strtoul(dev, &end, 16), *end == ':' ? (unsigned)strtoul(end + 1, NULL, 16) : 0);
+	ret->inode = strtoull(inode, NULL, 10);
 	ret->is_exec = perms[2] == 'x';
 	ret->path = line;
 	return ret->start < ret->end;

@@ -17,6 +17,7 @@ const char *ldcache_search(const char *data, size_t n, const char *name);
 /* One mapping of /proc/PID/maps. */
 struct map_line {
 	uint64_t start, end, offset;
+	uint64_t dev, inode;
 	bool is_exec;
 	const char *path; /* "" for anonymous memory; points into the line */
 };

@@ -27,14 +27,21 @@ struct proc {
 	unsigned misses; /* addresses without a mapping since the last reading */
 };
 
+/* A file, and which one it was when it was opened. */
+struct opened {
+	struct elf_file *file;
+	uint64_t dev, inode;
+};
+
 struct usyms {
 	struct world *world;
 	struct arena *arena; /* paths */
 	struct strtab paths; /* the one copy of each path */
+	struct strtab ids;   /* and of each file's identity */
 	struct numtab procs;
 	struct strtab missing; /* files that could not be opened */
 	struct stat ns; /* our own mount namespace, once it was looked at */
-	struct strtab by_path, by_id; /* and those that could */
+	struct strtab by_path, by_id; /* and those that could: struct opened */
 	struct elf_file *vdso;
 	bool has_vdso;
 };
@@ -61,6 +68,7 @@ void usyms_destroy(struct usyms *u)
 	}
 	numtab_free(&u->procs);
 	strtab_free(&u->paths);
+	strtab_free(&u->ids);
 	strtab_free(&u->missing);
 	strtab_free(&u->by_path);
 	strtab_free(&u->by_id);
@@ -74,6 +82,18 @@ static const char *intern(struct usyms *u, const char *path)
 	if (!copy) {
 		copy = arena_strdup(u->arena, path);
 		strtab_set(&u->paths, path, copy);
+	}
+	return copy;
+}
+
+static const struct file_id *intern_id(struct usyms *u, const struct file_id *id)
+{
+	if (!id || (!id->inode && !id->build_id_len))
+		return NULL;
+	struct file_id *copy = strtab_getn(&u->ids, (const char *)id, sizeof(*id));
+	if (!copy) {
+		copy = arena_memdup(u->arena, id, sizeof(*id));
+		strtab_setn(&u->ids, (const char *)copy, sizeof(*copy), copy);
 	}
 	return copy;
 }
@@ -125,10 +145,16 @@ static void keep_jit(struct proc *p)
 	perf_map_keep(p->jit);
 }
 
+/* A file that no path leads to any more, or none ever did. */
+static bool is_deleted(const char *path)
+{
+	return *path == '/' && str_has_suffix(path, " (deleted)");
+}
+
 /* What only the process can reach is opened while it lives. */
 static void keep_reachable(struct usyms *u, struct proc *p, const struct mapping *m)
 {
-	if (!*p->root || !m->is_exec)
+	if (!m->is_exec || (!*p->root && !is_deleted(m->path)))
 		return;
 	if (*m->path != '[' && is_anonymous(m->path))
 		keep_jit(p);
@@ -151,7 +177,8 @@ static void read_maps(struct usyms *u, struct proc *p)
 		struct map_line l;
 		if (!parse_map_line(s, &l) || (!*l.path && !l.is_exec))
 			continue;
-		struct mapping m = {l.start, l.end, l.offset, intern(u, l.path), l.is_exec};
+		struct file_id id = {.dev = l.dev, .inode = l.inode};
+		struct mapping m = {l.start, l.end, l.offset, intern(u, l.path), intern_id(u, &id), l.is_exec};
 		mappings_add(&p->maps, m);
 		keep_reachable(u, p, &m);
 	}
@@ -177,14 +204,14 @@ void usyms_pid_exec(struct usyms *u, uint32_t pid)
 }
 
 void usyms_mmap(struct usyms *u, uint32_t pid, uint64_t addr, uint64_t len, uint64_t pgoff,
-		const char *path)
+		const char *path, const struct file_id *id)
 {
 	struct proc *p = get_proc(u, pid);
 	if (!p->is_known)
 		read_maps(u, p);
 	if (!len || addr + len <= addr)
 		return;
-	struct mapping m = {addr, addr + len, pgoff, intern(u, path ? path : ""), true};
+	struct mapping m = {addr, addr + len, pgoff, intern(u, path ? path : ""), intern_id(u, id), true};
 	mappings_add(&p->maps, m);
 	keep_reachable(u, p, &m);
 }
@@ -244,52 +271,72 @@ static struct elf_file *open_vdso(struct usyms *u)
 }
 
 /* A file that several containers see, each by a path of its own, is opened once. */
-static struct elf_file *open_once(struct usyms *u, const char *path)
+static struct opened *open_once(struct usyms *u, const char *path)
 {
 	struct stat st;
+	struct elf_file *file = NULL;
 	char id[128];
 	if (stat(path, &st))
 		return NULL;
 	snprintf(id, sizeof(id), "%lx %lx %lx.%lx", (unsigned long)st.st_dev, (unsigned long)st.st_ino, (unsigned long)st.st_mtim.tv_sec,
 		 (unsigned long)st.st_mtim.tv_nsec);
-	struct elf_file *f = strtab_get(&u->by_id, id);
+	struct opened *f = strtab_get(&u->by_id, id);
 	if (f)
 		return f;
-	err_free(elf_open(u->world, path, &f));
-	if (f)
-		strtab_set(&u->by_id, id, f);
+	err_free(elf_open(u->world, path, &file));
+	if (!file)
+		return NULL;
+	f = arena_new(u->arena, struct opened);
+	*f = (struct opened){file, st.st_dev, st.st_ino};
+	strtab_set(&u->by_id, id, f);
 	return f;
 }
 
-static struct elf_file *try_open(struct usyms *u, const char *path)
+/* Is this what was mapped?  Device and inode say no only where both are of one device: overlays have several. */
+static bool is_same(const struct opened *f, const struct file_id *id)
 {
-	struct elf_file *f = strtab_get(&u->by_path, path);
-	if (f || strtab_get(&u->missing, path))
-		return f;
-	f = open_once(u, path);
-	if (f)
-		strtab_set(&u->by_path, path, f);
-	else
-		strtab_set(&u->missing, path, u);
-	return f;
+	size_t n = 0;
+	if (!id)
+		return true;
+	if (id->build_id_len) {
+		const uint8_t *own = elf_build_id(f->file, &n);
+		return own && n == id->build_id_len && !memcmp(own, id->build_id, n);
+	}
+	return id->dev != f->dev || id->inode == f->inode;
+}
+
+/* What a path leads to, unless that is another file than the one with this identity. */
+static struct elf_file *try_open(struct usyms *u, const char *path, const struct file_id *id)
+{
+	struct opened *f = strtab_get(&u->by_path, path);
+	if (f && is_same(f, id))
+		return f->file;
+	if (!f && strtab_get(&u->missing, path))
+		return NULL;
+	f = open_once(u, path); /* again: it may have been replaced since */
+	strtab_set(f ? &u->by_path : &u->missing, path, f ? (void *)f : u);
+	return f && is_same(f, id) ? f->file : NULL;
 }
 
 static struct elf_file *open_mapped(struct usyms *u, struct proc *p, const struct mapping *m)
 {
+	char link[96];
 	if (!strcmp(m->path, "[vdso]"))
 		return open_vdso(u);
 	if (*m->path != '/')
 		return NULL;
-	if (str_has_suffix(m->path, " (deleted)")) {
-		/* still reachable through the mapping, while the process lives */
-		char link[96];
-		snprintf(link, sizeof(link), "/proc/%u/map_files/%llx-%llx", p->pid,
-			 (unsigned long long)m->start, (unsigned long long)m->end);
-		return try_open(u, link);
-	}
-	_cleanup_free_ char *path = xasprintf("%s%s", p->root, m->path);
-	struct elf_file *f = try_open(u, path);
-	return f || !*p->root ? f : try_open(u, m->path);
+	struct elf_file *f = NULL;
+	_cleanup_free_ char *path = is_deleted(m->path) ? NULL : xasprintf("%s%s", p->root, m->path);
+	if (path)
+		f = try_open(u, path, m->id);
+	if (!f && path && *p->root)
+		f = try_open(u, m->path, m->id);
+	if (f)
+		return f;
+	/* deleted or replaced: still to be had through the mapping, while the process lives */
+	snprintf(link, sizeof(link), "/proc/%u/map_files/%llx-%llx", p->pid, (unsigned long long)m->start,
+		 (unsigned long long)m->end);
+	return try_open(u, link, m->id);
 }
 
 /* A process may map files after its mappings were read: they are read again, but not for every wild

@@ -6,6 +6,7 @@
 struct mapping {
 	uint64_t start, end, offset;
 	const char *path; /* as the process sees it, not owned; "" for anonymous memory */
+	const struct file_id *id; /* not owned; NULL: not known */
 	bool is_exec;
 };
 struct mappings;

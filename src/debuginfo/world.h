@@ -230,8 +230,15 @@ void usyms_destroy(struct usyms *u);
 void usyms_pid_seen(struct usyms *u, uint32_t pid); /* read its maps now, while it lives */
 /* Its mappings are new, and will be told. */
 void usyms_pid_exec(struct usyms *u, uint32_t pid);
+/* Which file is mapped: its path may lead to another one by now.  What is 0 is not told. */
+struct file_id {
+	uint64_t dev, inode; /* dev: makedev() of what the kernel names */
+	uint8_t build_id[20];
+	uint32_t build_id_len;
+};
+/* id NULL: not told. */
 void usyms_mmap(struct usyms *u, uint32_t pid, uint64_t addr, uint64_t len, uint64_t pgoff,
-		const char *path);
+		const char *path, const struct file_id *id);
 void usyms_fork(struct usyms *u, uint32_t parent, uint32_t child);
 void usyms_forget(struct usyms *u, uint32_t pid); /* it has gone, and no address of it will be asked for */
 /* From time to time: opens what only processes that live can reach, and what they had not made before. */

@@ -25,6 +25,7 @@ struct entry {
 };
 struct mmap_entry {
 	uint64_t addr, len, pgoff;
+	uint64_t dev, inode; /* makedev(); 0: not told */
 	uint32_t pid;
 	uint8_t build_id_len; /* 0: not told */
 	uint8_t build_id[20];

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "attach/sys.h"
@@ -90,14 +91,16 @@ static void put_maps(struct track *t, uint32_t pid, const char *text)
 	for (const char *line = text; *line;) {
 		struct mmap_entry m = {.pid = pid};
 		uint64_t end = 0;
+		unsigned dev[2] = {0};
 		char perms[5] = "";
 		int path = 0;
 		size_t n = strcspn(line, "\n");
 
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*s %*s %n", &m.addr,
-			   &end, perms, &m.pgoff, &path) == 4 &&
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n", &m.addr,
+			   &end, perms, &m.pgoff, &dev[0], &dev[1], &m.inode, &path) == 7 &&
 		    path > 0 && (size_t)path < n && perms[2] == 'x' && end > m.addr) {
 			m.len = end - m.addr;
+			m.dev = makedev(dev[0], dev[1]);
 			put_mmap(t, &m, line + path, n - (size_t)path, false);
 		}
 		line += n + (line[n] == '\n');
@@ -149,7 +152,13 @@ struct mmap2_record {
 	struct perf_event_header head;
 	uint32_t pid, tid;
 	uint64_t addr, len, pgoff;
-	uint8_t file[24];
+	union {
+		uint8_t file[24]; /* its build-id, with MISC_MMAP_BUILD_ID */
+		struct {
+			uint32_t major, minor;
+			uint64_t inode, generation;
+		};
+	};
 	uint32_t prot, flags;
 	char path[];
 };
@@ -204,6 +213,9 @@ static void put_mmap2(struct track *t, const uint8_t *p, size_t n)
 	if (m.head.misc & PERF_RECORD_MISC_MMAP_BUILD_ID && m.file[0] <= sizeof(e.build_id)) {
 		e.build_id_len = m.file[0];
 		memcpy(e.build_id, m.file + 4, sizeof(e.build_id));
+	} else {
+		e.dev = makedev(m.major, m.minor);
+		e.inode = m.inode;
 	}
 	put_mmap(t, &e, path, strnlen(path, n - sizeof(m)), true);
 }
@@ -433,17 +445,23 @@ void track_close(struct track *t)
 /* --- telling the symbolizer
  * --------------------------------------------------------------------------------- */
 
+static void apply_mmap(struct usyms *u, const struct entry *e)
+{
+	struct mmap_entry m;
+
+	memcpy(&m, e->data, sizeof(m));
+	struct file_id id = {.dev = m.dev, .inode = m.inode, .build_id_len = m.build_id_len};
+	memcpy(id.build_id, m.build_id, sizeof(id.build_id));
+	usyms_mmap(u, m.pid, m.addr, m.len, m.pgoff, (const char *)e->data + sizeof(m), &id);
+}
+
 static void apply(struct usyms *u, const struct entry *e)
 {
 	uint32_t pid[2] = {0};
-	struct mmap_entry m;
 
 	memcpy(pid, e->data, MIN((size_t)e->size, sizeof(pid)));
 	switch ((enum entry_kind)e->kind) {
-	case ENTRY_MMAP:
-		memcpy(&m, e->data, sizeof(m));
-		usyms_mmap(u, m.pid, m.addr, m.len, m.pgoff, (const char *)e->data + sizeof(m));
-		break;
+	case ENTRY_MMAP: apply_mmap(u, e); break;
 	case ENTRY_FORK: usyms_fork(u, pid[0], pid[1]); break;
 	case ENTRY_EXEC: usyms_pid_exec(u, pid[0]); break;
 	case ENTRY_EXIT: usyms_forget(u, pid[0]); break;

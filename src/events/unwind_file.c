@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <time.h>
 
 #include "attach/sys.h"
@@ -43,7 +42,6 @@ void uw_files_destroy(struct uw_files *f)
 	vec_free(&f->all);
 	strtab_free(&f->by_key);
 	strtab_free(&f->by_build_id);
-	strtab_free(&f->by_inode);
 	cfi_rules_free(&f->rules);
 }
 
@@ -189,30 +187,11 @@ static struct uw_file *ref(struct uw_files *f, struct uw_file *file)
 	return file;
 }
 
-enum {
-	INODE_TEXT = 64
-};
-
-static void inode_text(char text[INODE_TEXT], unsigned major_number, unsigned minor_number, uint64_t inode)
-{
-	snprintf(text, INODE_TEXT, "%x:%x %llx", major_number, minor_number, (unsigned long long)inode);
-}
-
-struct uw_file *uw_files_mapped(struct uw_files *f, unsigned major_number, unsigned minor_number, uint64_t inode)
-{
-	char text[INODE_TEXT];
-
-	inode_text(text, major_number, minor_number, inode);
-	struct uw_file *file = inode ? strtab_get(&f->by_inode, text) : NULL;
-	return file && file->refs ? ref(f, file) : NULL;
-}
-
 struct uw_file *uw_files_open(struct uw_files *f, int fd)
 {
 	struct cfi_file c = {.build_id_len = 0};
 	struct uw_file *file;
 	struct stat st;
-	char inode[INODE_TEXT];
 
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return NULL;
@@ -226,8 +205,6 @@ struct uw_file *uw_files_open(struct uw_files *f, int fd)
 		add_key(f, file, &key);
 		f->build_ns += cpu_ns() - begin;
 	}
-	inode_text(inode, major(st.st_dev), minor(st.st_dev), st.st_ino);
-	strtab_set(&f->by_inode, inode, file);
 	return ref(f, file);
 }
 
@@ -274,9 +251,6 @@ static void forget(struct uw_files *f, size_t i)
 		strtab_setn(&f->by_key, (const char *)key, sizeof(*key), NULL);
 		(void)sys_map_delete(f->map_fd, key);
 	}
-	vec_each(e, &f->by_inode.entry)
-		if (e->value == file)
-			e->value = NULL;
 	if (file->build_id_len)
 		strtab_setn(&f->by_build_id, (const char *)file->build_id, file->build_id_len, NULL);
 	f->idle_words -= file->words;

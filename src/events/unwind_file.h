@@ -34,7 +34,7 @@ struct uw_files {
 	uint32_t nshared;
 	int map_fd; /* .uw_files */
 	struct strtab by_key; /* struct uw_file_key -> file */
-	struct strtab by_build_id, by_inode;
+	struct strtab by_build_id;
 	VEC(struct uw_file *) all;
 	struct uw_file *vdso;
 	uint64_t clock, idle_words;
@@ -50,11 +50,6 @@ void uw_files_destroy(struct uw_files *f);
 void uw_file_maps(const struct uw_file *file, uint64_t start, uint64_t end, uint64_t offset, uw_map_list *out);
 /* The file of an open descriptor, with one more reference; NULL: it cannot be read. */
 struct uw_file *uw_files_open(struct uw_files *f, int fd);
-/*
- * One that some process maps now, by the numbers of its device and inode as /proc/PID/maps has them, with one more reference;
- * NULL: none.  (What is mapped may be trusted not to be another file.)
- */
-struct uw_file *uw_files_mapped(struct uw_files *f, unsigned major, unsigned minor, uint64_t inode);
 /* One that was read before, by its build-id, with one more reference; NULL: none. */
 struct uw_file *uw_files_known(struct uw_files *f, const uint8_t *build_id, size_t n);
 /* The vdso: the kernel maps the same one into every process of our kind. */

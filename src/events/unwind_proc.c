@@ -300,18 +300,16 @@ static bool read_maps(struct uw_processes *p, struct uw_process *q)
 	for (char *line = text, *next; line && *line; line = next) {
 		struct uw_region r = {.file = NULL};
 		char perms[5] = "";
-		unsigned major, minor;
-		uint64_t inode;
 		int at = 0;
 
 		next = line + strcspn(line, "\n");
 		if (*next)
 			*next++ = '\0';
 		any = true;
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n", &r.start,
-			   &r.end, perms, &r.offset, &major, &minor, &inode, &at) == 7 &&
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*s %*s %n", &r.start, &r.end, perms,
+			   &r.offset, &at) == 4 &&
 		    at > 0 && perms[2] == 'x' && r.start < r.end)
-			add_region(p, q, r, uw_files_mapped(p->files, major, minor, inode), line + at);
+			add_region(p, q, r, NULL, line + at);
 	}
 	return any;
 }

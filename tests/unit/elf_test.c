@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -214,7 +215,7 @@ static void test_usyms(void)
 	usyms_pid_exec(u, 4000001);
 	CHECK(!usyms_resolve(u, 4000001, here, &s));
 	usyms_fork(u, (uint32_t)pid, 4000001);
-	usyms_mmap(u, 4000001, here & ~4095ull, 4096, 0, "/no/file");
+	usyms_mmap(u, 4000001, here & ~4095ull, 4096, 0, "/no/file", NULL);
 	CHECK(!usyms_resolve(u, 4000001, here, &s) && usyms_resolve(u, (uint32_t)pid, here, &s));
 	usyms_forget(u, 4000001);
 	CHECK(!usyms_resolve(u, 4000001, here, &s) && !s.module);
@@ -222,13 +223,30 @@ static void test_usyms(void)
 	/* mappings that come as events: the middle of one is replaced */
 	const char *self = elf_path(open_self());
 	const struct elf_symbol *target = elf_symbol_by_name(open_self(), "elf_test_target");
-	usyms_mmap(u, 4000003, 0x10000000, 0x1000000, 0, self);
+	usyms_mmap(u, 4000003, 0x10000000, 0x1000000, 0, self, NULL);
 	CHECK(usyms_resolve(u, 4000003, 0x10000000 + target->file_offset, &s));
-	usyms_mmap(u, 4000003, 0x10000000 + (target->file_offset & ~4095ull), 4096, 0, "/no/file");
+	usyms_mmap(u, 4000003, 0x10000000 + (target->file_offset & ~4095ull), 4096, 0, "/no/file", NULL);
 	CHECK(!usyms_resolve(u, 4000003, 0x10000000 + target->file_offset, &s));
 	CHECK_STR(s.module, "/no/file");
-	usyms_mmap(u, 4000003, 0x10000000, 0x1000000, 0, self);
+	usyms_mmap(u, 4000003, 0x10000000, 0x1000000, 0, self, NULL);
 	CHECK(usyms_resolve(u, 4000003, 0x10000000 + target->file_offset + 2, &s) && s.offset == 2);
+
+	/* a path that leads to another file than the one that was mapped gives no names */
+	struct stat st;
+	CHECK(!stat(self, &st));
+	struct file_id id = {.dev = st.st_dev, .inode = st.st_ino};
+	usyms_mmap(u, 4000003, 0x10000000, 0x1000000, 0, self, &id);
+	CHECK(usyms_resolve(u, 4000003, 0x10000000 + target->file_offset, &s));
+	id.inode++;
+	usyms_mmap(u, 4000003, 0x10000000, 0x1000000, 0, self, &id);
+	CHECK(!usyms_resolve(u, 4000003, 0x10000000 + target->file_offset, &s));
+	CHECK_STR(s.module, self);
+	id.dev++; /* of an overlay: inodes of two devices are not compared */
+	usyms_mmap(u, 4000003, 0x10000000, 0x1000000, 0, self, &id);
+	CHECK(usyms_resolve(u, 4000003, 0x10000000 + target->file_offset, &s));
+	id = (struct file_id){.build_id = {1, 2, 3}, .build_id_len = 20};
+	usyms_mmap(u, 4000003, 0x10000000, 0x1000000, 0, self, &id);
+	CHECK(!usyms_resolve(u, 4000003, 0x10000000 + target->file_offset, &s));
 	usyms_destroy(u);
 }
 
