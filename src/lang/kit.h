@@ -267,6 +267,8 @@ bool kit_is_optimized_out(const struct dwarf_loc *l, uint64_t bit, uint64_t nbit
 void kit_count_gone(struct kit *k);
 /* Field of a tracepoint record / slot of a typed probe. */
 ir_ref kit_arg_scalar(struct kit *k, const struct field *f, uint32_t offset, struct loc loc);
+/* The whole word of a typed probe's slot at that offset, whose argument has the type. */
+ir_ref kit_arg_word(struct kit *k, const struct type *t, uint32_t offset, struct loc loc);
 /* A kernel address as a number to calculate with: the verifier lets nobody shift, multiply or mask a pointer that it has a type for. */
 ir_ref kit_untyped(struct kit *k, ir_ref pointer);
 

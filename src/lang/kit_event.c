@@ -222,11 +222,29 @@ ir_ref kit_func_ip(struct kit *k)
 	return H(k, BPF_FUNC_get_func_ip, kit_ctx(k));
 }
 
+/* Verifiers up to 6.12 and some time after let no program load an argument that points to what has no members, unless it is an
+ * integer or just void: not `const void *`, not `struct page **` (btf_ctx_access() in kernel/bpf/btf.c). */
+static bool may_be_refused(const struct kit *k, const struct type *t)
+{
+	if (k->kind == PROG_RAW_TP || t->kind != TYPE_PTR || !t->elem)
+		return false;
+	type_complete(t->elem, k->prog->arena);
+	bool has_members = (t->elem->kind == TYPE_STRUCT || t->elem->kind == TYPE_UNION) && t->elem->size;
+	return !has_members && t->elem->kind != TYPE_INT && t->elem->kind != TYPE_BOOL;
+}
+
+ir_ref kit_arg_word(struct kit *k, const struct type *t, uint32_t offset, struct loc loc)
+{
+	/* read as memory is read it is a number, for which nobody asks the verifier */
+	return may_be_refused(k, t) ? kit_read_scalar(k, kit_ctx(k), offset, 8, false, AS_KERNEL, loc)
+				    : ir_load(B(k), kit_ctx(k), offset, 8, false);
+}
+
 ir_ref kit_arg_scalar(struct kit *k, const struct field *f, uint32_t offset, struct loc loc)
 {
 	if (f->bit_width || !is_typed_slots(k->kind))
 		return kit_read_field(k, kit_ctx(k), f, offset, AS_BPF, loc);
-	ir_ref v = ir_load(B(k), kit_ctx(k), offset, 8, false);
+	ir_ref v = kit_arg_word(k, f->type, offset, loc);
 	return ir_ext(B(k), v, width_of(f->type), f->type->is_signed);
 }
 

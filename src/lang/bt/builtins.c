@@ -359,8 +359,11 @@ static ir_ref lower_arg(struct bt_lower *l, struct bt_expr *e)
 		ir_ref v = kit_usdt_arg(&l->kit, l->point->usdt_args, n, e->loc);
 		return v ? v : ir_const(&l->kit.b, 0);
 	}
-	if (l->point && l->point->kind == PK_RAWTRACEPOINT)
-		return ir_load(&l->kit.b, kit_ctx(&l->kit), 8 * (int64_t)n, 8, false);
+	if (l->point && l->point->kind == PK_RAWTRACEPOINT) {
+		const struct probe_args *args = probe_arguments(l->in->world, l->point, l->in->arena);
+		bool has_type = args && args->record && n < args->record->nfield;
+		return kit_arg_word(&l->kit, has_type ? args->record->field[n].type : &type_uint64, 8 * n, e->loc);
+	}
 	return kit_func_arg(&l->kit, n);
 }
 

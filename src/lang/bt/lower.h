@@ -49,7 +49,7 @@ struct bt_place {
 	int64_t off;
 	uint8_t as;  /* enum addr_space */
 	bool is_ctx; /* in the probe's context: loads from it are direct, at constant offsets */
-	const struct field *bits; /* a bit-field at addr + off - bits->offset */
+	const struct field *bits; /* a bit-field at addr + off - bits->offset, or a pointer that the context holds */
 	uint32_t bits_offset;
 	const struct dwarf_var *partial; /* parts of it are optimised out */
 	uint32_t chars; /* an array of so many chars that is seen as a string; 0: none */

@@ -79,7 +79,7 @@ static struct bt_place arg_place(struct bt_lower *l, struct bt_expr *e)
 	struct bt_place p = at(kit_ctx(&l->kit), AS_KERNEL);
 	p.is_ctx = true;
 	p.off = offset;
-	p.bits = f && f->bit_width ? f : NULL;
+	p.bits = f && (f->bit_width || f->type->kind == TYPE_PTR) ? f : NULL;
 	p.bits_offset = offset;
 	note_chars(&p, e, f ? f->type : NULL);
 	return p;
