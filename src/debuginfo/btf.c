@@ -1,60 +1,31 @@
-/* btf.c - opening BTF, checking its records once, and finding types by name. */
+/* btf.c - opening BTF, and finding types by name. */
 #include "debuginfo/btf_internal.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-/*
- * Each kind's record: what follows struct btf_type (fixed bytes, and bytes for each of vlen) and
- * the index that holds its names.  A table and no switch: the kinds of 130,000 records cannot be
- * predicted.
- */
-static const struct {
-	uint8_t known, fixed, each, index;
-} layout[32] = {
-	[BTF_KIND_INT] = {1, 4, 0, BTF_INDEX_TYPES},
-	[BTF_KIND_PTR] = {1, 0, 0, BTF_INDEXES},
-	[BTF_KIND_ARRAY] = {1, sizeof(struct btf_array), 0, BTF_INDEXES},
-	[BTF_KIND_STRUCT] = {1, 0, sizeof(struct btf_member), BTF_INDEX_TYPES},
-	[BTF_KIND_UNION] = {1, 0, sizeof(struct btf_member), BTF_INDEX_TYPES},
-	[BTF_KIND_ENUM] = {1, 0, sizeof(struct btf_enum), BTF_INDEX_TYPES},
-	[BTF_KIND_FWD] = {1, 0, 0, BTF_INDEXES},
-	[BTF_KIND_TYPEDEF] = {1, 0, 0, BTF_INDEX_TYPES},
-	[BTF_KIND_VOLATILE] = {1, 0, 0, BTF_INDEXES},
-	[BTF_KIND_CONST] = {1, 0, 0, BTF_INDEXES},
-	[BTF_KIND_RESTRICT] = {1, 0, 0, BTF_INDEXES},
-	[BTF_KIND_FUNC] = {1, 0, 0, BTF_INDEX_FUNCS},
-	[BTF_KIND_FUNC_PROTO] = {1, 0, sizeof(struct btf_param_record), BTF_INDEXES},
-	[BTF_KIND_VAR] = {1, sizeof(struct btf_var), 0, BTF_INDEX_TYPES},
-	[BTF_KIND_DATASEC] = {1, 0, sizeof(struct btf_var_secinfo), BTF_INDEXES},
-	[BTF_KIND_FLOAT] = {1, 0, 0, BTF_INDEX_TYPES},
-	[BTF_KIND_DECL_TAG] = {1, sizeof(struct btf_decl_tag), 0, BTF_INDEXES},
-	[BTF_KIND_TYPE_TAG] = {1, 0, 0, BTF_INDEXES},
-	[BTF_KIND_ENUM64] = {1, 0, sizeof(struct btf_enum64), BTF_INDEX_TYPES},
-};
-
-uint32_t btf_record_size(const struct btf_type *t)
-{
-	uint32_t kind = btf_kind(t);
-	return (uint32_t)sizeof(*t) + layout[kind].fixed + btf_vlen(t) * layout[kind].each;
-}
-
+/* Bounded by the next place that is noted: an index that was kept by another run says where records start, not that they are sound. */
 const struct btf_type *btf_record(const struct btf *b, uint32_t id)
 {
 	if (b->base && id < b->first_id)
 		return btf_record(b->base, id);
 	if (id < b->first_id || id - b->first_id >= b->count)
 		return NULL;
-	uint32_t i = id - b->first_id;
-	const uint8_t *at = b->types + b->checkpoint[i / BTF_STEP];
-	for (i %= BTF_STEP; i; i--)
-		at += btf_record_size((const struct btf_type *)at);
-	return (const struct btf_type *)at;
+	uint32_t i = id - b->first_id, step = i / BTF_STEP, at = b->checkpoint[step];
+	uint32_t end = step < (b->count - 1) / BTF_STEP ? b->checkpoint[step + 1] : b->types_len;
+	if (!btf_bytes_touch(&b->bytes, b->types + at, end - at))
+		return NULL;
+	for (i %= BTF_STEP; end - at >= sizeof(struct btf_type); i--) {
+		const struct btf_type *t = (const struct btf_type *)(b->types + at);
+		uint32_t size = btf_record_size(t);
+		if (size > end - at)
+			break;
+		if (!i)
+			return t;
+		at += size;
+	}
+	return NULL;
 }
 
 const char *btf_string(const struct btf *b, uint32_t offset)
@@ -62,63 +33,13 @@ const char *btf_string(const struct btf *b, uint32_t offset)
 	if (b->base && offset < b->first_string)
 		return btf_string(b->base, offset);
 	offset -= b->first_string;
-	return offset < b->strings_len ? b->strings + offset : "";
+	return offset < b->strings_len ? btf_bytes_string(&b->bytes, b->strings + offset) : "";
 }
 
 bool btf_is_modifier(uint32_t kind)
 {
 	return kind == BTF_KIND_CONST || kind == BTF_KIND_VOLATILE || kind == BTF_KIND_RESTRICT ||
 	       kind == BTF_KIND_TYPEDEF || kind == BTF_KIND_TYPE_TAG;
-}
-
-static bool is_enum(const struct btf_type *t)
-{
-	return btf_kind(t) == BTF_KIND_ENUM || btf_kind(t) == BTF_KIND_ENUM64;
-}
-
-static void add_name(struct btf *b, struct name_index *ix, const struct btf_type *t, uint32_t id)
-{
-	const char *name = btf_string(b, t->name_off);
-	name_index_add(ix, name_hash(name, strlen(name)), id);
-}
-
-/*
- * One walk over all records: that each lies within the section, where some of them start, how many
- * names. The names of types go into their index on the way, since somebody will ask for one; for
- * how many there are it can only be guessed (kernels have one for about 170 bytes), and when the
- * guess is too low the index is built later as the others are.
- */
-static struct err *scan(struct btf *b)
-{
-	struct name_index *ix = &b->index[BTF_INDEX_TYPES];
-	uint32_t at = 0, len = b->types_len, guess = len / 140 + 16, *named = b->named;
-	name_index_init(ix, guess, b->first_id + len / (uint32_t)sizeof(struct btf_type));
-	b->checkpoint = xmalloc((len / sizeof(struct btf_type) / BTF_STEP + 1) * sizeof(uint32_t));
-	while (len - at >= sizeof(struct btf_type)) {
-		const struct btf_type *t = (const struct btf_type *)(b->types + at);
-		if (!layout[btf_kind(t)].known)
-			return err_new(EINVAL, "BTF type %u has the unknown kind %u",
-				       b->first_id + b->count, btf_kind(t));
-		uint32_t size = btf_record_size(t);
-		if (size > len - at)
-			break;
-		/* the next page: its translation is what takes long, and no hardware fetches that
-		 */
-		__builtin_prefetch(b->types + at + 4096);
-		if (b->count % BTF_STEP == 0)
-			b->checkpoint[b->count / BTF_STEP] = at;
-		uint32_t index = layout[btf_kind(t)].index;
-		if (t->name_off && named[index]++ < guess && index == BTF_INDEX_TYPES)
-			add_name(b, ix, t, b->first_id + b->count);
-		b->count++;
-		at += size;
-	}
-	if (named[BTF_INDEX_TYPES] > guess)
-		name_index_free(ix);
-	if (at != len)
-		return err_new(EINVAL, "BTF type %u does not end within the data",
-			       b->first_id + b->count);
-	return NULL;
 }
 
 static struct err *check_header(const struct btf_header *h, size_t n)
@@ -137,89 +58,83 @@ static struct err *check_header(const struct btf_header *h, size_t n)
 	return NULL;
 }
 
-struct err *btf_open_bytes(const void *data, size_t n, struct btf *base, struct btf **ret)
+static struct err *find_sections(struct btf *b)
 {
-	*ret = NULL;
-	void *copy = NULL;
-	if ((uintptr_t)data % 4) {
-		copy = xmalloc(n);
-		data = memcpy(copy, data, n);
-	}
-	const struct btf_header *h = data;
-	struct err *e = check_header(h, n);
-	const char *strings = NULL;
-	if (!e) {
-		strings = (const char *)data + h->hdr_len + h->str_off;
-		if (h->str_len && (strings[h->str_len - 1] || (!base && strings[0])))
-			e = err_new(EINVAL, "BTF strings do not end");
-	}
-	if (e) {
-		free(copy);
+	const struct btf_header *h = (const void *)b->bytes.data;
+	if (!btf_bytes_touch(&b->bytes, h, MIN(b->bytes.len, sizeof(*h))))
+		return err_new(EIO, "BTF cannot be read");
+	struct err *e = check_header(h, b->bytes.len);
+	if (e)
 		return e;
-	}
+	b->types = (const uint8_t *)h + h->hdr_len + h->type_off;
+	b->types_len = h->type_len;
+	b->strings = (const char *)h + h->hdr_len + h->str_off;
+	b->strings_len = h->str_len;
+	if (!h->str_len)
+		return NULL;
+	const char *last = b->strings + h->str_len - 1;
+	if (!btf_bytes_touch(&b->bytes, b->strings, 1) || !btf_bytes_touch(&b->bytes, last, 1))
+		return err_new(EIO, "BTF cannot be read");
+	return *last || (!b->base && *b->strings) ? err_new(EINVAL, "BTF strings do not end") : NULL;
+}
+
+/* Takes what `bytes` owns, and `kept`: see struct btf. */
+static struct err *open_bytes(struct btf_bytes bytes, struct btf *base, char *kept, struct btf **ret)
+{
 	struct btf *b = xcalloc(1, sizeof(*b));
-	b->copy = copy;
+	*ret = NULL;
+	b->bytes = bytes;
+	b->kept_name = kept;
 	b->arena = arena_create();
 	b->base = base;
-	b->types = (const uint8_t *)data + h->hdr_len + h->type_off;
-	b->strings = strings;
-	b->strings_len = h->str_len;
 	b->first_id = base ? base->first_id + base->count : 1;
 	b->first_string = base ? base->first_string + base->strings_len : 0;
-	b->types_len = h->type_len;
-	e = scan(b);
+	struct err *e = find_sections(b);
+	if (!e && !btf_kept_load(b, BTF_INDEX_TYPES))
+		e = btf_scan(b);
+	if (!e) {
+		*ret = b;
+		return NULL;
+	}
+	name_index_free(&b->index[BTF_INDEX_TYPES]); /* of a part: not kept */
+	btf_close(b);
+	return e;
+}
+
+struct err *btf_open_bytes(const void *data, size_t n, struct btf *base, struct btf **ret)
+{
+	struct btf_bytes bytes;
+	btf_bytes_borrow(data, n, &bytes);
+	return open_bytes(bytes, base, NULL, ret);
+}
+
+static struct err *open_file(const char *path, struct btf *base, char *kept, struct btf **ret)
+{
+	struct btf_bytes bytes;
+	struct err *e = btf_bytes_open(path, &bytes);
 	if (e) {
-		btf_close(b);
+		free(kept);
 		return e;
 	}
-	*ret = b;
-	return NULL;
+	e = open_bytes(bytes, base, kept, ret);
+	return e ? err_note(e, "%s", path) : NULL;
 }
 
 void btf_close(struct btf *b)
 {
 	if (!b)
 		return;
-	for (unsigned i = 0; i < BTF_INDEXES; i++)
+	for (unsigned i = 0; i < BTF_INDEXES; i++) {
+		btf_kept_save(b, (enum btf_index)i);
 		name_index_free(&b->index[i]);
+		free(b->kept[i]);
+	}
 	numtab_free(&b->cache);
 	arena_destroy(b->arena);
 	free(b->checkpoint);
-	free(b->copy);
-	if (b->map)
-		munmap(b->map, b->map_len);
+	free(b->kept_name);
+	btf_bytes_close(&b->bytes);
 	free(b);
-}
-
-/* Kernels before 6.16 cannot map the file: it is read then. */
-static struct err *open_file(const char *path, struct btf *base, struct btf **ret)
-{
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct stat st;
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_errno("cannot open %s", path);
-	size_t n = (size_t)st.st_size;
-	void *map = n ? mmap(NULL, n, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0) : MAP_FAILED;
-	if (map != MAP_FAILED) {
-		struct err *e = btf_open_bytes(map, n, base, ret);
-		if (e) {
-			munmap(map, n);
-			return err_note(e, "%s", path);
-		}
-		(*ret)->map = map;
-		(*ret)->map_len = n;
-		return NULL;
-	}
-	char *data = read_file(path, &n);
-	if (!data)
-		return err_errno("cannot read %s", path);
-	struct err *e = btf_open_bytes(data, n, base, ret);
-	if (e) {
-		free(data);
-		return err_note(e, "%s", path);
-	}
-	(*ret)->copy = data; /* malloc is aligned, so there was no other copy */
-	return NULL;
 }
 
 struct btf *world_btf(struct world *w, struct err **err)
@@ -230,7 +145,7 @@ struct btf *world_btf(struct world *w, struct err **err)
 		return w->btf;
 	struct err *e = NULL;
 	if (!w->btf_failed && w->btf_path)
-		e = open_file(w->btf_path, NULL, &w->btf);
+		e = open_file(w->btf_path, NULL, btf_kept_name(w), &w->btf);
 	else if (err)
 		e = err_new(ENOENT, "no kernel BTF");
 	w->btf_failed = !w->btf;
@@ -252,7 +167,7 @@ struct btf *world_module_btf(struct world *w, const char *module)
 	if (!base)
 		return b;
 	_cleanup_free_ char *path = xasprintf("%s/sys/kernel/btf/%s", w->root, module);
-	struct err *e = open_file(path, base, &b);
+	struct err *e = open_file(path, base, NULL, &b);
 	err_free(e);
 	if (b)
 		strtab_set(&w->module_btf, module, b);
@@ -270,8 +185,7 @@ void world_btf_modules(struct world *w, struct arena *a, struct str_list *ret)
 		closedir(dir);
 }
 
-/* --- names
- * --------------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------------------------------ */
 
 static bool kind_is_in(uint32_t kind, enum btf_namespace ns)
 {
@@ -287,43 +201,13 @@ static bool kind_is_in(uint32_t kind, enum btf_namespace ns)
 	return kinds[ns] >> kind & 1;
 }
 
-/* Walks a reader's own types: `for (struct cursor c = first(b); c.t; next(b, &c))`. */
-struct cursor {
-	const struct btf_type *t;
-	uint32_t id;
-};
-
-static struct cursor first(const struct btf *b)
-{
-	return (struct cursor){b->count ? (const void *)b->types : NULL, b->first_id};
-}
-
-static void next(const struct btf *b, struct cursor *c)
-{
-	const uint8_t *at = (const uint8_t *)c->t + btf_record_size(c->t);
-	c->t = at < b->types + b->types_len ? (const void *)at : NULL;
-	c->id++;
-}
-
-static void build_index(struct btf *b, enum btf_index which)
-{
-	struct name_index *ix = &b->index[which];
-	name_index_init(ix, b->named[which], b->first_id + b->count);
-	for (struct cursor c = first(b); c.t; next(b, &c))
-		if (layout[btf_kind(c.t)].index == which && c.t->name_off)
-			add_name(b, ix, c.t, c.id);
-}
-
 uint32_t btf_find(struct btf *b, enum btf_namespace ns, const char *name)
 {
-	enum btf_index which = ns == BTF_NS_FUNC ? BTF_INDEX_FUNCS : BTF_INDEX_TYPES;
-	struct name_index *ix = &b->index[which];
-	if (!ix->mask)
-		build_index(b, which);
+	const struct name_index *ix = btf_names(b, ns == BTF_NS_FUNC ? BTF_INDEX_FUNCS : BTF_INDEX_TYPES);
 	uint32_t hash = name_hash(name, strlen(name)), pos = hash, id;
 	while ((id = name_index_next(ix, hash, &pos))) {
 		const struct btf_type *t = btf_record(b, id);
-		if (kind_is_in(btf_kind(t), ns) && !strcmp(btf_string(b, t->name_off), name))
+		if (t && kind_is_in(btf_kind(t), ns) && !strcmp(btf_string(b, t->name_off), name))
 			return id;
 	}
 	return b->base ? btf_find(b->base, ns, name) : 0;
@@ -332,7 +216,7 @@ uint32_t btf_find(struct btf *b, enum btf_namespace ns, const char *name)
 void btf_each(struct btf *b, enum btf_namespace ns,
 	      void (*fn)(void *arg, const char *name, uint32_t id), void *arg)
 {
-	for (struct cursor c = first(b); c.t; next(b, &c))
+	for (struct btf_cursor c = btf_first(b); c.t; btf_next(b, &c))
 		if (kind_is_in(btf_kind(c.t), ns) && c.t->name_off)
 			fn(arg, btf_string(b, c.t->name_off), c.id);
 }
@@ -352,8 +236,7 @@ bool btf_func(struct btf *b, uint32_t id, struct btf_params *params, uint32_t *r
 	return true;
 }
 
-/* --- enumerators
- * ---------------------------------------------------------------------------------------- */
+/* --- enumerators ------------------------------------------------------------------------------------------------------ */
 
 const char *btf_enumerator_name(const struct btf *b, const struct btf_type *t, uint32_t i)
 {
@@ -372,30 +255,13 @@ int64_t btf_enumerator_value(const struct btf_type *t, uint32_t i)
 	return (int64_t)((uint64_t)e->val_hi32 << 32 | e->val_lo32);
 }
 
-/* Enumerators are indexed to their enum: few share one. */
-static void index_enumerators(struct btf *b)
-{
-	struct name_index *ix = &b->index[BTF_INDEX_ENUMERATORS];
-	uint32_t n = 0;
-	for (struct cursor c = first(b); c.t; next(b, &c))
-		n += is_enum(c.t) ? btf_vlen(c.t) : 0;
-	name_index_init(ix, n, b->first_id + b->count);
-	for (struct cursor c = first(b); c.t; next(b, &c))
-		for (uint32_t k = 0; is_enum(c.t) && k < btf_vlen(c.t); k++) {
-			const char *name = btf_enumerator_name(b, c.t, k);
-			name_index_add(ix, name_hash(name, strlen(name)), c.id);
-		}
-}
-
 bool btf_enumerator(struct btf *b, const char *name, int64_t *value_ret, uint32_t *enum_ret)
 {
-	struct name_index *ix = &b->index[BTF_INDEX_ENUMERATORS];
-	if (!ix->mask)
-		index_enumerators(b);
+	const struct name_index *ix = btf_names(b, BTF_INDEX_ENUMERATORS);
 	uint32_t hash = name_hash(name, strlen(name)), pos = hash, id;
 	while ((id = name_index_next(ix, hash, &pos))) {
 		const struct btf_type *t = btf_record(b, id);
-		for (uint32_t k = 0; k < btf_vlen(t); k++) {
+		for (uint32_t k = 0; t && btf_is_enum(t) && k < btf_vlen(t); k++) {
 			if (strcmp(btf_enumerator_name(b, t, k), name) != 0)
 				continue;
 			*value_ret = btf_enumerator_value(t, k);

@@ -2,9 +2,8 @@
  * btf_internal.h - what the files of the BTF reader share.
  *
  * The format is described in Documentation/bpf/btf.rst of the kernel; the record layouts come from
- * <linux/btf.h>.  Every record's length was checked when the reader was opened (btf.c), so that a
- * pointer from btf_record() may be read with all its members; type ids and string offsets inside
- * are checked here.
+ * <linux/btf.h>.  A pointer from btf_record() or a cursor may be read with all its members; type ids
+ * and string offsets inside are checked here.
  */
 #pragma once
 
@@ -34,30 +33,81 @@ enum btf_index {
 	BTF_INDEXES
 };
 
+/* --- btf_bytes.c ---------------------------------------------------------------------------------------------------------- */
+
+struct btf_bytes {
+	uint8_t *data;
+	size_t len;
+	uint8_t *have; /* for each page: was it read from `fd`?  NULL: all is there */
+	int fd;        /* -1: none */
+	bool is_mapped, is_owned;
+};
+/* Maps the file, or has it read as it is touched. */
+struct err *btf_bytes_open(const char *path, struct btf_bytes *ret);
+/* The caller's bytes, which must stay; copied when they are not aligned. */
+void btf_bytes_borrow(const void *data, size_t n, struct btf_bytes *ret);
+void btf_bytes_close(struct btf_bytes *m);
+/* Makes [at, at + n), which lies within the bytes, readable; false when the file cannot be read. */
+bool btf_bytes_touch(const struct btf_bytes *m, const void *at, size_t n);
+/* Makes all of a string readable: `at`, or "". */
+const char *btf_bytes_string(const struct btf_bytes *m, const char *at);
+
+/* --- the reader ----------------------------------------------------------------------------------------------------------- */
+
 struct btf {
-	struct btf *base;     /* vmlinux, for a module */
+	struct btf *base; /* vmlinux, for a module */
+	struct btf_bytes bytes;
 	const uint8_t *types; /* the type section */
 	const char *strings;  /* the string section: starts and ends with NUL */
 	uint32_t strings_len;
-	uint32_t first_string; /* offsets below this are the base's */
-	uint32_t first_id;     /* ids below this are the base's */
-	uint32_t count;        /* types of its own */
+	uint32_t first_string;		      /* offsets below this are the base's */
+	uint32_t first_id;		      /* ids below this are the base's */
+	uint32_t count;			      /* types of its own */
 	uint32_t types_len;
-	uint32_t *checkpoint; /* offset in `types` of every BTF_STEP-th own type */
-	uint32_t
-		named[BTF_INDEXES + 1]; /* how many names each index will hold; the last: in none */
-	struct name_index index[BTF_INDEXES]; /* built when first asked */
-	struct numtab cache;                  /* struct type by id and address space */
+	uint32_t *checkpoint;		      /* offset in `types` of every BTF_STEP-th own type */
+	uint32_t named[BTF_INDEXES + 1];      /* how many names each index will hold; the last: in none */
+	struct name_index index[BTF_INDEXES]; /* built when first asked: btf_names() */
+	uint8_t *kept[BTF_INDEXES];	      /* owned; what another run has kept of an index */
+	char *kept_name;		      /* owned; first part of the names of such files, NULL: nothing is kept */
+	struct numtab cache;		      /* struct type by id and address space */
 	struct arena *arena;
-	void *copy; /* owned bytes, when the caller's were not aligned */
-	void *map;  /* owned mapping */
-	size_t map_len;
 };
 
-/* Length of a record; it was checked that it lies within the section. */
+/* --- btf_scan.c: the walk over all records -------------------------------------------------------------------------------- */
+
+/*
+ * Checks that each record lies within the section, notes where some of them start and how many names there are, and builds the index of
+ * types on the way.
+ */
+struct err *btf_scan(struct btf *b);
+/* Walks a reader's own types: `for (struct btf_cursor c = btf_first(b); c.t; btf_next(b, &c))`. */
+struct btf_cursor {
+	const struct btf_type *t;
+	uint32_t id;
+};
+struct btf_cursor btf_first(const struct btf *b);
+void btf_next(const struct btf *b, struct btf_cursor *c);
+/* An index, built or read when it is first asked for.  Enumerators lead to their enum. */
+const struct name_index *btf_names(struct btf *b, enum btf_index which);
+
+/* --- btf_kept.c: indexes in ~/.cache/spile -------------------------------------------------------------------------------- */
+
+/* By what kernel this is; heap, NULL: it is not known, or another file was asked for, and nothing is kept. */
+char *btf_kept_name(const struct world *w);
+/* True: the index, and with that of types what a scan finds out, is there from another run.  Save does nothing for what came from there. */
+bool btf_kept_load(struct btf *b, enum btf_index which);
+void btf_kept_save(const struct btf *b, enum btf_index which);
+/* The same with bytes; data: from malloc, taken. */
+bool btf_kept_read(struct btf *b, enum btf_index which, uint8_t *data, size_t n);
+void btf_kept_pack(const struct btf *b, enum btf_index which, struct buf *out);
+
+/* --- records: btf.c ------------------------------------------------------------------------------------------------------- */
+
+/* Length of a record whose first words are readable. */
 uint32_t btf_record_size(const struct btf_type *t);
 /* NULL for void (0) and ids out of range. */
 const struct btf_type *btf_record(const struct btf *b, uint32_t id);
+bool btf_is_enum(const struct btf_type *t);
 /* "" for offsets out of range. */
 const char *btf_string(const struct btf *b, uint32_t offset);
 static inline uint32_t btf_kind(const struct btf_type *t)

@@ -9,7 +9,7 @@
 #include "base/base.h"
 
 enum {
-	CACHE_MAX_FILE = 1 << 20,   /* bytes; larger ones are neither read nor written */
+	CACHE_MAX_FILE = 2 << 20,   /* bytes; larger ones are neither read nor written */
 	CACHE_MAX_TOTAL = 16 << 20, /* of all files: those that were not used for longest go first */
 	CACHE_MAX_FILES = 256
 };

@@ -45,15 +45,15 @@ void name_index_init(struct name_index *ix, size_t n, uint32_t max_value)
 	/* all pages at once: a fault for each costs ten times as much */
 	void *p = mmap(NULL, bytes(ix), PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	ix->is_mapped = p != MAP_FAILED;
-	ix->slot = ix->is_mapped ? p : xcalloc(size, sizeof(*ix->slot));
+	ix->memory = p != MAP_FAILED ? NAMES_MAPPED : NAMES_HEAP;
+	ix->slot = p != MAP_FAILED ? p : xcalloc(size, sizeof(*ix->slot));
 }
 
 void name_index_free(struct name_index *ix)
 {
-	if (ix->is_mapped)
+	if (ix->memory == NAMES_MAPPED)
 		munmap(ix->slot, bytes(ix));
-	else
+	else if (ix->memory == NAMES_HEAP)
 		free(ix->slot);
 	*ix = (struct name_index){0};
 }
@@ -74,14 +74,14 @@ void name_index_add(struct name_index *ix, uint32_t hash, uint32_t value)
 
 uint32_t name_index_next(const struct name_index *ix, uint32_t hash, uint32_t *pos)
 {
-	if (!ix->mask)
-		return 0;
-	for (;;) {
+	/* one that was kept may have no empty slot */
+	while (ix->mask && *pos - hash <= ix->mask) {
 		uint32_t slot = ix->slot[*pos & ix->mask];
 		if (!slot)
-			return 0;
+			break;
 		++*pos;
 		if (tag(ix, slot) == tag(ix, hash))
 			return slot - tag(ix, slot);
 	}
+	return 0;
 }

@@ -10,11 +10,12 @@
 
 #include "base/base.h"
 
+enum names_memory { NAMES_HEAP, NAMES_MAPPED, NAMES_BORROWED };
 struct name_index {
 	uint32_t *slot; /* value | tag << value_bits; 0: empty */
 	uint32_t mask;  /* 0: not built */
 	uint32_t value_bits;
-	bool is_mapped;
+	enum names_memory memory; /* of the slots */
 };
 
 /* Not for adversaries: a bad set of names makes look-ups slow, not wrong. */

@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	/* half of them with a header that agrees, so that what is behind it is looked at */
 	if (n > HEADER && data[n - 1] & 1) {
 		uint64_t fingerprint = 7, bytes = n, sum = hash_bytes(copy + HEADER, n - HEADER);
-		memcpy(copy, "spilekpt\1\0\0\0", 12);
+		memcpy(copy, "spilekpt\2\0\0\0", 12);
 		memcpy(copy + FINGERPRINT_AT, &fingerprint, 8);
 		memcpy(copy + BYTES_AT, &bytes, 8);
 		memcpy(copy + CHECKSUM_AT, &sum, 8);
