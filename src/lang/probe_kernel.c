@@ -456,6 +456,10 @@ void expand_rawtracepoint(struct expansion *x)
 
 void expand_iter(struct expansion *x)
 {
+	if (x->spec->target) {
+		expansion_error(x, "an iterator cannot be pinned (%s): what it prints goes through this process", x->spec->target);
+		return;
+	}
 	struct btf *b = world_btf(x->world, NULL);
 	struct names found = {.arena = x->arena};
 	if (b && x->spec->func)
