@@ -30,6 +30,8 @@ enum {
 	UW_ANCESTORS = 4, /* how many are asked for what they have mapped */
 	UW_YOUNG_NS = 100 * 1000 * 1000, /* most programs end before this, and need not be known */
 	UW_SIGNAL_REGS = 17,
+	UW_SIGCONTEXT = 40, /* of a struct ucontext's first 5 words: include/uapi/asm-generic/ucontext.h */
+	UW_FAR = 16 << 10, /* bytes: a frame so far below its callee is on another stack */
 	UW_STALE = 8, /* return probes that are looked at for one frame */
 };
 
@@ -248,7 +250,7 @@ RT_GLOBAL(u) u64 uw_restart(struct uw *u)
 	u->n = (u32)u->anchor.n;
 	u->hash = u->anchor.hash;
 	u->next = u->anchor.next;
-	u->slot = 0;
+	u->slot = u->entry_n = 0;
 	u->fp_at = 0;
 	u->is_call = 0;
 	u->has_regs = 1;
@@ -299,6 +301,7 @@ RT_GLOBAL(un) u64 uw_signal(struct uw *u, u64 off)
 #pragma unroll
 	for (u32 i = 0; i < 16; i++)
 		u->reg[order[i]] = u->tmp[i];
+	u->entry_n = u->n;
 	u->ip = u->tmp[16];
 	u->sp = u->reg[7];
 	u->fp = u->reg[6];
@@ -373,15 +376,37 @@ RT_GLOBAL(un) u64 uw_rare_saved(struct uw *u, u64 id)
  */
 RT_GLOBAL(un) u64 uw_rule_behind(struct uw *u, u64 pc)
 {
-	if (!u || !u->is_call || pc + 1 - u->start >= u->len)
+	if (!u || !u->is_call || u->kind != UW_MAP_TABLE || pc + 1 - u->start >= u->len)
 		return UW_RULE_NONE;
-	return uw_rule_number(u->seg, u->table, pc + 1 - u->base);
+	u32 id = (u32)uw_rule_number(u->seg, u->table, pc + 1 - u->base);
+	if (id != UW_RULE_NONE)
+		u->entry_n = u->n;
+	return id;
+}
+
+/*
+ * Where a signal's handler returns to is `mov $15, %rax; syscall`, rt_sigreturn(2), in one of its two spellings.  C libraries without
+ * tables (musl) have it, too.
+ */
+RT_GLOBAL(u) u64 uw_is_sigreturn(struct uw *u)
+{
+	u64 code;
+
+	if (!u || !u->is_call || bpf_probe_read_user(&code, 8, (const void *)u->ip))
+		return 0;
+	return code == 0x0f0000000fc0c748 || code << 8 == 0x050f0000000fb800;
+}
+
+/* May this frame lie below its callee?  Only if a table says so, by another register than the stack pointer, and on another stack. */
+static __attribute__((always_inline)) u64 uw_is_elsewhere(struct uw *u, u64 id, u64 cfa)
+{
+	return id != UW_RULE_FP && uw_rule(id)->cfa != UW_CFA_SP && uw_rule(id)->cfa != UW_CFA_PLT && u->sp - cfa > UW_FAR;
 }
 
 /* From the current frame, whose address to look up is pc, to its caller. */
 static __attribute__((always_inline)) u64 uw_caller(struct uw *u, u64 pc)
 {
-	u64 id = UW_RULE_FP, cfa, pair[2], stop = UW_GO;
+	u64 id = UW_RULE_NONE, cfa, pair[2], stop = UW_GO;
 
 	if (!u)
 		return UW_STOP;
@@ -389,8 +414,11 @@ static __attribute__((always_inline)) u64 uw_caller(struct uw *u, u64 pc)
 		id = uw_rule_number(u->seg, u->table, pc - u->base);
 	if (id == UW_RULE_NONE)
 		id = uw_rule_behind(u, pc);
-	if (id == UW_RULE_NONE)
+	if (id == UW_RULE_NONE) {
+		if (uw_is_sigreturn(u))
+			return uw_signal(u, UW_SIGCONTEXT);
 		id = UW_RULE_FP;
+	}
 	if (id == UW_RULE_FP)
 		u->guessed = 1;
 	struct uw_rule *r = uw_rule(id);
@@ -407,7 +435,7 @@ static __attribute__((always_inline)) u64 uw_caller(struct uw *u, u64 pc)
 	}
 	if (stop)
 		return stop;
-	if (cfa < u->sp || (cfa == u->sp && r->ra_kind != UW_RA_REG))
+	if ((cfa < u->sp && !uw_is_elsewhere(u, id, cfa)) || (cfa == u->sp && r->ra_kind != UW_RA_REG))
 		return uw_stop(u, id != UW_RULE_FP ? UW_BACKWARDS : u->sp == u->bottom ? UW_COMPLETE : UW_NO_TABLE);
 	if (r->is_plain && !u->is_tracking) {
 		u->ret_at = cfa - 8;
@@ -432,7 +460,7 @@ static __attribute__((always_inline)) u64 uw_caller(struct uw *u, u64 pc)
 	}
 	u->sp = cfa;
 	u->ip = pair[1];
-	u->is_call = 1;
+	u->is_call = !r->is_signal;
 	u->has_regs = 0;
 	return UW_GO;
 }
@@ -443,8 +471,8 @@ static __attribute__((always_inline)) u64 uw_enter(struct uw *u, u64 pc)
 	if (u->source != UW_FROM_KERNEL && !uw_enter_map(u, pc))
 		return UW_GO;
 	u->source = UW_FROM_KERNEL;
-	if (uw_enter_vma(u, pc))
-		return uw_stop(u, UW_UNMAPPED);
+	if (uw_enter_vma(u, pc)) /* code that nobody called need not have a caller: where makecontext(3) begins */
+		return uw_stop(u, !u->entry_n || u->entry_n != u->n ? UW_UNMAPPED : u->guessed ? UW_GUESSED : UW_COMPLETE);
 	return uw_enter_map(u, pc);
 }
 
@@ -465,6 +493,8 @@ static long uw_step(u32 round, struct uw_loop *l)
 	u64 h = (u->hash ^ ip) * 0xff51afd7ed558ccdull;
 	u->hash = h ^ h >> 32;
 	u64 stop = uw_caller(u, pc);
+	if (u->entry_n > n)
+		((u64 *)(u + 1))[n] = ip ^ UW_INTERRUPTED;
 	if (stop == UW_AGAIN)
 		stop = uw_restart(u);
 	return stop != UW_GO;
@@ -594,7 +624,7 @@ RT_GLOBAL(u) u64 uw_begin(struct uw *u)
 	uw_meet(tgid);
 	uw_find_list(u, task, tgid, UW_FIELD(mm, mm_struct__end_code));
 	u->start = u->len = u->hash = u->window_at = 0;
-	u->n = u->end = u->guessed = 0;
+	u->n = u->end = u->guessed = u->entry_n = 0;
 	uw_find_returns(u, task, mm);
 	uw_anchor_here(u);
 	return 0;

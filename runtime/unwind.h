@@ -71,7 +71,8 @@ struct uw_rule {
 	s16 ra;
 	s16 fp; /* where the caller's frame pointer was saved: base + fp, or UW_SAME, UW_LOST */
 	s16 saved[UW_SAVED];
-	u16 is_plain; /* the return address is right below the CFA, fp is saved relative to it or not at all */
+	u8 is_signal; /* the caller did not call: a signal came, and its address is the next instruction's */
+	u8 is_plain; /* the return address is right below the CFA, fp is saved relative to it or not at all */
 };
 
 /* The value of `uw_rules`: behind the rules a bit for each process whose stack was taken; several share one. */
@@ -114,8 +115,8 @@ struct uw_miss { /* record of `uw_miss` */
 };
 
 /*
- * Set in a frame that a signal interrupted: its address is no return address.  User addresses have the bits 62 and 63
- * alike.
+ * Set in a frame that a signal interrupted, and in one that was never called but returned to (a signal's return): its address is
+ * that of its next instruction.  User addresses have the bits 62 and 63 alike.
  */
 #define UW_INTERRUPTED (1ull << 62)
 static inline __attribute__((always_inline)) u32 uw_is_interrupted(u64 frame)
@@ -177,6 +178,7 @@ struct uw {
 	u64 base, hash;
 	u32 table, seg, kind;
 	u32 n;		   /* frames so far */
+	u32 entry_n;	   /* so many were there, when the last one's return address began a function that nobody called */
 	u32 end;	   /* enum uw_end */
 	u32 is_call;	   /* ip is a return address: the call before it is looked up */
 	u32 is_tracking;   /* the saved registers are followed: the second walk from the anchor */

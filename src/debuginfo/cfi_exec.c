@@ -2,7 +2,7 @@
 #include "debuginfo/cfi_internal.h"
 
 enum {
-	MAX_REMEMBERED = 32,
+	MAX_REMEMBERED = 256,
 };
 
 int cfi_tracked(uint64_t reg)

@@ -292,22 +292,21 @@ static void saved_regs(const struct cfi_state *s, struct uw_rule *ret)
 
 /* The kernel's signal frame: registers lie as in struct sigcontext, the return address is the 17th
  * word. */
-static void signal_of(const struct cfi_state *s, struct uw_rule *ret)
+static bool is_sigcontext(const struct cfi_state *s, struct uw_rule *ret)
 {
 	const struct cfi_reg *ra = &s->reg[TRACK_RA];
-	bool known = ra->how == HOW_AT && ra->reg == CFI_SP_REG && ra->off >= 128;
 
-	*ret = (struct uw_rule){.cfa = known ? UW_CFA_SIGNAL : UW_CFA_BAD,
-				.off = known ? ra->off - 128 : 0};
+	if (ra->how != HOW_AT || ra->reg != CFI_SP_REG || ra->off < 128)
+		return false;
+	*ret = (struct uw_rule){.cfa = UW_CFA_SIGNAL, .off = ra->off - 128};
+	return true;
 }
 
 void cfi_rule_of(const struct cfi_state *s, bool is_signal, struct uw_rule *ret)
 {
 	*ret = (struct uw_rule){.index = UW_NO_REG};
-	if (is_signal) {
-		signal_of(s, ret);
+	if (is_signal && is_sigcontext(s, ret))
 		return;
-	}
 	if (s->reg[TRACK_RA].how == HOW_UNDEFINED) {
 		*ret = (struct uw_rule){.cfa = UW_CFA_END};
 		return;
@@ -318,6 +317,7 @@ void cfi_rule_of(const struct cfi_state *s, bool is_signal, struct uw_rule *ret)
 		return;
 	}
 	saved_regs(s, ret);
+	ret->is_signal = is_signal;
 	ret->is_plain = ret->ra_kind == UW_RA_CFA && ret->ra == -8 && ret->fp != UW_LOST &&
 			(ret->fp == UW_SAME || ret->base == UW_FROM_CFA);
 }
