@@ -663,15 +663,19 @@ RT_GLOBAL(u) u64 uw_result(struct uw *u)
 		(u)->reg[14] = (r)->r14, (u)->reg[15] = (r)->r15, (u)->ip = (r)->ip;                 \
 	} while (0)
 
-/* The registers of the task when it entered the kernel; 0: it has none of 64 bits. */
+/* The registers of the task when it entered the kernel: 0, or why there are none of 64 bits (enum uw_end). */
 RT_GLOBAL(u) u64 uw_task_regs(struct uw *u)
 {
 	struct uw_regs *r = (struct uw_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
 
-	if (!u || r->cs == UW_CS_USER32)
-		return 0;
+	if (!u)
+		return UW_NO_STACK;
+	if (r->cs == UW_CS_USER32) {
+		uw_meet(u->tgid);
+		return UW_32_BITS;
+	}
 	UW_COPY_REGS(u, r);
-	return 1;
+	return 0;
 }
 
 static __attribute__((always_inline)) s64 uw_walk(struct uw *u, u64 max)
@@ -693,20 +697,19 @@ static __attribute__((always_inline)) s64 uw_walk(struct uw *u, u64 max)
 RT s64 rt_unwind_ctx(struct uw_regs *ctx, struct uw *u, u64 max)
 {
 	u16 cs = (u16)*(volatile u64 *)&ctx->cs_word; /* contexts of perf events are read by whole words only */
+	u64 end = 0;
 
-	if (!(cs & 3)) {
-		if (!uw_task_regs(u))
-			return -UW_NO_STACK;
-	} else if (cs == UW_CS_USER32) {
-		return -UW_NO_STACK;
-	} else {
+	if ((cs & 3) && cs != UW_CS_USER32)
 		UW_COPY_REGS(u, ctx);
-	}
-	return uw_walk(u, max);
+	else
+		end = uw_task_regs(u);
+	return end ? -(s64)end : uw_walk(u, max);
 }
 
 /* Same from programs whose context has no registers. */
 RT s64 rt_unwind_task(struct uw *u, u64 max)
 {
-	return uw_task_regs(u) ? uw_walk(u, max) : -UW_NO_STACK;
+	u64 end = uw_task_regs(u);
+
+	return end ? -(s64)end : uw_walk(u, max);
 }

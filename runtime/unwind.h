@@ -135,7 +135,8 @@ enum uw_end {
 	UW_BAD_RULE,   /* a rule that is not understood, or needs a register that is lost */
 	UW_FAULT,      /* memory of the stack could not be read */
 	UW_BACKWARDS,  /* the caller's frame is not above this one */
-	UW_NO_STACK,   /* a thread without user space, or one of 32 bits */
+	UW_NO_STACK,   /* a thread without user space */
+	UW_32_BITS,    /* a program of 32 bits: the kernel's chain of frame pointers */
 	UW_ENDS = 16, /* room for all of them, a power of two */
 };
 

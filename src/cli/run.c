@@ -156,7 +156,7 @@ static void say_stacks(const struct stack_report *r)
 /* Without -v: only when so many are not whole that pictures and counts of them would mislead. */
 static void warn_stacks(const struct stack_report *r)
 {
-	static const uint8_t broken[] = {UW_NEW, UW_UNMAPPED, UW_NO_TABLE, UW_BAD_RULE, UW_FAULT, UW_BACKWARDS};
+	static const uint8_t broken[] = {UW_NEW, UW_UNMAPPED, UW_NO_TABLE, UW_BAD_RULE, UW_FAULT, UW_BACKWARDS, UW_32_BITS};
 	uint64_t all = stacks_that_are(r), bad = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(broken); i++)
 		bad += r->by_end[broken[i]];

@@ -266,7 +266,7 @@ void symbolizer_stack(struct symbolizer *y, const struct value *stack, struct fr
 			ip ^= UW_INTERRUPTED;
 			is_return = false;
 		}
-		if (is_return && ret->end == UW_NEW && usyms_is_no_code(usyms_now(y), w.pid, ip))
+		if (is_return && (ret->end == UW_NEW || ret->end == UW_32_BITS) && usyms_is_no_code(usyms_now(y), w.pid, ip))
 			return; /* what the chain of frame pointers led to */
 		if (stack->type->stack_mode == STACK_RAW)
 			vec_push(&ret->frame, (struct frame){.ip = ip});

@@ -47,7 +47,8 @@ const char *stack_end_text(unsigned end)
 		[UW_BAD_RULE] = "ended at a rule that is not understood",
 		[UW_FAULT] = "ended where the stack could not be read",
 		[UW_BACKWARDS] = "ended at a frame that is not above the one before",
-		[UW_NO_STACK] = "by frame pointers: no user space, or one of 32 bits",
+		[UW_NO_STACK] = "no user space",
+		[UW_32_BITS] = "by frame pointers: a program of 32 bits",
 	};
 
 	return end < ARRAY_SIZE(text) && text[end] ? text[end] : "ended";
