@@ -396,29 +396,38 @@ static int folders(const char *path, struct dirent ***ret)
 	return scandir(path, ret, is_event_dir, by_name);
 }
 
+/* "ftrace" holds the tracers' own records: nothing can attach there. */
+static void events_in(const char *top, const char *category, void (*fn)(void *arg, const char *category, const char *name), void *arg)
+{
+	if (!strcmp(category, "ftrace"))
+		return;
+	_cleanup_free_ char *path = xasprintf("%s/%s", top, category);
+	struct dirent **event;
+	int n = folders(path, &event);
+	for (int i = 0; i < n; i++) {
+		fn(arg, category, event[i]->d_name);
+		free(event[i]);
+	}
+	free(event);
+}
+
 void tracefs_events_of(struct world *w, const char *category,
 		       void (*fn)(void *arg, const char *category, const char *name), void *arg)
 {
 	if (!w->tracefs)
 		return;
 	_cleanup_free_ char *top = xasprintf("%s/events", w->tracefs);
-	struct dirent **dir, **event;
-	int ndir = folders(top, &dir);
-	for (int i = 0; i < ndir; i++) {
-		const char *name = dir[i]->d_name;
-		/* "ftrace" holds the tracers' own records: nothing can attach there */
-		if (strcmp(name, "ftrace") != 0 && glob_match(category, name)) {
-			_cleanup_free_ char *path = xasprintf("%s/%s", top, name);
-			int n = folders(path, &event);
-			for (int k = 0; k < n; k++) {
-				fn(arg, name, event[k]->d_name);
-				free(event[k]);
-			}
-			free(event);
-		}
+	if (!strpbrk(category, "*/")) {
+		events_in(top, category, fn, arg);
+		return;
 	}
-	for (int i = 0; i < ndir; i++)
+	struct dirent **dir;
+	int n = folders(top, &dir);
+	for (int i = 0; i < n; i++) {
+		if (glob_match(category, dir[i]->d_name))
+			events_in(top, dir[i]->d_name, fn, arg);
 		free(dir[i]);
+	}
 	free(dir);
 }
 

@@ -272,21 +272,23 @@ static void write_alias(struct alias *al, const char *root, struct buf *out)
 
 /* --- which ------------------------------------------------------------------------------------------------------------- */
 
-/* Is event one of the row's? */
-static bool row_has(const struct stp_syscall *row, const char *event)
+/* The rows of the table by the events of the kernel that they describe. */
+static void index_rows(struct strtab *ret)
 {
-	const char *list = *row->events ? row->events : row->name;
-	for (size_t n; *list; list += n + (list[n] == ' ')) {
-		n = strcspn(list, " ");
-		if (n == strlen(event) && !strncmp(list, event, n))
-			return true;
+	for (const struct stp_syscall *row = stp_syscall_table; row->name; row++) {
+		const char *list = *row->events ? row->events : row->name;
+		for (size_t n; *list; list += n + (list[n] == ' ')) {
+			n = strcspn(list, " ");
+			if (!strtab_getn(ret, list, n))
+				strtab_setn(ret, list, n, (void *)(uintptr_t)row);
+		}
 	}
-	return false;
 }
 
 struct writing {
 	struct stp_comp *c;
 	const char *root, *pattern;
+	struct strtab rows; /* by event */
 	struct buf text;
 };
 
@@ -295,18 +297,17 @@ static void write_event(void *arg, const char *category, const char *name)
 	struct writing *w = arg;
 	if (!str_has_prefix(name, "sys_enter_"))
 		return;
-	const char *event = arena_strdup(w->c->a, name + strlen("sys_enter_"));
-	const struct stp_syscall *row = stp_syscall_table;
-	while (row->name && !row_has(row, event))
-		row++;
-	struct alias al = {.c = w->c, .name = row->name ? row->name : event, .event = event};
-	if (!stp_name_matches(w->pattern, al.name))
+	const char *event = name + strlen("sys_enter_");
+	const struct stp_syscall *row = strtab_get(&w->rows, event);
+	if (!stp_name_matches(w->pattern, row ? row->name : event))
 		return;
+	event = arena_strdup(w->c->a, event);
+	struct alias al = {.c = w->c, .name = row ? row->name : event, .event = event};
 	const char *key = arena_printf(w->c->a, "%s.%s", w->root, event);
 	if (strtab_get(&w->c->made, key))
 		return;
 	strtab_set(&w->c->made, key, w);
-	if (row->name) {
+	if (row) {
 		read_row(&al, row);
 	} else {
 		const struct tp_format *f = tracefs_format(w->c->world, category, name);
@@ -339,11 +340,13 @@ void stp_make_syscalls(struct stp_comp *c, const char *root, const char *pattern
 		if (!stp_name_matches(root, roots[i]))
 			continue;
 		struct writing w = {.c = c, .root = roots[i], .pattern = pattern};
+		index_rows(&w.rows);
 		tracefs_events_of(c->world, "syscalls", write_event, &w);
 		write_absent(&w);
 		if (w.text.len)
 			stp_add_tapset(c, "syscalls.stp", arena_strdup(c->a, buf_str(&w.text)));
 		buf_free(&w.text);
+		strtab_free(&w.rows);
 	}
 }
 
