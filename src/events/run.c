@@ -48,7 +48,8 @@ static void report_lost(struct run *r)
 	uint64_t lost = data_word(r, r->prog->lost_offset),
 		 skipped = data_word(r, r->prog->skipped_offset),
 		 unlocked = data_word(r, r->prog->unlocked_offset),
-		 gone = data_word(r, r->prog->gone_offset);
+		 gone = data_word(r, r->prog->gone_offset),
+		 unstored = data_word(r, r->prog->unstored_offset);
 
 	if (lost > r->lost && r->out->ops->lost)
 		r->out->ops->lost(r->out, lost - r->lost, NULL);
@@ -58,8 +59,11 @@ static void report_lost(struct run *r)
 		r->out->ops->lost(r->out, unlocked - r->unlocked, "globals were locked by another handler");
 	if (gone > r->gone && r->out->ops->lost)
 		r->out->ops->lost(r->out, gone - r->gone, "a variable is optimised out at their place");
+	if (unstored > r->unstored && r->out->ops->lost)
+		r->out->ops->lost(r->out, unstored - r->unstored, "their stacks could not be stored");
 	r->lost = lost;
 	r->gone = gone;
+	r->unstored = unstored;
 	r->skipped = skipped;
 	r->unlocked = unlocked;
 }

@@ -32,7 +32,7 @@ struct run {
 	bool is_ending, has_failed, runs_end /* end probes */;
 	unsigned errors;
 	int status;
-	uint64_t lost, skipped, unlocked, gone; /* reported so far */
+	uint64_t lost, skipped, unlocked, gone, unstored; /* reported so far */
 	struct pcap_files packets;
 	struct speculations speculations;
 	struct numtab emptied;  /* by var id: &var_cleared or &var_zeroed, what was done last */

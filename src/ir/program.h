@@ -147,7 +147,7 @@ enum action_kind {
 	ACT_CAT,	/* fmt, args: path */
 	ACT_JOIN,	/* args: u64 n, then n strings with their NULs in one; fmt: separator */
 	ACT_HELPER_ERROR, /* args (s64 retcode); helper number in `number`; `severity` */
-	ACT_RUNTIME_ERROR, /* `number`: enum runtime_error */
+	ACT_RUNTIME_ERROR, /* `number`: enum runtime_error; args (s64 retcode) when a map's helper refused */
 	ACT_SKB,	/* fmt: file; args (u64 ns since boot, u64 length on the wire, bytes of a packet) */
 	/* SystemTap */
 	ACT_STP_PRINT,	/* fmt, args in SystemTap's printf rules; no newline added */
@@ -309,7 +309,7 @@ struct program {
 	uint32_t lock_offset;	 /* u64: owner of the lock of kit_lock(), 0: free */
 	uint32_t unlocked_offset;/* u64: events skipped because the lock could not be had */
 	uint32_t gone_offset;    /* u64: events whose handler ended at a variable that is not there */
-	uint32_t full_offset;	 /* u64: map updates that found the map full */
+	uint32_t unstored_offset;/* u64: stacks that could not be stored, where no warning says so */
 	uint32_t exit_offset;	 /* u64: bit 0 set by exit(), its code in bits 32 to 63; then programs return at once */
 	uint32_t realtime_offset;/* u64: nanoseconds from CLOCK_MONOTONIC to CLOCK_REALTIME, set before start; 0: unused */
 	uint32_t known_offset;	 /* in a CPU's row: STACKS_KNOWN ids of stacks that are stored, see kit_stack; 0: unused */

@@ -21,8 +21,8 @@ struct kit {
 	bool helper_errors;      /* -k: report failed reads and such */
 	struct kit_frame *frame; /* the function's frame, see kit_begin */
 	/* Set: emits what happens on a runtime error instead of sending a record; may leave the
-	 * block terminated. */
-	void (*on_error)(struct kit *k, enum runtime_error e, struct loc loc, void *arg);
+	 * block terminated.  code: what a map's helper returned, in 64 bits; 0: no helper refused. */
+	void (*on_error)(struct kit *k, enum runtime_error e, ir_ref code, struct loc loc, void *arg);
 	void *on_error_arg;
 	struct elf_file *program; /* set: locations are of the program that runs, whatever the probe is in */
 };
@@ -302,11 +302,13 @@ void kit_send_strings(struct kit *k, struct action *act, ir_ref vec, enum addr_s
  * Records without arguments: places that differ in the action only can share the code that sends.  `id` is the id of an action
  * made for that.
  */
-struct action *kit_bare_action(struct kit *k, enum action_kind kind, struct loc loc);
-void kit_send_bare(struct kit *k, ir_ref id);
+struct action *kit_bare_action(struct kit *k, enum action_kind kind, bool has_code, struct loc loc);
+void kit_send_bare(struct kit *k, ir_ref id, ir_ref code); /* code: a number that goes along, 0: none */
 void kit_exit(struct kit *k, ir_ref code,
 	      struct loc loc); /* ACT_EXIT, sets the exit word, then kit_return */
 void kit_runtime_error(struct kit *k, enum runtime_error e, struct loc loc);
+/* The same, after the helper of a map returned `ret` (not 0): that goes along, since a map may be full, or the kernel without memory at hand. */
+void kit_map_error(struct kit *k, enum runtime_error e, ir_ref ret, struct loc loc);
 /* Reports a helper's negative result when -k asks for it. */
 void kit_check_helper(struct kit *k, ir_ref ret, int helper, struct loc loc);
 void kit_tell_helper(struct kit *k, ir_ref ret, int helper, struct loc loc); /* the same without being asked for */

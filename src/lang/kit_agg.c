@@ -169,7 +169,7 @@ static void update_at(struct kit *k, const struct var *v, ir_ref p, ir_ref n)
 
 struct update {
 	struct var *v;
-	ir_ref key, n;
+	ir_ref key, n, ret; /* ret: of the helper that made the element */
 	struct loc loc;
 };
 
@@ -182,10 +182,7 @@ static void update_hit(struct kit *k, ir_ref value, void *arg)
 static void update_full(struct kit *k, void *arg)
 {
 	struct update *u = arg;
-	if (!k->prog->full_offset)
-		k->prog->full_offset = program_data(k->prog, 8, 8);
-	kit_count(k, k->prog->full_offset, 1);
-	kit_runtime_error(k, RT_MAP_FULL, u->loc);
+	kit_map_error(k, RT_MAP_FULL, u->ret, u->loc);
 }
 
 /* Makes the element with zero parts on every CPU, then updates it as if it had been there. */
@@ -205,13 +202,13 @@ static void update_miss(struct kit *k, void *arg)
 		ir_store(B(k), whole, 0, 8, ir_bini(B(k), IR_ADD, seq, 1));
 		from = whole;
 	}
-	kit_var_insert(k, u->v, u->key, from, BPF_NOEXIST);
+	u->ret = kit_var_insert(k, u->v, u->key, from, BPF_NOEXIST);
 	kit_var_if(k, u->v, u->key, update_hit, update_full, u);
 }
 
 void kit_agg_update_here(struct kit *k, struct var *v, ir_ref key, ir_ref n, struct loc loc)
 {
-	struct update u = {v, key, n ? n : C(k, 0), loc};
+	struct update u = {.v = v, .key = key, .n = n ? n : C(k, 0), .loc = loc};
 	k->plain_adds = k->prog->one_at_a_time && !v->is_emptied;
 	kit_var_if(k, v, key, update_hit, update_miss, &u);
 }
@@ -230,7 +227,7 @@ void kit_agg_update(struct kit *k, struct var *v, ir_ref key, ir_ref n, struct l
 
 struct tseries {
 	struct var *v;
-	ir_ref key, n, epoch;
+	ir_ref key, n, epoch, ret;
 	struct loc loc;
 };
 
@@ -267,7 +264,7 @@ static void tseries_hit(struct kit *k, ir_ref p, void *arg)
 static void tseries_full(struct kit *k, void *arg)
 {
 	struct tseries *s = arg;
-	kit_runtime_error(k, RT_MAP_FULL, s->loc);
+	kit_map_error(k, RT_MAP_FULL, s->ret, s->loc);
 }
 
 static void tseries_miss(struct kit *k, void *arg)
@@ -277,9 +274,8 @@ static void tseries_miss(struct kit *k, void *arg)
 	ir_store(B(k), first, offsetof(struct tseries_wire, value), 8, s->n);
 	ir_store(B(k), first, offsetof(struct tseries_wire, meta), 8, C(k, 1));
 	ir_store(B(k), first, offsetof(struct tseries_wire, epoch), 8, s->epoch);
-	ir_ref ret = H(k, BPF_FUNC_map_update_elem, ir_map(B(k), s->v->map), s->key, first,
-		       C(k, BPF_NOEXIST));
-	uint32_t end = kit_if_unlikely(k, ret);
+	s->ret = H(k, BPF_FUNC_map_update_elem, ir_map(B(k), s->v->map), s->key, first, C(k, BPF_NOEXIST));
+	uint32_t end = kit_if_unlikely(k, s->ret);
 	kit_var_if(k, s->v, s->key, tseries_hit, tseries_full, s); /* another CPU was faster */
 	kit_endif(k, end);
 }

@@ -216,27 +216,39 @@ void kit_exit(struct kit *k, ir_ref code, struct loc loc)
 	kit_return(k, 0);
 }
 
-struct action *kit_bare_action(struct kit *k, enum action_kind kind, struct loc loc)
+struct action *kit_bare_action(struct kit *k, enum action_kind kind, bool has_code, struct loc loc)
 {
 	struct action *act = program_action(k->prog, kind, loc);
-	act->args = layout(k, NULL, 0);
+	act->args = layout(k, &(struct kit_value){.type = &type_int64}, has_code);
 	return act;
 }
 
-void kit_send_bare(struct kit *k, ir_ref id)
+void kit_send_bare(struct kit *k, ir_ref id, ir_ref code)
 {
-	send_in_place(k, id, layout(k, NULL, 0), NULL, 0);
+	struct kit_value v = {.type = &type_int64, .v = code};
+	send_in_place(k, id, layout(k, &v, code != 0), &v, code != 0);
 }
 
-void kit_runtime_error(struct kit *k, enum runtime_error e, struct loc loc)
+static void runtime_error(struct kit *k, enum runtime_error e, ir_ref code, struct loc loc)
 {
 	if (k->on_error) {
-		k->on_error(k, e, loc, k->on_error_arg);
+		k->on_error(k, e, code, loc, k->on_error_arg);
 		return;
 	}
 	struct action *act = program_action(k->prog, ACT_RUNTIME_ERROR, loc);
 	act->number = e;
-	kit_send(k, act, NULL, 0);
+	kit_send(k, act, &(struct kit_value){.type = &type_int64, .v = code}, code != 0);
+}
+
+void kit_runtime_error(struct kit *k, enum runtime_error e, struct loc loc)
+{
+	runtime_error(k, e, 0, loc);
+}
+
+/* Before 6.4 the functions behind these helpers return an int: only the lower half of the register is theirs. */
+void kit_map_error(struct kit *k, enum runtime_error e, ir_ref ret, struct loc loc)
+{
+	runtime_error(k, e, ir_ext(B(k), ret, 4, true), loc);
 }
 
 void kit_check_helper(struct kit *k, ir_ref ret, int helper, struct loc loc)

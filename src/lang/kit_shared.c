@@ -9,7 +9,7 @@
  *     f(key or its address, value, id of the action that reports an error)
  *
  * It returns the old value of an addition.  Where the language says what happens on an error (kit.on_error), it returns
- * whether there was one instead.
+ * the helper's code instead, 0 when there was none.
  */
 #include "lang/kit_internal.h"
 
@@ -45,13 +45,13 @@ static bool can_share(const struct kit *k, enum kit_shared_op op, const struct v
 	return op != SHARED_ADD || !k->on_error; /* one result only */
 }
 
-static void on_error(struct kit *k, enum runtime_error e, struct loc loc, void *arg)
+static void on_error(struct kit *k, enum runtime_error e, ir_ref code, struct loc loc, void *arg)
 {
 	struct sharing *s = arg;
 	if (s->reports)
-		ir_store(B(k), s->result, 0, 8, C(k, 1));
+		ir_store(B(k), s->result, 0, 8, code);
 	else
-		kit_send_bare(k, ir_param(B(k), 2));
+		kit_send_bare(k, ir_param(B(k), 2), code);
 }
 
 /*
@@ -127,7 +127,7 @@ bool kit_shared(struct kit *k, enum kit_shared_op op, struct var *v, ir_ref key,
 	struct kit_shared *sh = v->shared;
 	if (++sh->uses[op] < SHARE_FROM)
 		return false;
-	struct action *act = k->on_error ? NULL : kit_bare_action(k, ACT_RUNTIME_ERROR, loc);
+	struct action *act = k->on_error ? NULL : kit_bare_action(k, ACT_RUNTIME_ERROR, true, loc);
 	if (act)
 		act->number = RT_MAP_FULL;
 	if (!sh->fn[op]) {
@@ -139,7 +139,7 @@ bool kit_shared(struct kit *k, enum kit_shared_op op, struct var *v, ir_ref key,
 	*ret = ir_call(B(k), sh->fn[op], key, n ? n : C(k, 0), C(k, act ? act->id : 0));
 	if (k->on_error) {
 		uint32_t end = kit_if_unlikely(k, *ret);
-		k->on_error(k, RT_MAP_FULL, loc, k->on_error_arg);
+		k->on_error(k, RT_MAP_FULL, *ret, loc, k->on_error_arg);
 		kit_endif(k, end);
 	}
 	return true;

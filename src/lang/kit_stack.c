@@ -12,14 +12,17 @@ enum {
 	HASH_FEW = 128 /* words */
 };
 
-static void send_stack_full(struct kit *k, struct loc loc)
+/* Where an error ends the handler it is counted only: a missing stack is no reason to give up the rest. */
+static void stack_not_stored(struct kit *k, ir_ref ret, struct loc loc)
 {
 	struct program *p = k->prog;
-	if (!p->full_offset)
-		p->full_offset = program_data(p, 8, 8);
-	kit_count(k, p->full_offset, 1);
-	if (!k->on_error) /* it is no reason to give up the handler */
-		kit_runtime_error(k, RT_STACK_FULL, loc);
+	if (!k->on_error) {
+		kit_map_error(k, RT_STACK_FULL, ret, loc);
+		return;
+	}
+	if (!p->unstored_offset)
+		p->unstored_offset = program_data(p, 8, 8);
+	kit_count(k, p->unstored_offset, 1);
 }
 
 /* Does this kernel have what unwinding by tables takes?  (Everything from 6.1 on that has BTF.) */
@@ -113,7 +116,7 @@ static void store_frames(struct kit *k, const struct taken *s, ir_ref id, struct
 	ir_ref ret = H(k, BPF_FUNC_map_update_elem, ir_map(B(k), p->stacks), key, s->element,
 		       C(k, BPF_ANY));
 	uint32_t full = kit_if_unlikely(k, ret);
-	send_stack_full(k, loc);
+	stack_not_stored(k, ret, loc);
 	ir_jmp(B(k), unknown);
 	kit_endif(k, full);
 	kit_endif(k, stored);

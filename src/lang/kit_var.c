@@ -247,15 +247,11 @@ ir_ref kit_var_insert(struct kit *k, struct var *v, ir_ref key, ir_ref from, int
 	return ir_load(B(k), slot, 0, 8, false);
 }
 
-/* After an update that the kernel refused: the map is full (or memory is short). */
+/* After an update that the kernel may have refused: the map is full, or memory is short. */
 static void check_update(struct kit *k, ir_ref ret, struct loc loc)
 {
-	struct program *p = k->prog;
-	if (!p->full_offset)
-		p->full_offset = program_data(p, 8, 8);
 	uint32_t end = kit_if_unlikely(k, ret);
-	kit_count(k, p->full_offset, 1);
-	kit_runtime_error(k, RT_MAP_FULL, loc);
+	kit_map_error(k, RT_MAP_FULL, ret, loc);
 	kit_endif(k, end);
 }
 
@@ -337,7 +333,7 @@ void kit_var_set_scalar(struct kit *k, struct var *v, ir_ref key, ir_ref value, 
 
 struct add {
 	struct var *v;
-	ir_ref key, delta, old;
+	ir_ref key, delta, old, ret; /* ret: of the helper that made the element */
 	struct loc loc;
 };
 
@@ -353,10 +349,7 @@ static void add_hit(struct kit *k, ir_ref value, void *arg)
 static void add_full(struct kit *k, void *arg)
 {
 	struct add *a = arg;
-	if (!k->prog->full_offset)
-		k->prog->full_offset = program_data(k->prog, 8, 8);
-	kit_count(k, k->prog->full_offset, 1);
-	kit_runtime_error(k, RT_MAP_FULL, a->loc);
+	kit_map_error(k, RT_MAP_FULL, a->ret, a->loc);
 }
 
 /* Absent: create it, unless another CPU was faster; then add to what that one made. */
@@ -368,15 +361,15 @@ static void add_miss(struct kit *k, void *arg)
 	ir_store(B(k), from, 0, 8, a->delta);
 	if (a->v->has_seq)
 		from = with_seq(k, a->v, from);
-	ir_ref ret = kit_var_insert(k, a->v, a->key, from, BPF_NOEXIST);
-	uint32_t end = kit_if_unlikely(k, ret);
+	a->ret = kit_var_insert(k, a->v, a->key, from, BPF_NOEXIST);
+	uint32_t end = kit_if_unlikely(k, a->ret);
 	kit_var_if(k, a->v, a->key, add_hit, add_full, a);
 	kit_endif(k, end);
 }
 
 ir_ref kit_var_add_here(struct kit *k, struct var *v, ir_ref key, ir_ref delta, struct loc loc)
 {
-	struct add a = {v, key, delta, kit_slot(k, 8), loc};
+	struct add a = {.v = v, .key = key, .delta = delta, .old = kit_slot(k, 8), .loc = loc};
 	ir_store(B(k), a.old, 0, 8, C(k, 0));
 	kit_var_if(k, v, key, add_hit, add_miss, &a);
 	return ir_load(B(k), a.old, 0, 8, false);

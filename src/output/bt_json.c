@@ -213,14 +213,14 @@ static void helper_line(struct exporter *x, const struct action *act, const char
 	close_line(x, start);
 }
 
-static void runtime_error(struct exporter *x, const struct action *act, const char *more)
+static void runtime_error(struct exporter *x, const struct action *act, int64_t code, const char *more)
 {
 	struct buf msg = {0};
 	if (act->number == RT_MAP_FULL) {
-		helper_line(x, act, more, BPF_FUNC_map_update_elem, -E2BIG);
+		helper_line(x, act, more, BPF_FUNC_map_update_elem, code);
 		return;
 	}
-	buf_printf(&msg, "%s%s", runtime_error_text(act->number), more);
+	buf_printf(&msg, "%s%s", runtime_error_text(act->number, code), more);
 	message_line(x, "runtime_error", buf_str(&msg), msg.len, act);
 	buf_free(&msg);
 }
@@ -279,7 +279,7 @@ static void event(struct exporter *x, const struct action *act, const struct val
 		break;
 	case ACT_RUNTIME_ERROR:
 		if (!x->no_warnings)
-			runtime_error(x, act, len ? text : "");
+			runtime_error(x, act, n ? value_number(&args[0]) : 0, len ? text : "");
 		break;
 	default: break;
 	}

@@ -59,12 +59,12 @@ static void helper_message(struct exporter *x, const struct action *act, const c
 	buf_free(&b);
 }
 
-static void runtime_error(struct exporter *x, const struct action *act, const char *more)
+static void runtime_error(struct exporter *x, const struct action *act, int64_t code, const char *more)
 {
-	const char *msg = runtime_error_text(act->number);
+	const char *msg = runtime_error_text(act->number, code);
 	struct buf b = {0};
 	if (act->number == RT_MAP_FULL) {
-		helper_message(x, act, msg, more, BPF_FUNC_map_update_elem, -E2BIG);
+		helper_message(x, act, msg, more, BPF_FUNC_map_update_elem, code);
 		return;
 	}
 	buf_printf(&b, "%s%s", msg, more);
@@ -113,7 +113,7 @@ static void event(struct exporter *x, const struct action *act, const struct val
 			       act->number, retcode);
 		return;
 	}
-	case ACT_RUNTIME_ERROR: runtime_error(x, act, len ? text : ""); return;
+	case ACT_RUNTIME_ERROR: runtime_error(x, act, n ? value_number(&args[0]) : 0, len ? text : ""); return;
 	default: return;
 	}
 	exporter_written(x, start);

@@ -18,7 +18,22 @@ const char *helper_name(uint64_t id)
 	"Map full; can't update element. Try increasing max_map_keys config or manually setting " \
 	"the max entries in a map declaration e.g. `let @a = hash(5000)`"
 
-const char *runtime_error_text(uint64_t e)
+/* Why a map refused an element, but that it is full. */
+static const char *refused_text(int64_t code)
+{
+	switch (code) {
+	case -ENOMEM:
+		return "Map element not stored: the kernel had no memory at hand for it. The map is not full: elements get their memory as they come, and "
+		       "many new ones in a burst are more than the kernel keeps ready.";
+	case -EBUSY:
+	case -EDEADLK:
+		return "Map element not stored: this event interrupted another one that was changing the map.";
+	case -EEXIST: return "Map element not updated: it was deleted at the same moment.";
+	default: return "Map element not stored: the kernel refused it.";
+	}
+}
+
+const char *runtime_error_text(uint64_t e, int64_t code)
 {
 	static const char *const text[] = {
 		[RT_DIV_BY_ZERO] =
@@ -28,9 +43,13 @@ const char *runtime_error_text(uint64_t e)
 		[RT_MAP_FULL] = MAP_FULL_TEXT,
 		[RT_SCRATCH_BUSY] =
 			"Event skipped: too many events interrupted each other on one CPU.",
-		[RT_STACK_FULL] = "Stack not stored: the table of stacks is full, or the kernel had no memory at hand.",
+		[RT_STACK_FULL] = "Stack not stored: the table of stacks is full.",
 		[RT_NO_ENTRY] = "Event skipped: the value was kept at the function's entry, and this call began before tracing.",
 	};
+	if (e == RT_STACK_FULL && code != -E2BIG)
+		return "Stack not stored: the kernel had no memory at hand for it.";
+	if (e == RT_MAP_FULL && code != -E2BIG)
+		return refused_text(code);
 	return e < ARRAY_SIZE(text) && text[e] ? text[e] : "Unknown error.";
 }
 
@@ -38,6 +57,8 @@ const char *helper_error_text(uint64_t helper, int64_t retcode)
 {
 	if (helper == BPF_FUNC_map_update_elem && retcode == -E2BIG)
 		return MAP_FULL_TEXT;
+	if (helper == BPF_FUNC_map_update_elem)
+		return refused_text(retcode);
 	if (helper == BPF_FUNC_map_delete_elem && retcode == -ENOENT)
 		return "Can't delete map element because it does not exist.";
 	if (helper == BPF_FUNC_map_lookup_elem)

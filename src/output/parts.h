@@ -123,7 +123,8 @@ void xml_text(const char *text, struct buf *out);		/* also for attributes in dou
 /* --- message.c: run-time errors --------------------------------------------------- */
 
 const char *helper_name(uint64_t id); /* "map_lookup_elem" */
-const char *runtime_error_text(uint64_t e);
+/* code: what a map's helper said, 0: nothing */
+const char *runtime_error_text(uint64_t e, int64_t code);
 /* What text mode says about a helper's negative result. */
 const char *helper_error_text(uint64_t helper, int64_t retcode);
 /* "FILE:LINE:COL-COL: " + severity + msg, and, with context, the source line underlined; of a macro's text also

@@ -1,6 +1,8 @@
 /* lower.c - a program out of checked handlers: one function a probe, or a point where arguments differ. */
 #include "lang/stp/lower.h"
 
+#include <errno.h>
+
 struct stp_value stp_long(ir_ref v)
 {
 	return (struct stp_value){.type = ST_LONG, .v = v};
@@ -63,13 +65,22 @@ static void check_stopped(struct stp_lower *l)
 	stp_endif(l, end);
 }
 
-static void on_error(struct kit *k, enum runtime_error e, struct loc loc, void *arg)
+/* An array's element could not be made; `code`: E2BIG when it is full. */
+static void element_refused(struct stp_lower *l, ir_ref code, struct loc loc)
+{
+	uint32_t other = stp_if(l, ir_bini(LB(l), IR_NE, code, -E2BIG));
+	stp_raise(l, loc, "an array's element could not be stored: no memory at hand, or this event interrupted a change of the array");
+	stp_endif(l, other);
+	stp_raise(l, loc, l->overflow ? l->overflow : "Array overflow, check MAXMAPENTRIES");
+}
+
+static void on_error(struct kit *k, enum runtime_error e, ir_ref code, struct loc loc, void *arg)
 {
 	struct stp_lower *l = arg;
 	switch (e) {
 	case RT_DIV_BY_ZERO: stp_raise(l, loc, "division by 0"); break;
 	case RT_NO_ENTRY: stp_raise(l, loc, "the value was kept at the function's entry, and this call began before tracing"); break;
-	case RT_MAP_FULL: stp_raise(l, loc, l->overflow ? l->overflow : "Array overflow, check MAXMAPENTRIES"); break;
+	case RT_MAP_FULL: element_refused(l, code, loc); break;
 	default: stp_raise(l, loc, "runtime error"); break;
 	}
 }

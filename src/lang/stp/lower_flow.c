@@ -147,7 +147,7 @@ static void fail_plain(struct stp_lower *l, struct loc loc, const char *fmt)
 		l->fail_block = ir_block_new(LB(l), "failed");
 		l->kit.b.fn->block.at[l->fail_block].unlikely = true;
 	}
-	struct action *act = kit_bare_action(&l->kit, ACT_STP_ERROR, loc);
+	struct action *act = kit_bare_action(&l->kit, ACT_STP_ERROR, false, loc);
 	act->fmt = fmt;
 	ir_store(LB(l), kit_local_addr(&l->kit, l->failed), 0, 8, stp_c(l, act->id));
 	ir_jmp(LB(l), l->fail_block);
@@ -160,7 +160,7 @@ void stp_lower_failed(struct stp_lower *l)
 		return;
 	uint32_t here = l->kit.b.block;
 	ir_at(LB(l), l->fail_block);
-	kit_send_bare(&l->kit, ir_load(LB(l), kit_local_addr(&l->kit, l->failed), 0, 8, false));
+	kit_send_bare(&l->kit, ir_load(LB(l), kit_local_addr(&l->kit, l->failed), 0, 8, false), 0);
 	stp_stop_session(l);
 	kit_return(&l->kit, 0);
 	ir_at(LB(l), here);
