@@ -6,16 +6,9 @@
 #pragma once
 
 #include "runtime.h"
+#include "stp_layout.h"
 #include "stp_names.h"
 
-enum { STP_LEFT = 1, STP_ZERO = 2, STP_PLUS = 4, STP_SPACE = 8, STP_ALT = 16, STP_SIGNED = 32, STP_UPPER = 64 };
-
-/* In map memory, see stp.h: 72 bytes at least. */
-struct stp_layout {
-	struct stp_decoding d; /* how many digits there are, in `digits` */
-	u64 lead, prefix, nprefix, zeros, text, upper; /* lengths of the parts; prefix: its characters, the first in the low byte */
-	u8 digits[32];
-};
 struct stp_laying {
 	u8 *dst;
 	const u8 *src;
@@ -48,12 +41,6 @@ RT long stp_lay_step(u32 i, struct stp_laying *q)
 	q->dst[at] = c;
 	return 0;
 }
-
-/* width: 16 bits; precision + 1 (0: none): 16 bits; flags: 8 bits, base: 8 bits. */
-#define STP_WIDTH(p)	 ((p)&0xffff)
-#define STP_PRECISION(p) ((p) >> 16 & 0xffff)
-#define STP_FLAGS(p)	 ((u32)((p) >> 32) & 0xff)
-#define STP_BASE(p)	 ((p) >> 40 & 0xff)
 
 /* Lays out what y says, padded to the width on one side. */
 static __attribute__((always_inline)) void stp_lay(u8 *dst, const u8 *src, u64 cap, u64 packed, volatile struct stp_layout *y)
@@ -103,6 +90,6 @@ RT u64 rt_stp_format_string(u8 *dst, const u8 *src, u64 cap, u64 packed, volatil
 	y->prefix = y->nprefix = y->zeros = y->upper = 0;
 	if (precision && y->text > precision - 1)
 		y->text = precision - 1;
-	stp_lay(dst, src, cap, packed & ~((u64)STP_ZERO << 32), y);
+	stp_lay(dst, src, cap, packed & ~((u64)STP_ZERO << STP_FLAGS_AT), y);
 	return 0;
 }

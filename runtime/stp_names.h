@@ -9,12 +9,8 @@ struct stp_name {
 	u32 len;
 	char name[60];
 };
-/* What rt_stp_decode() keeps in its cell: bytes written, what has no name yet, a power of the base.  Volatile, or the
- * compiler would carry numbers that the verifier knows from round to round in registers. */
-struct stp_decoding {
-	u64 len, left, power;
-};
-
+/* What rt_stp_decode() keeps in its cell, struct stp_decoding, is volatile, or the compiler would carry numbers that the verifier knows from
+ * round to round in registers. */
 struct stp_digits {
 	u8 *dst;
 	u64 cap, base;

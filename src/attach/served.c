@@ -1,5 +1,5 @@
 /*
- * served.c - what users give to and take from a running trace: files that handlers answer (SystemTap's procfs), and what is typed.
+ * served.c - what users give to and take from a running trace: files that handlers answer, and what is typed.
  */
 #include "attach/served.h"
 
@@ -94,6 +94,16 @@ static struct err *add_answerer(struct served *v, struct running *r, const struc
 	return NULL;
 }
 
+/* Where each file lies, by the probe that answers. */
+static void tell_files(struct served *v, const char *dir)
+{
+	vec_each(a, &v->answerer) {
+		const struct running *r = a->reads ? a->reads : a->writes;
+		_cleanup_free_ char *text = xasprintf("%s is %s/%s", r->probe->name, dir, a->file.name);
+		v->s->opt.notice(v->s->opt.warn_arg, text);
+	}
+}
+
 static struct err *open_files(struct served *v)
 {
 	const struct files_ops ops = {.read = read_file_of, .write = write_file_of, .arg = v, .max_write = v->s->prog->opt.max_strlen - 1};
@@ -102,10 +112,8 @@ static struct err *open_files(struct served *v)
 	for (size_t i = 0; i < v->answerer.len; i++)
 		v->list[i] = v->answerer.at[i].file;
 	struct err *e = files_open(dir, v->list, (unsigned)v->answerer.len, &ops, &v->files);
-	for (size_t i = 0; !e && i < v->answerer.len && v->s->opt.notice; i++) {
-		_cleanup_free_ char *text = xasprintf("procfs(\"%s\") is %s/%s", v->list[i].name, dir, v->list[i].name);
-		v->s->opt.notice(v->s->opt.warn_arg, text);
-	}
+	if (!e && v->s->opt.notice)
+		tell_files(v, dir);
 	return e;
 }
 

@@ -9,8 +9,9 @@
 
 #include "lang/stp/format.h"
 #include "lang/stp/lower.h"
+#include "runtime/stp_layout.h"
 
-enum { MAX_SNPRINTF = 12, STP_LAYOUT = 112, STP_LAYOUT_TEXT = 56 };	/* struct stp_layout of runtime/stp_format.h: bytes, where `text` is */
+enum { MAX_SNPRINTF = 12 };
 
 /*
  * As much as one call of the helper takes: so many values, and so many bytes of numbers and strings, which it copies
@@ -110,8 +111,6 @@ static ir_ref escaped_char(struct stp_lower *l, ir_ref c)
 
 /* --- conversions that become strings of their own, see runtime/stp_format.h ---------------------------------------------------------- */
 
-enum { FORMAT_LEFT = 1, FORMAT_ZERO = 2, FORMAT_PLUS = 4, FORMAT_SPACE = 8, FORMAT_ALT = 16, FORMAT_SIGNED = 32, FORMAT_UPPER = 64 };
-
 /* A conversion with what its stars stand for; 0: as the conversion says. */
 struct conv {
 	const struct stp_conv *c;
@@ -138,9 +137,9 @@ static ir_ref layout_of(struct formatting *f, const struct conv *v)
 	const char *at = c->flag ? strchr(flags, c->flag) : NULL;
 	bool is_hex = strchr("xXp", c->type), is_signed = strchr("di", c->type);
 	uint64_t base = is_hex ? 16 : c->type == 'o' ? 8 : 10;
-	uint64_t set = (at ? 1u << (at - flags) : 0) | (is_signed ? FORMAT_SIGNED : 0) | (c->type == 'X' ? FORMAT_UPPER : 0) |
-		       (c->type == 'p' ? FORMAT_ALT : 0);
-	ir_ref packed = stp_c(l, (int64_t)(set << 32 | base << 40));
+	uint64_t set = (at ? 1u << (at - flags) : 0) | (is_signed ? STP_SIGNED : 0) | (c->type == 'X' ? STP_UPPER : 0) |
+		       (c->type == 'p' ? STP_ALT : 0);
+	ir_ref packed = stp_c(l, (int64_t)(set << STP_FLAGS_AT | base << STP_BASE_AT));
 	if (v->width) {
 		packed = ir_bin(LB(l), IR_OR, packed, at_most(l, not_negative(l, v->width), STP_MAXSTRING));
 	} else {
@@ -148,9 +147,9 @@ static ir_ref layout_of(struct formatting *f, const struct conv *v)
 	}
 	if (v->precision) {
 		ir_ref p = at_most(l, ir_bini(LB(l), IR_ADD, not_negative(l, v->precision), 1), STP_MAXSTRING);
-		return ir_bin(LB(l), IR_OR, packed, ir_bini(LB(l), IR_SHL, p, 16));
+		return ir_bin(LB(l), IR_OR, packed, ir_bini(LB(l), IR_SHL, p, STP_PRECISION_AT));
 	}
-	return c->precision < 0 ? packed : ir_bini(LB(l), IR_OR, packed, (int64_t)MIN(c->precision + 1, STP_MAXSTRING) << 16);
+	return c->precision < 0 ? packed : ir_bini(LB(l), IR_OR, packed, (int64_t)MIN(c->precision + 1, STP_MAXSTRING) << STP_PRECISION_AT);
 }
 
 static void add_own(struct formatting *f, ir_ref text)
@@ -163,15 +162,15 @@ static void lay_number(struct formatting *f, const struct conv *v, const struct 
 {
 	struct stp_lower *l = f->l;
 	ir_ref dst = kit_mem_zero(&l->kit, STP_MAXSTRING);
-	ir_rt(LB(l), "rt_stp_format_number", dst, value->v, layout_of(f, v), kit_mem(&l->kit, STP_LAYOUT));
+	ir_rt(LB(l), "rt_stp_format_number", dst, value->v, layout_of(f, v), kit_mem(&l->kit, sizeof(struct stp_layout)));
 	add_own(f, dst);
 }
 
 static void lay_string(struct formatting *f, const struct conv *v, ir_ref text, uint32_t cap, ir_ref length)
 {
 	struct stp_lower *l = f->l;
-	ir_ref dst = kit_mem_zero(&l->kit, STP_MAXSTRING), layout = kit_mem(&l->kit, STP_LAYOUT);
-	ir_store(LB(l), layout, STP_LAYOUT_TEXT, 8, length);
+	ir_ref dst = kit_mem_zero(&l->kit, STP_MAXSTRING), layout = kit_mem(&l->kit, sizeof(struct stp_layout));
+	ir_store(LB(l), layout, offsetof(struct stp_layout, text), 8, length);
 	ir_rt(LB(l), "rt_stp_format_string", dst, text, stp_c(l, cap), layout_of(f, v), layout);
 	add_own(f, dst);
 }
