@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "attach/session.h"
+#include "debuginfo/insn.h"
 
 #define ANYWAY \
 	"\nUse --unsafe to force attachment. WARNING: This option could lead to data corruption in the target process."
@@ -20,22 +21,19 @@ enum {
 static bool starts_instruction(const char *path, uint64_t from, uint64_t to)
 {
 	enum {
-		CHUNK = 4096,
-		LONGEST = 15
+		CHUNK = 4096
 	};
-	uint8_t code[CHUNK + LONGEST];
+	uint8_t code[CHUNK + INSN_LONGEST];
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	while (from < to && fd >= 0) {
-		size_t want = (size_t)MIN(to - from, (uint64_t)CHUNK) + LONGEST, at = 0;
+		size_t want = (size_t)MIN(to - from, (uint64_t)CHUNK) + INSN_LONGEST, at = 0;
 		ssize_t got = pread(fd, code, want, (off_t)from);
 
 		if (got <= 0)
 			return false;
 		while (from + at < to && at < CHUNK) {
-			unsigned n = at < (size_t)got
-					     ? arch_insn_length(code + at, (size_t)got - at)
-					     : 0;
+			unsigned n = at < (size_t)got ? insn_length(code + at, (size_t)got - at) : 0;
 
 			if (!n)
 				return false;

@@ -145,8 +145,6 @@ struct err *attach_refused(struct place *pl, struct err *e);
  */
 const char *arch_refuses_breakpoint(const uint8_t *insn, size_t n);
 
-/* insn_x86_64.c: bytes of the instruction at `insn`; 0: none is there, or it is cut off. */
-unsigned arch_insn_length(const uint8_t *insn, size_t n);
 
 /* boundary.c: why a breakpoint there could harm the program (uprobes that are written as offsets); NULL: it is safe,
  * or asked for with --unsafe. */

@@ -22,6 +22,9 @@ enum {
 	MAX_HEADERS = 65535,
 	MAX_SEGMENTS = 64,
 	MAX_NOTE = 64 << 10,
+	MIN_GAP = 16, /* what is shorter aligns the next function */
+	MAX_GAP = 256 << 10, /* what has no call frame information and is longer follows rules of its own: node's builtins */
+	MAX_GAPS = 2 << 20,
 };
 
 #if defined(__aarch64__)
@@ -302,6 +305,57 @@ static bool find_separate(struct elf_image *e, const struct cfi_file *f)
 	return any;
 }
 
+/* --- code that no section tells of ----------------------------------------------------------------------------- */
+
+struct gaps {
+	const struct elf_image *e;
+	struct cfi_rules *rules;
+	struct cfi_table table; /* what is known and what the code says, so far */
+	uint64_t left;		/* bytes of code that may still be read */
+};
+
+/* Of [begin, end) what is code. */
+static void fill_gap(struct gaps *g, uint64_t begin, uint64_t end)
+{
+	cfi_emit(&g->table, begin, UW_RULE_NONE);
+	if (end - begin < MIN_GAP)
+		return;
+	for (unsigned i = 0; i < g->e->head.e_shnum; i++) {
+		const Elf64_Shdr *s = &g->e->section[i];
+		uint64_t from = MAX(begin, s->sh_addr), to = MIN(end, s->sh_addr + s->sh_size);
+
+		if (s->sh_type != SHT_PROGBITS || !(s->sh_flags & SHF_EXECINSTR) || from >= to || to - from > MAX_GAP || to - from > g->left)
+			continue;
+		_cleanup_free_ uint8_t *code = image_read(&g->e->im, s->sh_offset + (from - s->sh_addr), to - from);
+		g->left -= to - from;
+		begin = to; /* sections that lie over one another, or in another order: once is enough */
+		if (code)
+			cfi_from_code(code, to - from, from, g->rules, &g->table);
+	}
+}
+
+/* Between functions that have call frame information there are a few that have none. */
+static void fill_gaps(const struct elf_image *e, struct cfi_rules *rules, struct cfi_table *t)
+{
+	struct gaps g = {.e = e, .rules = rules, .left = MAX_GAPS};
+
+	if (!e->section || !t->row.len)
+		return;
+	fill_gap(&g, 0, t->row.at[0].pc);
+	for (size_t i = 0; i < t->row.len; i++) {
+		const struct cfi_row *r = &t->row.at[i];
+
+		if (r->rule)
+			cfi_emit(&g.table, r->pc, r->rule);
+		else
+			fill_gap(&g, r->pc, i + 1 < t->row.len ? r[1].pc : UINT64_MAX);
+	}
+	g.table.nfde = t->nfde;
+	g.table.nbad = t->nbad;
+	cfi_table_free(t);
+	*t = g.table;
+}
+
 static void read_table(struct elf_image *e, struct cfi_rules *rules, struct cfi_file *ret)
 {
 	struct cfi_range code[MAX_SEGMENTS];
@@ -320,6 +374,8 @@ static void read_table(struct elf_image *e, struct cfi_rules *rules, struct cfi_
 		ret->table = (struct cfi_table){.nfde = 0};
 		cfi_read(e->found, e->nfound, code, n, rules, &ret->table);
 	}
+	if (n)
+		fill_gaps(e, rules, &ret->table);
 }
 
 static struct err *open_image(struct elf_image *e, struct cfi_rules *rules, struct cfi_file *ret)

@@ -83,3 +83,6 @@ void cfi_emit(struct cfi_table *t, uint64_t pc, uint32_t rule);
  * anything else. */
 void cfi_rule_of(const struct cfi_state *s, bool is_signal, struct uw_rule *ret);
 bool cfi_expr_place(struct cfi_cursor c, struct cfi_reg *ret);
+
+/* cfi_code.c: rows for n bytes of code at that address, which no section tells of; then the table ends. */
+void cfi_from_code(const uint8_t *code, size_t n, uint64_t address, struct cfi_rules *rules, struct cfi_table *t);

@@ -4,7 +4,7 @@
  */
 #include "test.h"
 
-#include "debuginfo/cfi.h"
+#include "debuginfo/cfi_internal.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -302,8 +302,115 @@ static void test_pack(void)
 	close(fd);
 }
 
+#ifdef __x86_64__
+/* What is said of the address `pc` of code at 0x1000: how far the CFA is from the stack pointer, minus that from the frame
+ * pointer, 0 when nothing is said. */
+static int said(const struct cfi_table *t, const struct cfi_rules *r, unsigned pc, int16_t *fp)
+{
+	const struct uw_rule *rule = &r->rule.at[0];
+
+	vec_each(row, &t->row)
+		if (row->pc <= 0x1000 + pc)
+			rule = &r->rule.at[row->rule];
+	if (fp)
+		*fp = rule->fp;
+	return rule->cfa == UW_CFA_SP ? rule->off : rule->cfa == UW_CFA_FP ? -rule->off : 0;
+}
+
+#define FROM_CODE(bytes)                                                                         \
+	struct cfi_rules r;                                                                      \
+	struct cfi_table t = {.nfde = 0};                                                        \
+	int16_t fp;                                                                              \
+	cfi_rules_init(&r);                                                                      \
+	cfi_from_code((const uint8_t *)(bytes), sizeof(bytes) - 1, 0x1000, &r, &t)
+#define CODE_END (cfi_table_free(&t), cfi_rules_free(&r))
+
+static void test_code_sp(void)
+{
+	FROM_CODE("\x48\x83\xec\x18"	  /* 0: sub $24,%rsp */
+		  "\x53"		  /* 4: push %rbx */
+		  "\x48\x85\xc0"	  /* 5: test %rax,%rax */
+		  "\x74\x05"		  /* 8: je 15 */
+		  "\xe8\x00\x10\x00\x00" /* 10: call */
+		  "\x5b"		  /* 15: pop %rbx */
+		  "\x48\x83\xc4\x18"	  /* 16: add $24,%rsp */
+		  "\xc3"		  /* 20: ret */
+		  "\x90\x90");
+
+	CHECK(said(&t, &r, 0, &fp) == 8 && fp == UW_SAME);
+	CHECK(said(&t, &r, 4, NULL) == 32 && said(&t, &r, 5, NULL) == 40 && said(&t, &r, 15, NULL) == 40);
+	CHECK(said(&t, &r, 16, NULL) == 32 && said(&t, &r, 20, NULL) == 8);
+	CHECK(said(&t, &r, 21, NULL) == 0 && said(&t, &r, 100, NULL) == 0);
+	CODE_END;
+}
+
+static void test_code_fp(void)
+{
+	FROM_CODE("\x55"		    /* 0: push %rbp */
+		  "\x48\x89\xe5"	    /* 1: mov %rsp,%rbp */
+		  "\x48\x83\xe4\xe0"	    /* 4: and $-32,%rsp */
+		  "\xeb\x02"		    /* 8: jmp 12 */
+		  "\xff\xc8"		    /* 10: dec %eax; a loop that is entered at its test */
+		  "\x75\xfc"		    /* 12: jne 10 */
+		  "\x80\xe4\x01"	    /* 14: and $1,%ah, which is no stack pointer */
+		  "\xc9"		    /* 17: leave */
+		  "\xc3"		    /* 18: ret */
+		  "\x0f\x1f\x44\x00\x00\x90\x90\x90\x90\x90\x90\x90\x90" /* 19: to 32 */
+		  "\xe9\xdb\xff\xff\xff" /* 32: jmp 0 */
+	);
+
+	CHECK(said(&t, &r, 1, &fp) == 16 && fp == -16);
+	CHECK(said(&t, &r, 8, &fp) == -16 && fp == -16 && said(&t, &r, 10, NULL) == -16 && said(&t, &r, 17, NULL) == -16);
+	CHECK(said(&t, &r, 18, &fp) == 8 && fp == UW_SAME);
+	CHECK(said(&t, &r, 19, NULL) == 0 && said(&t, &r, 32, NULL) == 8);
+	CODE_END;
+}
+
+/* A function that is not as it must be has no rules, and those behind it have theirs. */
+static void check_bad(const char *bytes, size_t n, bool is_next_known, int line)
+{
+	char code[64] = "";
+	struct cfi_rules r;
+	struct cfi_table t = {.nfde = 0};
+
+	memset(code, '\x90', sizeof(code));
+	memcpy(code, bytes, n);
+	memcpy(code + 32, "\x50\x58\xc3", 3); /* push %rax; pop %rax; ret */
+	cfi_rules_init(&r);
+	cfi_from_code((const uint8_t *)code, sizeof(code), 0x1000, &r, &t);
+	for (unsigned pc = 0; pc < 32; pc++)
+		CHECK(said(&t, &r, pc, NULL) == 0);
+	if ((said(&t, &r, 33, NULL) == 16) != is_next_known)
+		printf("line %d\n", line);
+	CHECK((said(&t, &r, 33, NULL) == 16) == is_next_known);
+	CODE_END;
+}
+#define BAD_CODE(bytes, is_next_known) check_bad(bytes, sizeof(bytes) - 1, is_next_known, __LINE__)
+
+static void test_code_bad(void)
+{
+	BAD_CODE("\x50\xc3", true);				 /* returns to what it pushed */
+	BAD_CODE("\x75\x01\x50\x58\xc3", true);		 /* one way without the push that the other has */
+	BAD_CODE("\x48\x83\xe4\xf0\xc3", true);		 /* aligns the stack without a frame pointer */
+	BAD_CODE("\x48\x29\xc4\xc3", true);			 /* sub %rax,%rsp */
+	BAD_CODE("\xe8\x00\x00\x00\x00\x58\xc3", true);	 /* call of what follows: a push */
+	BAD_CODE("\x53\x5d\xc3", true);			 /* rbx to rbp */
+	BAD_CODE("\x48\x89\xc4\xc3", true);			 /* mov %rax,%rsp */
+	BAD_CODE("\x48\x8b\x20\xc3", true);			 /* mov (%rax),%rsp */
+	BAD_CODE("\x58\x58\xc3", true);			 /* pops the return address */
+	BAD_CODE("\x50\xff\xe0", false); /* a table's cases could be anywhere from there on */
+	BAD_CODE("\x50\xeb\x7f", true);  /* leaves with something on the stack */
+	BAD_CODE("\x62", true);	      /* is cut off, or no instruction */
+}
+#endif
+
 int main(void)
 {
+#ifdef __x86_64__
+	test_code_sp();
+	test_code_fp();
+	test_code_bad();
+#endif
 	cfi_rules_init(&rules);
 	test_rows();
 	test_expressions();

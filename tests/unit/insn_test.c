@@ -1,12 +1,12 @@
 /* insn_test.c - lengths of x86-64 instructions. */
 #include "test.h"
 
-#include "attach/session.h"
+#include "debuginfo/insn.h"
 
 #ifdef __x86_64__
 static void check(const char *bytes, size_t n, unsigned want, int line)
 {
-	unsigned got = arch_insn_length((const uint8_t *)bytes, n);
+	unsigned got = insn_length((const uint8_t *)bytes, n);
 	if (got != want)
 		printf("line %d: %u, want %u\n", line, got, want);
 	CHECK(got == want);

@@ -1,7 +1,7 @@
 /*
- * insn_x86_64.c - how long an x86-64 instruction is, so that a breakpoint is never put into the middle of one.
+ * insn_x86_64.c - see insn.h.
  *
- * Only lengths, no meaning: prefixes, opcode, ModRM with SIB and displacement, immediate (Intel's manual, volume 2,
+ * Only the parts, no meaning: prefixes, opcode, ModRM with SIB and displacement, immediate (Intel's manual, volume 2,
  * chapter 2 and appendix A).  The tables have one letter an opcode:
  *
  *   .  nothing follows           m  ModRM                    !  no instruction in 64-bit mode
@@ -11,7 +11,7 @@
  *   o  an address of 64 or 32    g  ModRM; f6: with 8 bits when it is a test     G  the same, f7: 16 or 32
  *   p  prefix                    x  another map begins
  */
-#include "attach/session.h"
+#include "debuginfo/insn.h"
 
 #ifdef __x86_64__
 static const char one_byte[] =
@@ -51,16 +51,14 @@ static const char after_0f[] =
 	/* f */ "mmmmmmmmmmmmmmmm";
 
 enum {
-	LONGEST = 15,
 	REX_W = 8
 };
 
 struct bytes {
 	const uint8_t *p;
 	unsigned at, n;
-	bool short_operand, short_address; /* prefixes 66, 67 */
-	bool repne;
-	uint8_t rex;
+	bool short_address, repne; /* prefixes 67, f2 */
+	struct insn *insn;
 };
 
 /* The next byte, 0 past the end; `at` tells. */
@@ -77,30 +75,55 @@ static uint8_t skip_prefixes(struct bytes *b)
 		uint8_t c = next(b);
 		if (b->at > b->n || one_byte[c] != 'p')
 			return c;
-		b->short_operand |= c == 0x66;
+		b->insn->has_short_operand |= c == 0x66;
 		b->short_address |= c == 0x67;
 		b->repne |= c == 0xf2;
-		b->rex = (c & 0xf0) == 0x40 ? c : 0; /* counts only right before the opcode */
+		b->insn->has_rep |= c == 0xf3;
+		b->insn->rex = (c & 0xf0) == 0x40 ? c : 0; /* counts only right before the opcode */
 	}
+}
+
+/* The number in the next n bytes, 0 when they are cut off. */
+static int32_t number(struct bytes *b, unsigned n)
+{
+	uint32_t v = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		v |= (uint32_t)next(b) << 8 * i;
+	return n == 1 ? (int8_t)v : (int32_t)v;
 }
 
 /* ModRM, SIB and displacement; gives ModRM. */
 static uint8_t modrm(struct bytes *b)
 {
-	uint8_t m = next(b), mod = m >> 6, rm = m & 7;
+	uint8_t m = next(b), mod = m >> 6, rm = m & 7, base = rm;
+
+	b->insn->has_modrm = true;
+	b->insn->modrm = m;
 	if (mod == 3)
 		return m;
-	uint8_t base = rm == 4 ? next(b) & 7 : rm;
+	if (rm == 4) {
+		b->insn->sib = next(b);
+		base = b->insn->sib & 7;
+	}
 	if (mod == 1)
-		b->at += 1;
+		b->insn->disp = number(b, 1);
 	else if (mod == 2 || base == 5)
-		b->at += 4;
+		b->insn->disp = number(b, 4);
 	return m;
 }
 
 static unsigned full_immediate(const struct bytes *b)
 {
-	return b->short_operand && !(b->rex & REX_W) ? 2 : 4;
+	return b->insn->has_short_operand && !(b->insn->rex & REX_W) ? 2 : 4;
+}
+
+static void immediate(struct bytes *b, unsigned n)
+{
+	if (n == 1 || n == 4)
+		b->insn->imm = number(b, n);
+	else
+		b->at += n;
 }
 
 /* What follows an opcode of that letter; false: no instruction. */
@@ -109,14 +132,14 @@ static bool operands(struct bytes *b, char letter)
 	switch (letter) {
 	case '.': return true;
 	case 'm': modrm(b); return true;
-	case 'b': b->at += 1; return true;
-	case 'B': modrm(b), b->at += 1; return true;
-	case 'z': b->at += full_immediate(b); return true;
-	case 'Z': modrm(b), b->at += full_immediate(b); return true;
-	case 'd': b->at += 4; return true;
+	case 'b': immediate(b, 1); return true;
+	case 'B': modrm(b), immediate(b, 1); return true;
+	case 'z': immediate(b, full_immediate(b)); return true;
+	case 'Z': modrm(b), immediate(b, full_immediate(b)); return true;
+	case 'd': immediate(b, 4); return true;
 	case 'w': b->at += 2; return true;
 	case 'e': b->at += 3; return true;
-	case 'v': b->at += b->rex & REX_W ? 8 : full_immediate(b); return true;
+	case 'v': b->at += b->insn->rex & REX_W ? 8 : full_immediate(b); return true;
 	case 'o': b->at += b->short_address ? 4 : 8; return true;
 	case 'g': b->at += (modrm(b) & 0x38) < 0x10 ? 1 : 0; return true;
 	case 'G': b->at += (modrm(b) & 0x38) < 0x10 ? full_immediate(b) : 0; return true;
@@ -127,11 +150,14 @@ static bool operands(struct bytes *b, char letter)
 static bool two_bytes(struct bytes *b)
 {
 	uint8_t op = next(b);
+
+	b->insn->map = op == 0x38 || op == 0x3a ? INSN_OTHER : INSN_0F;
+	b->insn->op = op;
 	if (op == 0x38)
 		return next(b), operands(b, 'm');
 	if (op == 0x3a)
 		return next(b), operands(b, 'B');
-	if (op == 0x78 && (b->short_operand || b->repne)) /* extrq, insertq: two bytes more */
+	if (op == 0x78 && (b->insn->has_short_operand || b->repne)) /* extrq, insertq: two bytes more */
 		b->at += 2;
 	return operands(b, after_0f[op]);
 }
@@ -153,24 +179,36 @@ static bool in_map(struct bytes *b, unsigned map)
 static bool vector(struct bytes *b, uint8_t escape)
 {
 	uint8_t first = next(b);
+
+	b->insn->map = INSN_OTHER;
 	if (escape == 0xc5)
 		return in_map(b, 1);
 	b->at += escape == 0x62 ? 2 : 1;
 	return in_map(b, first & (escape == 0x62 ? 7 : 31));
 }
 
-unsigned arch_insn_length(const uint8_t *insn, size_t n)
+bool insn_decode(const uint8_t *p, size_t n, struct insn *ret)
 {
-	struct bytes b = {.p = insn, .n = (unsigned)MIN(n, (size_t)LONGEST)};
-	uint8_t op = skip_prefixes(&b);
+	struct bytes b = {.p = p, .n = (unsigned)MIN(n, (size_t)INSN_LONGEST), .insn = ret};
+
+	*ret = (struct insn){.map = INSN_ONE_BYTE};
+	uint8_t op = ret->op = skip_prefixes(&b);
 	bool ok = op == 0x0f	      ? two_bytes(&b)
 		  : one_byte[op] == 'x' ? vector(&b, op)
 					: operands(&b, one_byte[op]);
-	return ok && b.at <= b.n ? b.at : 0;
+	ret->length = (uint8_t)b.at;
+	return ok && b.at <= b.n;
 }
 #else
-unsigned arch_insn_length(const uint8_t *insn, size_t n)
+bool insn_decode(const uint8_t *p, size_t n, struct insn *ret)
 {
-	return 0;
+	return false;
 }
 #endif
+
+unsigned insn_length(const uint8_t *p, size_t n)
+{
+	struct insn insn;
+
+	return insn_decode(p, n, &insn) ? insn.length : 0;
+}
