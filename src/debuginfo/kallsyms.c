@@ -26,6 +26,7 @@ struct kallsyms {
 	VEC(uint32_t) line; /* offsets of symbols, sorted by address; in file order among equals */
 	struct numtab made; /* struct ksym by offset + 1 */
 	struct arena *arena;
+	struct kallsyms *older; /* as the kernel was when it was read before: its names are still in use */
 };
 
 /* --- one line: "ffffffff81000000 T _stext\t[module]"
@@ -160,10 +161,18 @@ struct kallsyms *world_kallsyms(struct world *w)
 	return k;
 }
 
+void world_kallsyms_renew(struct world *w)
+{
+	struct kallsyms *older = w->kallsyms;
+	w->kallsyms = NULL;
+	world_kallsyms(w)->older = older;
+}
+
 void kallsyms_close(struct kallsyms *k)
 {
 	if (!k)
 		return;
+	kallsyms_close(k->older);
 	vec_free(&k->line);
 	numtab_free(&k->made);
 	arena_destroy(k->arena);

@@ -172,6 +172,7 @@ struct ksym {
 	char kind;          /* as kallsyms: 't' 'T' 'd' ... */
 };
 struct kallsyms *world_kallsyms(struct world *w); /* never NULL; may be empty */
+void world_kallsyms_renew(struct world *w);	  /* reads them again; symbols that were handed out stay valid */
 const struct ksym *kallsyms_by_addr(struct kallsyms *k, uint64_t addr); /* nearest at or below */
 /* Bytes up to the next symbol, which is what the kernel's own %pS says; 0: it is the last. */
 uint64_t kallsyms_size(struct kallsyms *k, const struct ksym *sym);

@@ -449,6 +449,7 @@ static struct err *start(struct run *r)
 			return NULL;
 	}
 	e = session_attach(s);
+	symbolizer_attached(r->symbols);
 	if (!e && !session_nattached(s))
 		e = err_no_probes();
 	if (e)
@@ -467,6 +468,8 @@ static struct err *finish(struct run *r)
 	struct err *e;
 
 	report_missed(r);
+	if (session_program(r->session)->takes_kernel_stacks)
+		symbolizer_know_kernel(r->symbols); /* while there is what the stacks have gone through */
 	session_detach(r->session);
 	drain_all(r);
 	r->give_up = UINT64_MAX; /* what end probes say is shown */

@@ -19,6 +19,7 @@ struct symbolizer {
 	struct usyms *usyms;     /* made on first use */
 	struct strtab demangled; /* mangled name -> heap string, or `plain` */
 	uint8_t *frames;         /* room for one value of the stacks map */
+	bool knows_kernel;	 /* its symbols were read since programs and trampolines are there */
 };
 static char plain[] = ""; /* stands for "is not mangled" */
 
@@ -82,8 +83,23 @@ static const char *readable(struct symbolizer *y, const char *name)
 	return plainer == plain ? name : plainer;
 }
 
+/* What BPF has made has no sizes: an address in what came later, or is gone, would get a neighbour's name. */
+void symbolizer_know_kernel(struct symbolizer *y)
+{
+	if (!y->knows_kernel && y->world->kallsyms)
+		world_kallsyms_renew(y->world);
+	y->knows_kernel = true;
+	(void)world_kallsyms(y->world);
+}
+
+void symbolizer_attached(struct symbolizer *y)
+{
+	y->knows_kernel = false;
+}
+
 bool symbolizer_kernel(struct symbolizer *y, uint64_t addr, struct frame *ret)
 {
+	symbolizer_know_kernel(y);
 	const struct ksym *k = kallsyms_by_addr(world_kallsyms(y->world), addr);
 
 	*ret = (struct frame){.ip = addr};

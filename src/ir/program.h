@@ -317,6 +317,7 @@ struct program {
 	/* No handler can interrupt another one on its CPU: what belongs to a CPU needs no atomic operations. */
 	bool one_at_a_time;
 	bool exits; /* some handler can set the exit word */
+	bool takes_kernel_stacks;
 	VEC(struct row_const) row_consts;
 	VEC(struct kit_entry *) entry; /* the kit's: functions whose registers are kept at their entry */
 };

@@ -153,6 +153,7 @@ void kit_stack(struct kit *k, const struct type *t, ir_ref dst, struct loc loc)
 	struct program *p = k->prog;
 	bool user = t->kind == TYPE_USTACK, build_id = t->stack_mode == STACK_BUILD_ID && user;
 	bool tables = has_tables(k, t);
+	p->takes_kernel_stacks |= !user;
 	uint32_t limit = t->count ? t->count : p->opt.stack_limit;
 	uint32_t entry = build_id ? BUILD_ID_ENTRY : 8, size = MAX(limit, 1u) * entry;
 	uint32_t head = sizeof(struct stack_frames_wire), state = tables ? sizeof(struct uw) : head;

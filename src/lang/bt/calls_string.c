@@ -182,7 +182,7 @@ static struct type *sema_path(struct bt_sema *s, struct bt_expr *e)
 		if (!bt_const_int(e->kid[1], &n) || n < 0)
 			bt_err(s, e->loc, "path: invalid size value, need non-negative literal");
 	}
-	if (!BT_KIND_IS(s, PK_FENTRY, PK_FEXIT, PK_ITER))
+	if (!BT_KIND_IS(s, PK_FENTRY, PK_FEXIT, PK_ITER, PK_LSM))
 		bt_err(s, e->loc,
 		       "The path function can only be used with 'fentry', 'fexit', 'iter' probes");
 	if (t && t->kind != TYPE_PTR && t->kind != TYPE_STRUCT)
