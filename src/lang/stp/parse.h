@@ -50,6 +50,13 @@ struct stp_expr *stp_parse_index_list(struct parser *p, struct stp_expr *e); /* 
 struct stp_expr *stp_parse_literal(struct parser *p);
 struct stp_expr *stp_parse_hist(struct parser *p);
 void stp_add_kid(struct arena *a, struct stp_expr *e, struct stp_expr *kid);
+struct stp_expr *stp_parse_node(struct parser *p, enum stp_expr_kind kind, const struct stp_tok *t, struct stp_expr *x, struct stp_expr *y);
+struct stp_expr *stp_parse_string(struct parser *p);
+/* parse_at.c */
+struct stp_expr *stp_parse_target(struct parser *p); /* $name, with what follows it */
+struct stp_expr *stp_parse_at(struct parser *p);     /* @cast, @var, @count, ... */
+bool stp_is_pretty(const struct stp_tok *t);	     /* `$` or `$$` on its own, after a value */
+void stp_parse_components(struct parser *p, struct stp_expr *e); /* ->member, [index] */
 /* parse_stmt.c */
 struct stp_stmt *stp_parse_stmt(struct parser *p);
 struct stp_stmt *stp_parse_block(struct parser *p);

@@ -1,5 +1,4 @@
 /* parse_expr.c - expressions, one function a level of precedence that is not a plain binary operator. */
-#include "lang/arch.h"
 #include "lang/stp/parse.h"
 
 #include <errno.h>
@@ -27,7 +26,7 @@ void stp_add_kid(struct arena *a, struct stp_expr *e, struct stp_expr *kid)
 	e->kid[e->nkid++] = kid;
 }
 
-static struct stp_expr *node(struct parser *p, enum stp_expr_kind kind, const struct stp_tok *t,
+struct stp_expr *stp_parse_node(struct parser *p, enum stp_expr_kind kind, const struct stp_tok *t,
 			     struct stp_expr *x, struct stp_expr *y)
 {
 	struct stp_expr *e = stp_new_expr(p->a, kind, t->loc);
@@ -41,7 +40,7 @@ static struct stp_expr *node(struct parser *p, enum stp_expr_kind kind, const st
 
 /* --- literals -------------------------------------------------------------------------------------------- */
 
-static struct stp_expr *string_literal(struct parser *p)
+struct stp_expr *stp_parse_string(struct parser *p)
 {
 	const struct stp_tok *t = stp_next(p);
 	struct stp_expr *e = stp_new_expr(p->a, SE_STR, t->loc);
@@ -70,7 +69,7 @@ struct stp_expr *stp_parse_literal(struct parser *p)
 {
 	const struct stp_tok *t = stp_peek(p);
 	if (t->kind == TOK_STR)
-		return string_literal(p);
+		return stp_parse_string(p);
 	bool negative = stp_accept_op(p, "-");
 	if (stp_peek(p)->kind != TOK_NUM)
 		stp_parse_error(p, stp_peek(p), negative ? "expected number" : "expected literal string or number");
@@ -78,282 +77,6 @@ struct stp_expr *stp_parse_literal(struct parser *p)
 	if (negative)
 		e->num = (int64_t)(0 - (uint64_t)e->num);
 	return e;
-}
-
-/* --- $variables and -> paths -------------------------------------------------------------------------------- */
-
-static void add_comp(struct parser *p, struct stp_expr *e, struct stp_member c)
-{
-	struct stp_member *bigger = arena_array(p->a, struct stp_member, e->ncomp + 1);
-	if (e->ncomp)
-		memcpy(bigger, e->comp, e->ncomp * sizeof(*bigger));
-	bigger[e->ncomp++] = c;
-	e->comp = bigger;
-}
-
-/* Cuts `$` or `$$` off the end of a name: pretty-printing. */
-static const char *split_pretty(struct parser *p, const char *name, struct stp_member *pretty)
-{
-	size_t n = strlen(name), cut = n;
-	while (cut > 1 && name[cut - 1] == '$')
-		cut--;
-	if (cut == n || str_has_prefix(name, "$$"))
-		return name;
-	pretty->pretty = true;
-	pretty->pretty_deep = n - cut > 1;
-	return arena_strndup(p->a, name, cut);
-}
-
-/* `$` or `$$` on its own, after a value */
-static bool is_pretty(const struct stp_tok *t)
-{
-	return t->kind == TOK_IDENT && (str_eq(t->text, "$") || str_eq(t->text, "$$"));
-}
-
-static void parse_components(struct parser *p, struct stp_expr *e)
-{
-	for (;;) {
-		const struct stp_tok *t = stp_peek(p);
-		struct stp_member c = {.loc = t->loc}, pretty = {.loc = t->loc};
-		if (e->ncomp >= MAX_NESTING)
-			stp_parse_error(p, t, "nested too deeply");
-		if (stp_accept_op(p, "->")) {
-			t = stp_peek(p);
-			if (t->kind != TOK_IDENT && t->kind != TOK_KEYWORD)
-				stp_parse_error(p, t, "expected identifier");
-			stp_next(p);
-			c.loc = t->loc;
-			if (t->text[0] == '$')
-				c.pretty = true, c.pretty_deep = t->text[1] == '$';
-			else
-				c.member = split_pretty(p, t->text, &pretty);
-		} else if (stp_accept_op(p, "[")) {
-			c.index = stp_parse_expr(p);
-			stp_expect_op(p, "]");
-		} else if (is_pretty(t)) {
-			stp_next(p);
-			c.pretty = true, c.pretty_deep = t->text[1] == '$';
-		} else {
-			return;
-		}
-		add_comp(p, e, c);
-		if (pretty.pretty)
-			add_comp(p, e, pretty);
-	}
-}
-
-static struct stp_expr *target(struct parser *p)
-{
-	const struct stp_tok *t = stp_next(p);
-	struct stp_expr *e = stp_new_expr(p->a, SE_TARGET, t->loc);
-	struct stp_member pretty = {.loc = t->loc};
-	e->text = split_pretty(p, t->text, &pretty);
-	parse_components(p, e);
-	if (pretty.pretty)
-		add_comp(p, e, pretty);
-	return e;
-}
-
-/* --- @operators ------------------------------------------------------------------------------------------------ */
-
-static const char *literal_string(struct parser *p)
-{
-	if (stp_peek(p)->kind != TOK_STR)
-		stp_parse_error(p, stp_peek(p), "expected string");
-	return string_literal(p)->text;
-}
-
-static int64_t literal_number(struct parser *p)
-{
-	struct stp_expr *e = stp_parse_literal(p);
-	if (e->kind != SE_NUM)
-		stp_parse_error(p, stp_peek(p), "expected number");
-	return e->num;
-}
-
-struct stp_expr *stp_parse_hist(struct parser *p)
-{
-	const struct stp_tok *t = stp_next(p);
-	struct stp_expr *e = stp_new_expr(p->a, SE_HIST, t->loc);
-	e->op = t->text;
-	stp_expect_op(p, "(");
-	stp_add_kid(p->a, e, stp_parse_expr(p));
-	if (str_eq(t->text, "@hist_linear"))
-		for (unsigned i = 0; i < 3; i++) {
-			stp_expect_op(p, ",");
-			e->par[i] = literal_number(p);
-		}
-	stp_expect_op(p, ")");
-	return e;
-}
-
-static struct stp_expr *hist_value(struct parser *p)
-{
-	struct stp_expr *h = stp_parse_hist(p);
-	if (!stp_at_op(p, "["))
-		return h;
-	struct stp_expr *e = node(p, SE_HIST_AT, stp_next(p), h, NULL);
-	e->loc = h->loc;
-	stp_add_kid(p->a, e, stp_parse_expr(p));
-	stp_expect_op(p, "]");
-	return e;
-}
-
-static bool is_stat_op(const char *s)
-{
-	static const char *const ops[] = {"@count", "@sum", "@avg", "@min", "@max", "@variance"};
-	for (size_t i = 0; i < ARRAY_SIZE(ops); i++)
-		if (str_eq(ops[i], s))
-			return true;
-	return false;
-}
-
-static struct stp_expr *stat_value(struct parser *p)
-{
-	const struct stp_tok *t = stp_next(p);
-	struct stp_expr *e = node(p, SE_STAT, t, NULL, NULL);
-	stp_expect_op(p, "(");
-	stp_add_kid(p->a, e, stp_parse_expr(p));
-	if (str_eq(t->text, "@variance") && stp_accept_op(p, ",")) {
-		e->par[0] = literal_number(p);
-		e->par[1] = 1;
-		if (e->par[0] < 0 || e->par[0] > 62)
-			stp_parse_error(p, stp_peek(p), "bit shift (0-62) out of range");
-	}
-	stp_expect_op(p, ")");
-	return e;
-}
-
-/* @cast(e, "type"[, "module"]) and @var("name"[, "module"]), then ->members */
-static struct stp_expr *typed_value(struct parser *p)
-{
-	const struct stp_tok *t = stp_next(p);
-	bool cast = str_eq(t->text, "@cast");
-	struct stp_expr *e = node(p, cast ? SE_CAST : SE_ATVAR, t, NULL, NULL);
-	stp_expect_op(p, "(");
-	if (cast) {
-		stp_add_kid(p->a, e, stp_parse_expr(p));
-		stp_expect_op(p, ",");
-	}
-	e->text = literal_string(p);
-	if (stp_accept_op(p, ","))
-		e->text2 = literal_string(p);
-	stp_expect_op(p, ")");
-	parse_components(p, e);
-	return e;
-}
-
-/* @enum("NAME"[, "module"]), @enumname(value[, "type"[, "module"]]) */
-static struct stp_expr *enum_value(struct parser *p)
-{
-	const struct stp_tok *t = stp_next(p);
-	bool name = str_eq(t->text, "@enumname");
-	struct stp_expr *e = node(p, name ? SE_ENUMNAME : SE_ENUM, t, NULL, NULL);
-	stp_expect_op(p, "(");
-	if (name)
-		stp_add_kid(p->a, e, stp_parse_expr(p));
-	else
-		e->text = literal_string(p);
-	if (name && stp_accept_op(p, ","))
-		e->text = literal_string(p);
-	if (e->text && stp_accept_op(p, ","))
-		e->text2 = literal_string(p);
-	stp_expect_op(p, ")");
-	return e;
-}
-
-static const char *counter_name(struct parser *p)
-{
-	const struct stp_tok *t = stp_peek(p);
-	const char *name = literal_string(p);
-	if (!*name)
-		stp_parse_error(p, t, "expected non-empty string");
-	return name;
-}
-
-static struct stp_expr *enclosed(struct parser *p, enum stp_expr_kind kind)
-{
-	struct stp_expr *e = node(p, kind, stp_next(p), NULL, NULL);
-	stp_expect_op(p, "(");
-	if (kind == SE_PERF)
-		e->text = counter_name(p);
-	else if (kind == SE_PROBEWRITE)
-		e->text = stp_next(p)->text;
-	else
-		stp_add_kid(p->a, e, stp_parse_expr(p));
-	stp_expect_op(p, ")");
-	if (kind == SE_ENTRY)
-		parse_components(p, e);
-	return e;
-}
-
-static struct stp_expr *call_of(struct parser *p, const struct stp_tok *t, const char *name, struct stp_expr *arg)
-{
-	struct stp_expr *e = node(p, SE_CALL, t, arg, NULL);
-	e->text = name;
-	return e;
-}
-
-/* @kderef(BYTES, address), @uderef(BYTES, address): the function that reads so much */
-static struct stp_expr *deref_value(struct parser *p)
-{
-	static const char *const sizes[] = {[1] = "char", [2] = "short", [4] = "int", [8] = "long"};
-	const struct stp_tok *t = stp_next(p);
-	stp_expect_op(p, "(");
-	int64_t n = literal_number(p);
-	if (n < 1 || n > 8 || !sizes[n])
-		stp_parse_error(p, t, "the size must be 1, 2, 4 or 8");
-	stp_expect_op(p, ",");
-	struct stp_expr *e = call_of(p, t, arena_printf(p->a, "%s_%s", t->text[1] == 'k' ? "kernel" : "user", sizes[n]), stp_parse_expr(p));
-	stp_expect_op(p, ")");
-	return e;
-}
-
-/* @kregister(N), @uregister(N): a register by its number in DWARF */
-static struct stp_expr *register_value(struct parser *p)
-{
-	const struct stp_tok *t = stp_next(p);
-	stp_expect_op(p, "(");
-	int64_t n = literal_number(p);
-	const char *name = n >= 0 && n < 1000 ? arch_dwarf_reg((unsigned)n) : NULL;
-	if (!name)
-		stp_parse_error(p, t, "there is no register of this number");
-	stp_expect_op(p, ")");
-	struct stp_expr *text = stp_new_expr(p->a, SE_STR, t->loc);
-	text->text = text->str = name;
-	text->len = (uint32_t)strlen(name);
-	return call_of(p, t, "register", text);
-}
-
-static struct stp_expr *at_operator(struct parser *p)
-{
-	const struct stp_tok *t = stp_peek(p);
-	static const struct {
-		const char *name;
-		enum stp_expr_kind kind;
-	} calls[] = {{"@defined", SE_DEFINED}, {"@entry", SE_ENTRY}, {"@perf", SE_PERF}, {"@probewrite", SE_PROBEWRITE}};
-	for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
-		if (str_eq(t->text, calls[i].name))
-			return enclosed(p, calls[i].kind);
-	if (str_eq(t->text, "@cast") || str_eq(t->text, "@var"))
-		return typed_value(p);
-	if (str_eq(t->text, "@enum") || str_eq(t->text, "@enumname"))
-		return enum_value(p);
-	if (str_eq(t->text, "@hist_log") || str_eq(t->text, "@hist_linear"))
-		return hist_value(p);
-	if (is_stat_op(t->text))
-		return stat_value(p);
-	static const char *const guru[] = {"@const", "@kregister", "@kderef"};
-	for (size_t i = 0; i < ARRAY_SIZE(guru) && !p->r->in->guru && !p->r->is_tapset; i++)
-		if (str_eq(t->text, guru[i]))
-			stp_parse_error(p, t, arena_printf(p->a, "using %s operator not permitted; need stap -g", t->text));
-	if (str_eq(t->text, "@kderef") || str_eq(t->text, "@uderef"))
-		return deref_value(p);
-	if (str_eq(t->text, "@kregister") || str_eq(t->text, "@uregister"))
-		return register_value(p);
-	if (str_eq(t->text, "@const"))
-		stp_parse_error(p, t, "@const names constants of the kernel's C code, which nothing compiles here; @enum knows those of its types");
-	stp_parse_error(p, t, arena_printf(p->a, "unknown operator %s", t->text));
 }
 
 /* --- print and friends -------------------------------------------------------------------------------------------- */
@@ -384,7 +107,7 @@ static struct stp_expr *print_call(struct parser *p, struct stp_expr *e)
 		const struct stp_tok *t = stp_peek(p);
 		if (t->kind != TOK_STR)
 			stp_parse_error(p, t, e->formatted ? "expected format string" : "expected literal string delimiter");
-		struct stp_expr *s = string_literal(p);
+		struct stp_expr *s = stp_parse_string(p);
 		e->text2 = s->text;
 		e->str = s->str;
 		e->len = s->len;
@@ -477,7 +200,7 @@ static struct stp_expr *address_of(struct parser *p, const struct stp_tok *t)
 	struct stp_expr *e = value(p);
 	p->depth--;
 	if (e->kind != SE_TARGET && e->kind != SE_CAST && e->kind != SE_ATVAR && e->kind != SE_DEREF)
-		e = node(p, SE_DEREF, t, e, NULL);
+		e = stp_parse_node(p, SE_DEREF, t, e, NULL);
 	e->address_of = true;
 	return e;
 }
@@ -487,9 +210,9 @@ static struct stp_expr *simple_value(struct parser *p)
 	const struct stp_tok *t = stp_peek(p);
 	switch (t->kind) {
 	case TOK_NUM: return number_literal(p);
-	case TOK_STR: return string_literal(p);
+	case TOK_STR: return stp_parse_string(p);
 	case TOK_EMBED: return embedded(p);
-	case TOK_IDENT: return t->text[0] == '$' ? target(p) : symbol(p);
+	case TOK_IDENT: return t->text[0] == '$' ? stp_parse_target(p) : symbol(p);
 	case TOK_KEYWORD:
 		if ((str_eq(t->text, "string") || str_eq(t->text, "long")) && str_eq(stp_peek_at(p, 1)->text, "("))
 			return symbol(p);
@@ -501,7 +224,7 @@ static struct stp_expr *simple_value(struct parser *p)
 			return e;
 		}
 		if (t->text[0] == '@')
-			return at_operator(p);
+			return stp_parse_at(p);
 		if (stp_accept_op(p, "&"))
 			return address_of(p, t);
 		break;
@@ -514,9 +237,9 @@ static struct stp_expr *simple_value(struct parser *p)
 static struct stp_expr *value(struct parser *p)
 {
 	struct stp_expr *e = simple_value(p);
-	if (stp_at_op(p, "->") || stp_at_op(p, "[") || is_pretty(stp_peek(p))) {
-		e = node(p, SE_DEREF, stp_peek(p), e, NULL);
-		parse_components(p, e);
+	if (stp_at_op(p, "->") || stp_at_op(p, "[") || stp_is_pretty(stp_peek(p))) {
+		e = stp_parse_node(p, SE_DEREF, stp_peek(p), e, NULL);
+		stp_parse_components(p, e);
 	}
 	return e;
 }
@@ -527,11 +250,11 @@ static struct stp_expr *increment(struct parser *p)
 {
 	const struct stp_tok *t = stp_peek(p);
 	if (stp_accept_op(p, "++") || stp_accept_op(p, "--"))
-		return node(p, SE_PRE, t, value(p), NULL);
+		return stp_parse_node(p, SE_PRE, t, value(p), NULL);
 	struct stp_expr *e = value(p);
 	t = stp_peek(p);
 	if (stp_accept_op(p, "++") || stp_accept_op(p, "--"))
-		return node(p, SE_POST, t, e, NULL);
+		return stp_parse_node(p, SE_POST, t, e, NULL);
 	return e;
 }
 
@@ -548,7 +271,7 @@ static struct stp_expr *unary(struct parser *p)
 		n->num = (int64_t)(0 - (uint64_t)e->num);
 		return n;
 	}
-	return node(p, SE_UNARY, t, e, NULL);
+	return stp_parse_node(p, SE_UNARY, t, e, NULL);
 }
 
 /* The left-associative levels. */
@@ -577,9 +300,9 @@ static struct stp_expr *bucket_in(struct parser *p, struct stp_expr *in)
 	if (in->nkid != 1 || !in->kid[0])
 		stp_parse_error(p, stp_peek(p), "a histogram has one index");
 	const struct stp_tok *t = stp_peek(p);
-	struct stp_expr *zero = stp_new_expr(p->a, SE_NUM, t->loc), *at = node(p, SE_HIST_AT, t, stp_parse_hist(p), in->kid[0]);
+	struct stp_expr *zero = stp_new_expr(p->a, SE_NUM, t->loc), *at = stp_parse_node(p, SE_HIST_AT, t, stp_parse_hist(p), in->kid[0]);
 	zero->text = "0";
-	struct stp_expr *e = node(p, SE_COMPARE, t, at, zero);
+	struct stp_expr *e = stp_parse_node(p, SE_COMPARE, t, at, zero);
 	e->op = "!=";
 	return e;
 }
@@ -614,7 +337,7 @@ static struct stp_expr *regex(struct parser *p, struct stp_expr *x)
 	const struct stp_tok *t = stp_next(p);
 	if (stp_peek(p)->kind != TOK_STR)
 		stp_parse_error(p, stp_peek(p), "expected string literal as right operand of =~ or !~");
-	return node(p, SE_REGEX, t, x, string_literal(p));
+	return stp_parse_node(p, SE_REGEX, t, x, stp_parse_string(p));
 }
 
 static bool level_has(const struct level *l, const struct stp_tok *t)
@@ -642,7 +365,7 @@ static struct stp_expr *binary(struct parser *p, unsigned level)
 			if (length > 4 * MAX_NESTING)
 				stp_parse_error(p, t, "nested too deeply");
 			stp_next(p);
-			e = node(p, l->kind, t, e, binary(p, level + 1));
+			e = stp_parse_node(p, l->kind, t, e, binary(p, level + 1));
 		} else {
 			return e;
 		}
@@ -658,7 +381,7 @@ static struct stp_expr *ternary(struct parser *p)
 	stp_enter(p);
 	struct stp_expr *x = stp_parse_expr(p);
 	stp_expect_op(p, ":");
-	struct stp_expr *e = node(p, SE_TERNARY, t, c, x);
+	struct stp_expr *e = stp_parse_node(p, SE_TERNARY, t, c, x);
 	stp_add_kid(p->a, e, ternary(p));
 	p->depth--;
 	return e;
@@ -681,7 +404,7 @@ struct stp_expr *stp_parse_expr(struct parser *p)
 	const struct stp_tok *t = stp_peek(p);
 	if (is_assignment(t)) {
 		stp_next(p);
-		e = node(p, SE_ASSIGN, t, e, stp_parse_expr(p));
+		e = stp_parse_node(p, SE_ASSIGN, t, e, stp_parse_expr(p));
 	}
 	p->depth--;
 	return e;
