@@ -71,11 +71,9 @@ static uint32_t heap_pop(struct ra *a)
 /* --- questions
  * --------------------------------------------------------------------------------------------- */
 
-/* First use of the piece at or after pos; FAR when there is none before its end. */
-static uint32_t next_use(struct ra *a, const struct piece *p, uint32_t pos, bool must)
+/* The first of the value's uses at or after pos, nuse when there is none. */
+static size_t use_from(const struct vinfo *v, const struct use_pos *u, uint32_t pos)
 {
-	const struct vinfo *v = &a->f->v[p->v];
-	const struct use_pos *u = a->f->use.at + v->use;
 	size_t lo = 0, hi = v->nuse;
 	while (lo < hi) {
 		size_t mid = (lo + hi) / 2;
@@ -84,9 +82,17 @@ static uint32_t next_use(struct ra *a, const struct piece *p, uint32_t pos, bool
 		else
 			hi = mid;
 	}
-	for (; lo < v->nuse && u[lo].pos < p->end; lo++)
-		if (!must || u[lo].must)
-			return u[lo].pos;
+	return lo;
+}
+
+/* First use of the piece at or after pos; FAR when there is none before its end. */
+static uint32_t next_use(struct ra *a, const struct piece *p, uint32_t pos, bool must)
+{
+	const struct vinfo *v = &a->f->v[p->v];
+	const struct use_pos *u = a->f->use.at + v->use;
+	for (size_t i = use_from(v, u, pos); i < v->nuse && u[i].pos < p->end; i++)
+		if (!must || u[i].must)
+			return u[i].pos;
 	return FAR;
 }
 
@@ -95,15 +101,8 @@ static uint32_t last_use(struct ra *a, const struct piece *p, uint32_t pos)
 {
 	const struct vinfo *v = &a->f->v[p->v];
 	const struct use_pos *u = a->f->use.at + v->use;
-	size_t lo = 0, hi = v->nuse;
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-		if (u[mid].pos < pos)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo && u[lo - 1].pos >= p->start ? u[lo - 1].pos : p->start;
+	size_t i = use_from(v, u, pos);
+	return i && u[i - 1].pos >= p->start ? u[i - 1].pos : p->start;
 }
 
 /* Where register r is lost to a call next, at or after pos. */

@@ -69,7 +69,10 @@ void kit_endif(struct kit *k, uint32_t end);
 void kit_count(struct kit *k, uint32_t offset, uint64_t n);
 /* The update of an absent element; makes room in an array that wraps.  The helper's result. */
 ir_ref kit_var_insert(struct kit *k, struct var *v, ir_ref key, ir_ref from, int64_t flags);
-/* Each CPU's part of v[key], where it has one: `p` is the address of the value. */
+/* kit_agg.c: *(p + off) += n; *(p + off) = better of it and n: `is_max`, `is_signed` choose which is better. */
+void kit_add_at(struct kit *k, ir_ref p, int64_t off, ir_ref n);
+void kit_keep_better(struct kit *k, ir_ref p, int64_t off, ir_ref n, bool is_max, bool is_signed);
+/* kit_agg_read.c: each CPU's part of v[key], where it has one; `p` is the address of the value. */
 void kit_each_cpu(struct kit *k, struct var *v, ir_ref key, void (*part)(struct kit *k, ir_ref p, void *arg), void *arg);
 uint32_t kit_value_size(const struct var *v); /* bytes of the value in memory */
 /*

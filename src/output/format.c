@@ -52,34 +52,6 @@ static const struct conversion *find_conversion(const char *p)
 	return p[0] > 0 && c->letters ? c : NULL;
 }
 
-enum {
-	MAX_WIDTH = 1 << 16
-}; /* of one field */
-
-struct args {
-	const struct value *at;
-	unsigned n, next;
-};
-
-static const struct value *next_arg(struct args *a)
-{
-	return a->next < a->n ? &a->at[a->next++] : NULL;
-}
-
-/* Digits, or an argument for `*`. */
-static int parse_number(const char **p, struct args *a)
-{
-	int n = 0;
-	if (**p == '*') {
-		const struct value *v = next_arg(a);
-		(*p)++;
-		return v ? (int)MAX(-MAX_WIDTH, MIN(value_number(v), MAX_WIDTH)) : 0;
-	}
-	for (; **p >= '0' && **p <= '9'; (*p)++)
-		n = MIN(n * 10 + (**p - '0'), MAX_WIDTH);
-	return n;
-}
-
 static bool parse_flag(char c, struct directive *d)
 {
 	switch (c) {
@@ -99,21 +71,21 @@ static bool is_length(char c)
 
 /* After the `%`.  NULL: not a directive. */
 static const struct conversion *parse(const char **at, struct directive *d, unsigned *bytes,
-				      struct args *a)
+				      struct format_args *a)
 {
 	const char *p = *at;
 	*d = directive_plain;
 	*bytes = 4;
 	while (parse_flag(*p, d))
 		p++;
-	d->width = parse_number(&p, a);
+	d->width = format_width(&p, a, -MAX_WIDTH);
 	if (d->width < 0) {
 		d->left = true;
 		d->width = -d->width;
 	}
 	if (*p == '.') {
 		p++;
-		d->prec = parse_number(&p, a);
+		d->prec = format_width(&p, a, -MAX_WIDTH);
 	}
 	if (p[0] == 'h')
 		*bytes = p[1] == 'h' ? 1 : 2;
@@ -177,7 +149,7 @@ static void apply(struct exporter *x, const struct conversion *c, const struct d
 void format_bt(struct exporter *x, const char *fmt, const struct value *args, unsigned n,
 	       struct buf *out)
 {
-	struct args a = {args, n, 0};
+	struct format_args a = {args, n, 0};
 	while (*fmt) {
 		const char *percent = strchrnul(fmt, '%');
 		buf_add(out, fmt, (size_t)(percent - fmt));
@@ -191,7 +163,7 @@ void format_bt(struct exporter *x, const char *fmt, const struct value *args, un
 		struct directive d;
 		unsigned bytes;
 		const struct conversion *c = parse(&fmt, &d, &bytes, &a);
-		const struct value *v = c ? next_arg(&a) : NULL;
+		const struct value *v = c ? format_next_arg(&a) : NULL;
 		if (v)
 			apply(x, c, &d, bytes, v, out);
 		if (c)

@@ -4,6 +4,24 @@
 
 const struct directive directive_plain = {.prec = -1};
 
+const struct value *format_next_arg(struct format_args *a)
+{
+	return a->next < a->n ? &a->at[a->next++] : NULL;
+}
+
+int format_width(const char **p, struct format_args *a, int least)
+{
+	int n = 0;
+	if (**p == '*') {
+		const struct value *v = format_next_arg(a);
+		(*p)++;
+		return v ? (int)MAX(least, MIN(value_number(v), MAX_WIDTH)) : 0;
+	}
+	for (; **p >= '0' && **p <= '9'; (*p)++)
+		n = MIN(n * 10 + (**p - '0'), MAX_WIDTH);
+	return n;
+}
+
 static char *digits_of(char *end, uint64_t v, unsigned base, bool upper)
 {
 	const char *set = upper ? "0123456789ABCDEF" : "0123456789abcdef";

@@ -13,6 +13,15 @@ struct directive {
 	int prec;  /* -1: none */
 };
 extern const struct directive directive_plain;
+enum { MAX_WIDTH = 1 << 16 }; /* of one field */
+/* What a format's directives take one after the other. */
+struct format_args {
+	const struct value *at;
+	unsigned n, next;
+};
+const struct value *format_next_arg(struct format_args *a); /* NULL: there is none */
+/* A width or precision at *p: digits, or an argument for `*`, which counts from `least` to MAX_WIDTH. */
+int format_width(const char **p, struct format_args *a, int least);
 void out_int(struct buf *out, int64_t v);
 void out_uint(struct buf *out, uint64_t v);
 void out_hex(struct buf *out, uint64_t v); /* with 0x */

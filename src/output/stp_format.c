@@ -6,35 +6,8 @@
  */
 #include "output/parts.h"
 
-enum {
-	MAX_WIDTH = 1 << 16
-}; /* of one field */
-
-struct args {
-	const struct value *at;
-	unsigned n, next;
-};
-
-static const struct value *next_arg(struct args *a)
-{
-	return a->next < a->n ? &a->at[a->next++] : NULL;
-}
-
-static int parse_number(const char **p, struct args *a)
-{
-	int n = 0;
-	if (**p == '*') {
-		const struct value *v = next_arg(a);
-		(*p)++;
-		return v ? (int)MAX(0, MIN(value_int(v), MAX_WIDTH)) : 0; /* unlike C's, a negative one is none */
-	}
-	for (; **p >= '0' && **p <= '9'; (*p)++)
-		n = MIN(n * 10 + (**p - '0'), MAX_WIDTH);
-	return n;
-}
-
 /* After the `%`; returns the conversion's letter. */
-static char parse(const char **at, struct directive *d, struct args *a)
+static char parse(const char **at, struct directive *d, struct format_args *a)
 {
 	const char *p = *at;
 	*d = directive_plain;
@@ -46,10 +19,11 @@ static char parse(const char **at, struct directive *d, struct args *a)
 	case '#': d->alt = true, p++; break;
 	default: break;
 	}
-	d->width = parse_number(&p, a);
+	/* unlike C's, a negative width is none */
+	d->width = format_width(&p, a, 0);
 	if (*p == '.') {
 		p++;
-		d->prec = parse_number(&p, a);
+		d->prec = format_width(&p, a, 0);
 	}
 	if (*p == 'l')
 		p++;
@@ -162,7 +136,7 @@ static void apply(struct exporter *x, char c, const struct directive *d, const s
 void format_stp(struct exporter *x, const char *fmt, const struct value *args, unsigned n,
 		struct buf *out)
 {
-	struct args a = {args, n, 0};
+	struct format_args a = {args, n, 0};
 	while (*fmt) {
 		const char *percent = strchrnul(fmt, '%');
 		buf_add(out, fmt, (size_t)(percent - fmt));
@@ -171,7 +145,7 @@ void format_stp(struct exporter *x, const char *fmt, const struct value *args, u
 		fmt = percent + 1;
 		struct directive d;
 		char c = parse(&fmt, &d, &a);
-		const struct value *v = c == '%' ? NULL : next_arg(&a);
+		const struct value *v = c == '%' ? NULL : format_next_arg(&a);
 		if (c == '%')
 			buf_putc(out, '%');
 		else if (v)
