@@ -62,7 +62,7 @@ struct err *user_helper(struct bpf_vm *vm, void *arg, int32_t id, const uint64_t
 bool user_get(void *dst, uint64_t addr, size_t n);
 bool user_put(uint64_t addr, const void *src, size_t n);
 
-/* user_helpers.c: the lock; it is given back also after a run that failed */
+/* user_lock.c: the lock; it is given back also after a run that failed */
 int64_t user_lock(struct user_run *u);
 void user_unlock(struct user_run *u);
 

@@ -7,12 +7,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/limits.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -362,67 +360,6 @@ static int64_t h_snapshot_close(struct user_run *u, const uint64_t v[5])
 static int64_t h_var_clear(struct user_run *u, const uint64_t v[5])
 {
 	return user_var_clear(u, v[0]);
-}
-
-/* Nothing ordinary shall run instead of us while the kernel's handlers wait.  Where no real-time priority is to be had (a control group
- * without a share of it: sched_setscheduler(2)), the best of the others. */
-static void hurry(struct user_run *u)
-{
-	struct sched_param first = {.sched_priority = 1};
-
-	u->policy = sched_getscheduler(0);
-	if (u->policy == SCHED_OTHER && sched_setscheduler(0, SCHED_FIFO, &first) < 0) {
-		u->nice = getpriority(PRIO_PROCESS, 0);
-		(void)setpriority(PRIO_PROCESS, 0, -20);
-	}
-}
-
-static void do_not_hurry(struct user_run *u)
-{
-	struct sched_param none = {0};
-
-	if (u->policy != SCHED_OTHER)
-		return;
-	if (sched_getscheduler(0) == SCHED_FIFO)
-		(void)sched_setscheduler(0, SCHED_OTHER, &none);
-	else
-		(void)setpriority(PRIO_PROCESS, 0, u->nice);
-}
-
-static uint64_t *lock_of(const struct user_run *u)
-{
-	uint8_t *data = session_map_mem(u->s, u->s->prog->data);
-
-	return data && u->s->prog->lock_offset ? (uint64_t *)(data + u->s->prog->lock_offset) : NULL;
-}
-
-/* Its holder is a handler in the kernel, which is quick; were it preempted by us, it must get the CPU. */
-int64_t user_lock(struct user_run *u)
-{
-	uint64_t *word = lock_of(u), none = 0;
-	const struct timespec pause = {0, 50000};
-
-	if (!word || u->holds_lock)
-		return -EINVAL;
-	hurry(u);
-	for (unsigned n = 1; !__atomic_compare_exchange_n(word, &none, (uint64_t)gettid() << 16, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); n++) {
-		none = 0;
-		if (n % 10000 == 0)
-			nanosleep(&pause, NULL);
-	}
-	u->holds_lock = true;
-	user_forget(u); /* elements as they were when nobody kept others from changing them */
-	return 0;
-}
-
-void user_unlock(struct user_run *u)
-{
-	if (!u->holds_lock)
-		return;
-	user_flush(u, true);
-	__atomic_store_n(lock_of(u), 0, __ATOMIC_SEQ_CST);
-	u->holds_lock = false;
-	do_not_hurry(u);
 }
 
 static int64_t h_lock(struct user_run *u, const uint64_t v[5])

@@ -1,5 +1,5 @@
 /*
- * macro.c - names that stand for other text: macros of the script, #define of the C part.
+ * macro.c - names that stand for other text: macros of the script; those that the C part defines are in define.c.
  *
  * A macro's body is copied to where it is used, as a block.  Its parameters: `$x` and `@m` are the
  * caller's own variable and map; a plain word is the caller's expression or type.  Variables of the
@@ -475,81 +475,6 @@ static void expand_in_block(struct expander *x, struct bt_block *b)
 	bt_walk_block(&w, b);
 }
 
-/* --- #define ------------------------------------------------------------------------------------
- */
-
-struct definer {
-	struct bt_sema *s;
-	const char *stack[MAX_DEPTH];
-	unsigned depth, count;
-};
-
-static void define_after(struct bt_walk *w, struct bt_expr *e);
-
-/* As bpftrace shows it: tokens without blanks. */
-static const char *glued(struct arena *a, const char *text)
-{
-	char *out = arena_strdup(a, text), *to = out;
-	for (const char *from = text; *from; from++)
-		if (*from != ' ')
-			*to++ = *from;
-	*to = 0;
-	return out;
-}
-
-static void put_define(struct definer *d, struct bt_expr *e, const char *name, const char *text)
-{
-	struct arena *a = d->s->in->arena;
-	struct source *src = arena_new(a, struct source);
-	*src = (struct source){.name = name,
-			       .text = text,
-			       .len = strlen(text),
-			       .from = arena_memdup(a, &e->loc, sizeof(e->loc))};
-	if (!strcmp(name, text))
-		return; /* #define A A: headers do so for their enumerators */
-	for (unsigned i = 0; i < d->depth; i++) {
-		if (strcmp(d->stack[i], name))
-			continue;
-		bt_err_now(d->s, e->loc, "Macro recursion: %s", name);
-		return;
-	}
-	struct bt_expr *with = bt_parse_expr(d->s->in, src);
-	if (!with) {
-		bt_err_now(d->s, e->loc, "unable to expand macro as an expression: %s",
-			   glued(a, text));
-		return;
-	}
-	if (d->depth >= MAX_DEPTH || ++d->count > MAX_EXPANSIONS) {
-		if (d->count++ == MAX_EXPANSIONS + 1)
-			bt_err_now(d->s, e->loc, "macros expand to too much text");
-		return;
-	}
-	d->stack[d->depth++] = name;
-	bt_replace(e, with);
-	struct bt_walk w = {.expr_after = define_after, .arg = d};
-	bt_walk_expr(&w, e);
-	d->depth--;
-}
-
-/* Names that mean something without a header. */
-static bool is_known(struct bt_sema *s, const char *name)
-{
-	int64_t v;
-	struct type *t;
-	return bt_builtin_find(name) || bt_call_find(name) || bt_extension_find(name) ||
-	       bt_cdef_enumerator(s->in, s->cdefs, name, &v, &t);
-}
-
-static void define_after(struct bt_walk *w, struct bt_expr *e)
-{
-	struct definer *d = w->arg;
-	const char *text;
-	if (e->kind == BT_IDENT && (bt_cdef_macro(d->s->cdefs, e->text, &text) ||
-				    (!is_known(d->s, e->text) &&
-				     bt_cdef_header_macro(d->s->in, d->s->cdefs, e->text, &text))))
-		put_define(d, e, e->text, text);
-}
-
 /* --- aggregations at the end of a block ---------------------------------------------------------
  */
 
@@ -597,10 +522,7 @@ void bt_expand_macros(struct bt_sema *s)
 			bt_walk_expr(&pred, p->predicate);
 			expand_in_block(&x, p->body);
 		}
-		struct definer d = {.s = s};
-		struct bt_walk defines = {.expr_after = define_after, .arg = &d};
-		bt_walk_expr(&defines, p->predicate);
-		bt_walk_block(&defines, p->body);
+		bt_expand_defines(s, p);
 		struct bt_walk sink = {.stmt = sink_assignment, .arg = s};
 		bt_walk_block(&sink, p->body);
 	}

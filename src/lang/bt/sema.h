@@ -140,8 +140,9 @@ bool bt_foreign_text(struct bt_sema *s, struct bt_expr *e);
 struct type *bt_sema_gone(struct bt_sema *s, struct bt_expr *e);
 /* The words local and global, when a name means nothing else. */
 const struct bt_builtin *bt_extension_find(const char *name);
-/* macro.c, flow.c, scope.c */
+/* macro.c, define.c, flow.c, scope.c */
 void bt_expand_macros(struct bt_sema *s);
+void bt_expand_defines(struct bt_sema *s, struct bt_probe *p);
 void bt_check_flow(struct bt_sema *s);
 void bt_bind_variables(struct bt_sema *s);
 /* calls_meta.c: text of $n, NULL when there is none; how many there are.  --name=value is no $n. */
