@@ -68,6 +68,7 @@ struct stp_comp {
 	VEC(struct stp_stmt *) dropped; /* branches that cannot be taken */
 	uint32_t max_string; /* MAXSTRINGLEN: bytes of a string with its NUL, STP_MAXSTRING at most */
 	int64_t max_errors;
+	uint32_t errors_offset; /* u64 in the program's data: errors so far, when some are allowed; 0: not made yet */
 	int64_t max_action;  /* rounds of one loop; 0: the defaults of lower_flow.c */
 	int64_t max_nesting; /* calls of functions that call themselves; 0: the default */
 	int64_t gmtoff; /* seconds west of UTC */

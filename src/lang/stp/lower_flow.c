@@ -130,13 +130,25 @@ const char *stp_near_text(struct stp_lower *l, const char *fmt, struct loc loc)
 	return s;
 }
 
-/* With no errors allowed, the first one stops the session. */
+/* Counts an error: was it one more than is allowed? */
+static ir_ref is_one_too_many(struct stp_lower *l)
+{
+	struct program *p = l->c->prog;
+	if (!l->c->errors_offset)
+		l->c->errors_offset = program_data(p, 8, 8);
+	ir_ref before = ir_atomic(LB(l), IR_ATOMIC_FADD, ir_mapval(LB(l), p->data, l->c->errors_offset), 0, 8, stp_c(l, 1), 0);
+	return ir_bini(LB(l), IR_EQ, before, l->c->max_errors);
+}
+
+/* The first error past those that are allowed stops the session: no handler begins any more. */
 void stp_stop_session(struct stp_lower *l)
 {
 	struct program *p = l->c->prog;
-	if (l->c->max_errors > 0)
-		return;
+	bool counts = l->c->max_errors > 0;
+	uint32_t end = counts ? stp_if(l, is_one_too_many(l)) : 0;
 	ir_store(LB(l), ir_mapval(LB(l), p->data, program_exit_word(p, true)), 0, 8, stp_c(l, 1));
+	if (counts)
+		stp_endif(l, end);
 }
 
 /* All plain messages of a handler are sent in one place; a variable says which. */
