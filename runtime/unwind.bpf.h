@@ -473,7 +473,7 @@ static __attribute__((always_inline)) u64 uw_enter(struct uw *u, u64 pc)
 	u->source = UW_FROM_KERNEL;
 	if (uw_enter_vma(u, pc)) /* code that nobody called need not have a caller: where makecontext(3) begins */
 		return uw_stop(u, !u->entry_n || u->entry_n != u->n ? UW_UNMAPPED : u->guessed ? UW_GUESSED : UW_COMPLETE);
-	return uw_enter_map(u, pc);
+	return pc - u->start < u->len ? UW_GO : uw_enter_map(u, pc);
 }
 
 static long uw_step(u32 round, struct uw_loop *l)

@@ -14,7 +14,8 @@ extern const char K_mm_struct__mm_mt[], K_maple_tree__ma_root[], K_maple_arange_
 	K_vm_area_struct__vm_pgoff[], K_vm_area_struct__vm_file[], K_file__f_inode[], K_inode__i_ino[], K_inode__i_size[],
 	K_inode__i_mtime_sec[], K_inode__i_mtime_nsec[];
 extern const char K_maple_range_64__slot[] __attribute__((weak)), K_inode__i_mtime[] __attribute__((weak)),
-	K_inode____i_mtime[] __attribute__((weak));
+	K_inode____i_mtime[] __attribute__((weak)), K_vm_area_struct__vm_flags[] __attribute__((weak)),
+	K_vm_area_struct__vm_ops[] __attribute__((weak));
 
 enum {
 	UW_TREE_DEPTH = 8,
@@ -23,6 +24,7 @@ enum {
 	UW_NODE_ARANGE = 3, /* maple_arange_64 */
 	UW_PIVOTS_MAX = 15,
 	UW_PAGE_SHIFT = 12,
+	UW_VM_EXEC = 4,
 };
 _Static_assert(UW_NODE_BYTES <= UW_WINDOW, "a node is read into the window");
 
@@ -90,7 +92,25 @@ static __attribute__((always_inline)) u64 uw_mtime(u64 inode, u64 *t)
 	return t[0] * 1000000000ull + t[1];
 }
 
-/* Makes the list of the file that is mapped at pc the one to look in; UW_STOP: nothing is, or none that is known. */
+/* Memory without a file that can be executed: code of a JIT compiler.  (The vdso has operations of its own.) */
+static __attribute__((always_inline)) u64 uw_enter_code(struct uw *u, u64 vma)
+{
+	enum { OPS, FLAGS };
+
+	if (!(u64)K_vm_area_struct__vm_flags || !(u64)K_vm_area_struct__vm_ops ||
+	    UW_READ(&u->tmp[OPS], vma, vm_area_struct__vm_ops) || u->tmp[OPS] ||
+	    UW_READ(&u->tmp[FLAGS], vma, vm_area_struct__vm_flags) || !(u->tmp[FLAGS] & UW_VM_EXEC))
+		return UW_STOP;
+	u->start = u->map_start;
+	u->len = u->map_end - u->map_start;
+	u->kind = UW_MAP_FP;
+	return UW_GO;
+}
+
+/*
+ * Makes the list of the file that is mapped at pc the one to look in, or what is mapped there the code without tables that u
+ * is in; UW_STOP: nothing is mapped, or no file that is known.
+ */
 RT_GLOBAL(un) u64 uw_enter_vma(struct uw *u, u64 pc)
 {
 	struct uw_file_key key = {0};
@@ -99,8 +119,11 @@ RT_GLOBAL(un) u64 uw_enter_vma(struct uw *u, u64 pc)
 	if (!u || uw_find_vma(u, pc))
 		return UW_STOP;
 	u64 vma = u->value;
-	if (UW_READ(&u->tmp[FILE], vma, vm_area_struct__vm_file) || !u->tmp[FILE] ||
-	    UW_READ(&u->tmp[PAGES], vma, vm_area_struct__vm_pgoff) ||
+	if (UW_READ(&u->tmp[FILE], vma, vm_area_struct__vm_file))
+		return UW_STOP;
+	if (!u->tmp[FILE])
+		return uw_enter_code(u, vma);
+	if (UW_READ(&u->tmp[PAGES], vma, vm_area_struct__vm_pgoff) ||
 	    UW_READ(&u->tmp[INODE], u->tmp[FILE], file__f_inode) ||
 	    UW_READ(&key.inode, u->tmp[INODE], inode__i_ino) ||
 	    UW_READ(&key.size, u->tmp[INODE], inode__i_size))
