@@ -107,14 +107,24 @@ static void save(struct stack *s, unsigned number, int32_t place)
 		s->saved[i] = place;
 }
 
-static void restore(struct stack *s, unsigned number, int32_t place)
+/* The frame pointer becomes CFA - fp, 0: anything.  false: the caller's was saved nowhere, and is lost. */
+static bool set_fp(struct stack *s, int32_t fp)
+{
+	s->fp = fp;
+	return s->saved[TRACK_FP] != 0;
+}
+
+/* The register is loaded from there; false as above. */
+static bool restore(struct stack *s, unsigned number, int32_t place)
 {
 	int i = tracked(number);
+	bool is_whole = i >= 0 && place && s->saved[i] == place;
 
-	if (i >= 0 && place && s->saved[i] == place)
+	if (is_whole)
 		s->saved[i] = 0;
-	if (number == BP)
-		s->fp = 0;
+	if (number != BP)
+		return true;
+	return set_fp(s, 0) || is_whole;
 }
 
 static void push(struct stack *s, int number)
@@ -124,72 +134,66 @@ static void push(struct stack *s, int number)
 		save(s, (unsigned)number, s->sp);
 }
 
-/* false: the stack pointer itself */
+/* false: it is the stack pointer itself, or as above */
 static bool pop(struct stack *s, int number)
 {
 	if (number == SP)
 		return false;
-	if (number >= 0)
-		restore(s, (unsigned)number, s->sp);
+	bool ok = number < 0 || restore(s, (unsigned)number, s->sp);
 	move_sp(s, -WORD);
-	return true;
+	return ok;
 }
 
-static void leave(struct stack *s)
+static bool leave(struct stack *s)
 {
 	s->sp = s->fp;
-	pop(s, BP);
+	return pop(s, BP) && s->sp;
 }
 
-/* mov between the stack pointer, the frame pointer and what they point at; false: the stack pointer becomes anything. */
+/* mov between the stack pointer, the frame pointer and what they point at; false: one of them becomes anything. */
 static bool mov(const struct insn *i, struct stack *s)
 {
 	unsigned to = i->op == 0x89 ? rm_of(i) : reg_of(i), from = i->op == 0x89 ? reg_of(i) : rm_of(i);
 
-	if (is_memory(i)) {
-		if (!(i->rex & REX_W))
-			return i->op == 0x89 || to != SP;
-		if (i->op == 0x89)
+	if (is_memory(i) && i->op == 0x89) {
+		if (i->rex & REX_W)
 			save(s, from, place_of(i, s));
-		else
-			restore(s, to, place_of(i, s));
-		return i->op == 0x89 || to != SP;
+		return true;
 	}
+	if (is_memory(i))
+		return to != SP && restore(s, to, i->rex & REX_W ? place_of(i, s) : 0);
 	if (to == SP) {
 		s->sp = i->rex & REX_W && from == BP ? s->fp : 0;
 		return s->sp != 0;
 	}
-	if (to == BP)
-		s->fp = i->rex & REX_W && from == SP ? s->sp : 0;
-	return true;
+	return to != BP || set_fp(s, i->rex & REX_W && from == SP ? s->sp : 0);
 }
 
 /* add, or, adc, sbb, and, sub, xor, cmp with a constant */
-static void arithmetic(const struct insn *i, struct stack *s)
+static bool arithmetic(const struct insn *i, struct stack *s)
 {
 	unsigned what = i->modrm >> 3 & 7;
 	bool is_whole = i->rex & REX_W && i->imm > -STACK_MAX && i->imm < STACK_MAX;
 
 	if (is_memory(i) || what == 7)
-		return;
-	if (rm_of(i) == BP)
-		s->fp = 0;
+		return true;
 	if (rm_of(i) != SP)
-		return;
+		return rm_of(i) != BP || set_fp(s, 0);
 	if (is_whole && (what == 0 || what == 5))
 		move_sp(s, what == 0 ? -i->imm : i->imm);
 	else
 		s->sp = 0;
+	return true;
 }
 
-static void lea(const struct insn *i, struct stack *s)
+static bool lea(const struct insn *i, struct stack *s)
 {
 	int32_t place = i->rex & REX_W ? place_of(i, s) : 0;
 
+	place = place >= WORD ? place : 0;
 	if (reg_of(i) == SP)
-		s->sp = place >= WORD ? place : 0;
-	else if (reg_of(i) == BP)
-		s->fp = place >= WORD ? place : 0;
+		s->sp = place;
+	return reg_of(i) != BP || set_fp(s, place);
 }
 
 /* Are its operands 8 bits wide? */
@@ -231,9 +235,7 @@ static bool other(const struct insn *i, struct stack *s)
 
 	if (i->map == INSN_OTHER)
 		return true;
-	if (is_written(i, BP))
-		s->fp = 0;
-	return !is_written(i, SP);
+	return !is_written(i, SP) && (!is_written(i, BP) || set_fp(s, 0));
 }
 
 /* What an instruction that does not jump makes of the stack; false: it cannot be followed. */
@@ -253,13 +255,13 @@ static bool apply(const struct insn *i, struct stack *s)
 	case 0x9d: return pop(s, -1);
 	case 0xe8: return i->imm != 0; /* a call of the next instruction pushes its address */
 	case 0x81:
-	case 0x83: arithmetic(i, s); return true;
+	case 0x83: return arithmetic(i, s);
 	case 0x89:
 	case 0x8b: return mov(i, s);
-	case 0x8d: lea(i, s); return true;
+	case 0x8d: return lea(i, s);
 	case 0x8f: return what == 0 && is_memory(i) && pop(s, -1);
 	case 0xc8: return false; /* enter */
-	case 0xc9: leave(s); return s->sp != 0;
+	case 0xc9: return leave(s);
 	case 0xff:
 		if (what == 6)
 			push(s, -1);
