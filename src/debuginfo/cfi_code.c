@@ -8,8 +8,7 @@
  * and each jump out of it finds the stack as it was at the entry.  What cannot be followed (a stack that is aligned or
  * moved by a variable without a frame pointer, a jump through a table with something on the stack) has no rules.
  *
- * Where functions begin is not told either: at aligned places that no function before them has reached, up to the first one
- * that jumps to places that cannot be known.
+ * Where functions begin is not told either: at aligned places that no function before them has reached.
  */
 #include "debuginfo/cfi_internal.h"
 #include "debuginfo/insn.h"
@@ -44,8 +43,8 @@ struct walk {
 	uint32_t *at; /* for each byte: number + 1 of the state that an instruction there is reached with; 0: none is; BAD */
 	VEC(struct stack) state;
 	VEC(uint32_t) reached; /* instructions of the function */
-	bool is_bad; /* it cannot be followed */
-	bool has_table; /* some function jumps through a table with something on the stack: where to is not known */
+	bool is_bad, returns, jumps_away; /* what it does: what cannot be followed; a return; a jump to where a register says */
+	bool has_table; /* a function before jumps away with something on the stack: parts of it may be anywhere */
 	struct cfi_rules *rules;
 	struct cfi_table *table;
 };
@@ -320,6 +319,16 @@ static void reach(struct walk *w, int64_t place, const struct stack *s)
 	vec_push(&w->reached, (uint32_t)place);
 }
 
+static void leave_function(struct walk *w, const struct insn *i, const struct stack *s)
+{
+	bool is_empty = same(s, &at_entry), is_return = i->op == 0xc3;
+
+	w->is_bad |= !is_empty;
+	w->has_table |= !is_empty && !is_return;
+	w->returns |= is_return;
+	w->jumps_away |= !is_return;
+}
+
 /* One instruction of the function: what it makes of the stack goes where it goes. */
 static void step(struct walk *w, size_t pc)
 {
@@ -333,8 +342,8 @@ static void step(struct walk *w, size_t pc)
 	enum flow flow = flow_of(&i);
 	if (flow == FLOW_ON)
 		w->is_bad |= !apply(&i, &s) || (!s.sp && !s.fp);
-	else if (flow == FLOW_AWAY && !same(&s, &at_entry))
-		w->is_bad = true, w->has_table |= i.op == 0xff;
+	else if (flow == FLOW_AWAY)
+		leave_function(w, &i, &s);
 	else if (flow == FLOW_JUMP || flow == FLOW_MAYBE)
 		reach(w, (int64_t)pc + i.length + i.imm, &s);
 	if (flow == FLOW_ON || flow == FLOW_MAYBE)
@@ -343,12 +352,15 @@ static void step(struct walk *w, size_t pc)
 
 static void follow(struct walk *w, size_t begin)
 {
-	w->is_bad = false;
+	bool has_table = w->has_table;
+
+	w->is_bad = w->returns = w->jumps_away = false;
 	w->reached.len = 0;
 	reach(w, (int64_t)begin, &at_entry);
 	for (size_t k = 0; k < w->reached.len; k++) /* to its end: what is left of it is no other function */
 		step(w, w->reached.at[k]);
-	if (!w->is_bad)
+	/* a part of a function would have to take from the stack what it did not put there before it can return */
+	if (!w->is_bad && (!has_table || (w->returns && !w->jumps_away)))
 		return;
 	vec_each(pc, &w->reached)
 		w->at[*pc] = BAD;
@@ -402,7 +414,7 @@ void cfi_from_code(const uint8_t *code, size_t n, uint64_t address, struct cfi_r
 	if (!n || n >= BAD_ENTRY)
 		return;
 	w.at = xcalloc(n, sizeof(*w.at));
-	for (size_t pc = 0, len; pc < n && !w.has_table; pc += len) {
+	for (size_t pc = 0, len; pc < n; pc += len) {
 		len = length_at(&w, pc, &is_nothing);
 		if (!w.at[pc] && !is_nothing && (!pc || (address + pc) % ALIGNMENT == 0))
 			follow(&w, pc);

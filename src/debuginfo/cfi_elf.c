@@ -23,7 +23,7 @@ enum {
 	MAX_SEGMENTS = 64,
 	MAX_NOTE = 64 << 10,
 	MIN_GAP = 16, /* what is shorter aligns the next function */
-	MAX_GAP = 256 << 10, /* what has no call frame information and is longer follows rules of its own: node's builtins */
+	MAX_GAP = 1 << 20, /* what has no call frame information and is longer follows rules of its own: node's builtins */
 	MAX_GAPS = 2 << 20,
 };
 

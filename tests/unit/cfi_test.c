@@ -399,7 +399,7 @@ static void test_code_bad(void)
 	BAD_CODE("\x48\x8b\x20\xc3", true);			 /* mov (%rax),%rsp */
 	BAD_CODE("\x31\xed\xc3", true);			 /* xor %ebp,%ebp: the caller's is lost */
 	BAD_CODE("\x58\x58\xc3", true);			 /* pops the return address */
-	BAD_CODE("\x50\xff\xe0", false); /* a table's cases could be anywhere from there on */
+	BAD_CODE("\x50\xff\xe0", true); /* push %rax; jmp *%rax */
 	BAD_CODE("\x50\xeb\x7f", true);  /* leaves with something on the stack */
 	BAD_CODE("\x62", true);	      /* is cut off, or no instruction */
 }
