@@ -1,13 +1,12 @@
 /*
- * pp.c - the preprocessor: script arguments, @define macros, %( conditionals %).
+ * pp.c - the preprocessor: script arguments, @define macros, %( conditionals %), of which pp_condition.c compares the two sides.
  *
  * Tokens come from a stack of frames: the file at the bottom, bodies of macros and their arguments above.  An
  * argument is a closure: its tokens are expanded in the environment of the call.
  */
-#include "lang/stp/ast.h"
+#include "lang/stp/pp.h"
 
 #include <ctype.h>
-#include <fnmatch.h>
 #include <stdlib.h>
 
 struct stp_macro {
@@ -366,143 +365,19 @@ static struct stp_tok next_expanded(struct pp *pp)
 
 /* --- conditions --------------------------------------------------------------------------------------------- */
 
-static const char *kernel_release(struct pp *pp)
-{
-	struct world *w = pp->r->in->world;
-	const char *root = w && w->root ? w->root : "";
-	_cleanup_free_ char *text = read_file(arena_printf(pp->a, "%s/proc/sys/kernel/osrelease", root), NULL);
-	if (!text)
-		return "6.1.0";
-	text[strcspn(text, "\n")] = '\0';
-	return arena_strdup(pp->a, text);
-}
-
-/* Value of CONFIG_X in the kernel's configuration, "" when unknown. */
-static const char *kernel_config(struct pp *pp, const char *name)
-{
-	struct world *w = pp->r->in->world;
-	const char *root = w && w->root ? w->root : "", *release = kernel_release(pp);
-	_cleanup_free_ char *text = read_file(arena_printf(pp->a, "%s/boot/config-%s", root, release), NULL);
-	if (!text) /* where distributions with /usr alone keep it */
-		text = read_file(arena_printf(pp->a, "%s/lib/modules/%s/config", root, release), NULL);
-	const char *key = arena_printf(pp->a, "\n%s=", name);
-	const char *at = text ? strstr(text, key) : NULL;
-	if (!at)
-		return "";
-	at += strlen(key);
-	return arena_strndup(pp->a, at, strcspn(at, "\n"));
-}
-
-static bool compare_result(int c, const char *op)
-{
-	return str_eq(op, "<")	  ? c < 0
-	       : str_eq(op, "<=") ? c <= 0
-	       : str_eq(op, ">")  ? c > 0
-	       : str_eq(op, ">=") ? c >= 0
-	       : str_eq(op, "==") ? c == 0
-				  : c != 0;
-}
-
-/* What the left side of a condition stands for: text, and whether it compares as a version. */
-static const char *condition_name(struct pp *pp, const char *name, bool *version)
-{
-	*version = false;
-	if (str_eq(name, "kernel_v") || str_eq(name, "kernel_vr")) {
-		*version = true;
-		const char *r = kernel_release(pp);
-		return str_eq(name, "kernel_vr") ? r : arena_strndup(pp->a, r, strspn(r, "0123456789."));
-	}
-	if (str_eq(name, "systemtap_v")) {
-		*version = true;
-		return "5.2";
-	}
-	if (str_eq(name, "arch"))
-		return "x86_64";
-	if (str_eq(name, "runtime"))
-		return "bpf";
-	if (str_eq(name, "systemtap_privilege"))
-		return "stapdev";
-	if (str_has_prefix(name, "CONFIG_"))
-		return kernel_config(pp, name);
-	return NULL;
-}
-
-static bool is_relation(const struct stp_tok *t)
-{
-	static const char *const ops[] = {"<", "<=", ">", ">=", "==", "!="};
-	for (size_t i = 0; t->kind == TOK_OP && i < ARRAY_SIZE(ops); i++)
-		if (str_eq(t->text, ops[i]))
-			return true;
-	return false;
-}
-
-static bool bad_condition(struct pp *pp, struct loc loc, const char *msg)
-{
-	pp_error(pp, loc, msg, NULL);
-	return false;
-}
-
-/* What is not set is 0. */
-static bool compare_numbers(const char *l, const char *r, const char *op)
-{
-	long long x = strtoll(l, NULL, 0), y = strtoll(r, NULL, 0);
-	return compare_result(x < y ? -1 : x > y, op);
-}
-
-static bool eval_texts(struct pp *pp, struct stp_tok *l, struct stp_tok *op, struct stp_tok *r)
-{
-	bool version = false;
-	const char *left = l->text, *right = r->text;
-	if (l->kind == TOK_IDENT) {
-		left = condition_name(pp, l->text, &version);
-		if (!left)
-			return bad_condition(pp, l->loc, "expected 'arch' or 'kernel_v' or 'kernel_vr' or 'CONFIG_...'\n             or comparison between strings or integers");
-		if (r->kind == TOK_IDENT && str_has_prefix(r->text, "CONFIG_"))
-			right = kernel_config(pp, r->text);
-		else if (r->kind != TOK_STR && r->kind != TOK_NUM)
-			return bad_condition(pp, r->loc, "expected string literal");
-	} else if (l->kind != r->kind) {
-		return bad_condition(pp, r->loc, "expected literal of the same kind on both sides of the comparison");
-	}
-	bool equality = str_eq(op->text, "==") || str_eq(op->text, "!=");
-	bool config = l->kind == TOK_IDENT && str_has_prefix(l->text, "CONFIG_");
-	if (config && (r->kind == TOK_NUM || !equality))
-		return compare_numbers(left, right, op->text);
-	if (l->kind == TOK_IDENT && !version && !equality)
-		return bad_condition(pp, op->loc, "expected '==' or '!='");
-	if (l->kind == TOK_IDENT && equality) {
-		bool matches = fnmatch(right, left, 0) == 0 || (version && strverscmp(left, right) == 0);
-		return matches == str_eq(op->text, "==");
-	}
-	return compare_result(version ? strverscmp(left, right) : strcmp(left, right), op->text);
-}
-
 static bool eval_term(struct pp *pp)
 {
 	struct stp_tok l = next_expanded(pp), op = next_expanded(pp);
-	if (!is_relation(&op))
-		return bad_condition(pp, op.loc, "expected comparison operator");
-	struct stp_tok r = next_expanded(pp);
-	if (l.kind == TOK_IDENT && str_eq(l.text, "guru_mode")) {
-		if (r.kind != TOK_NUM || (!str_eq(r.text, "0") && !str_eq(r.text, "1")))
-			return bad_condition(pp, r.loc, "expected 0 or 1");
-		if (!str_eq(op.text, "==") && !str_eq(op.text, "!="))
-			return bad_condition(pp, op.loc, "expected '==' or '!='");
-		l.kind = TOK_NUM;
-		l.text = pp->r->in->guru ? "1" : "0";
+	if (!stp_is_relation(&op)) {
+		pp_error(pp, op.loc, "expected comparison operator", NULL);
+		return false;
 	}
-	/* a sign belongs to the number */
-	if (is_op(&r, "-")) {
+	struct stp_tok r = next_expanded(pp);
+	if (is_op(&r, "-")) { /* a sign belongs to the number */
 		r = next_expanded(pp);
 		r.text = arena_printf(pp->a, "-%s", r.text);
 	}
-	if (l.kind == TOK_JUNK || r.kind == TOK_JUNK)
-		return bad_condition(pp, l.kind == TOK_JUNK ? l.loc : r.loc, l.kind == TOK_JUNK ? l.text : r.text);
-	if (l.kind == TOK_NUM && r.kind == TOK_NUM)
-		return compare_numbers(l.text, r.text, op.text);
-	if (l.kind != TOK_NUM && l.kind != TOK_STR && l.kind != TOK_IDENT)
-		return bad_condition(pp, l.loc, "expected 'arch' or 'kernel_v' or 'kernel_vr' or 'CONFIG_...'\n             or comparison between strings or integers");
-	return eval_texts(pp, &l, &op, &r);
+	return stp_condition(pp->r, l, op, r);
 }
 
 /* COND up to `%?`: && binds tighter than ||. */
