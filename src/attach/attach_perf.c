@@ -47,7 +47,7 @@ static bool open_on_cpu(void *arg, int cpu)
 		o->err = err_errno("opening a perf event on CPU %d", cpu);
 		return false;
 	}
-	o->err = place_perf(o->pl, fd, o->p->cookie);
+	o->err = place_perf(o->pl, o->pl->r->prog->fd, fd, o->p->cookie);
 	return !o->err && !o->first_only;
 }
 

@@ -252,7 +252,7 @@ static struct err *attach_pmu(struct place *pl, const struct attach_point *p, co
 	fd = sys_perf_open(&attr, pid, pid > 0 ? -1 : 0, -1, 0);
 	if (fd < 0)
 		return point_error(p, -fd);
-	return place_perf(pl, fd, p->cookie);
+	return place_perf(pl, pl->r->prog->fd, fd, p->cookie);
 }
 
 static struct err *attach_pmus(struct place *pl, const char *pmu, const char *what,

@@ -9,38 +9,49 @@
 #include "attach/session.h"
 
 /* The number in tracefs of an event; a negative errno value when there is none. */
-static int64_t tracepoint_id(const struct world *w, const struct attach_point *p)
+static int64_t tracepoint_id(const struct world *w, const char *category, const char *event)
 {
 	_cleanup_free_ char *path = NULL, *text = NULL;
 
 	if (!w->tracefs)
 		return -ENODEV;
-	path = xasprintf("%s/events/%s/%s/id", w->tracefs, p->target, p->func);
+	path = xasprintf("%s/events/%s/%s/id", w->tracefs, category, event);
 	text = read_file(path, NULL);
 	return text ? strtoll(text, NULL, 10) : -errno;
 }
 
-static struct err *attach_tracepoint(struct place *pl, const struct attach_point *p)
+struct err *tracepoint_open(const struct world *w, const char *category, const char *event, int *perf_fd)
 {
 	struct perf_event_attr attr = {
 		.type = PERF_TYPE_TRACEPOINT, .sample_period = 1, .wakeup_events = 1};
-	int64_t id = tracepoint_id(pl->s->world, p);
-	int fd;
+	int64_t id = tracepoint_id(w, category, event);
 
 	if (id == -ENODEV)
 		return err_hint(err_new(ENODEV, "tracefs is not mounted"),
 				"mount -t tracefs tracefs /sys/kernel/tracing");
 	if (id < 0) {
 		errno = (int)-id;
-		return err_errno("looking up tracepoint %s:%s", p->target, p->func);
+		return err_errno("looking up tracepoint %s:%s", category, event);
 	}
 	attr.config = (uint64_t)id;
-	fd = sys_perf_open(&attr, -1, 0, -1, 0);
-	if (fd < 0) {
-		errno = -fd;
-		return err_errno("opening tracepoint %s:%s", p->target, p->func);
+	*perf_fd = sys_perf_open(&attr, -1, 0, -1, 0);
+	if (*perf_fd < 0) {
+		errno = -*perf_fd;
+		return err_errno("opening tracepoint %s:%s", category, event);
 	}
-	return place_perf(pl, fd, p->cookie);
+	return NULL;
+}
+
+static struct err *attach_tracepoint(struct place *pl, const struct attach_point *p)
+{
+	const char *category = p->is_raw_event ? "raw_syscalls" : p->target;
+	struct err *e;
+	int fd;
+
+	if (p->is_raw_event && p->syscall >= 0)
+		return attach_syscall(pl, p);
+	e = tracepoint_open(pl->s->world, category, p->func, &fd);
+	return e ? e : place_perf(pl, pl->r->prog->fd, fd, p->cookie);
 }
 
 struct err *attach_tracepoints(struct place *pl)

@@ -16,16 +16,16 @@ int place_pid(const struct place *pl, const struct attach_point *p)
 }
 
 /* Kernels without perf links (before 5.15) take the program by ioctl, without a cookie. */
-struct err *place_perf(struct place *pl, int perf_fd, uint64_t cookie)
+struct err *place_perf(struct place *pl, int prog_fd, int perf_fd, uint64_t cookie)
 {
-	struct link l = {.fd = sys_link_perf(pl->r->prog->fd, perf_fd, cookie), .perf_fd = perf_fd, .r = pl->r};
+	struct link l = {.fd = sys_link_perf(prog_fd, perf_fd, cookie), .perf_fd = perf_fd, .r = pl->r};
 
 	if (l.fd < 0 && l.fd != -EINVAL) {
 		errno = -l.fd;
 		close(perf_fd);
 		return err_errno("attaching the program");
 	}
-	if (l.fd < 0 && (ioctl(perf_fd, PERF_EVENT_IOC_SET_BPF, pl->r->prog->fd) < 0 ||
+	if (l.fd < 0 && (ioctl(perf_fd, PERF_EVENT_IOC_SET_BPF, prog_fd) < 0 ||
 			 ioctl(perf_fd, PERF_EVENT_IOC_ENABLE, 0) < 0)) {
 		struct err *e = err_errno("attaching the program");
 

@@ -323,6 +323,7 @@ void session_detach(struct session *s)
 	if (s->links.len)
 		hold_programs(s);
 	links_close(&s->links);
+	syscall_gates_close(s);
 	vec_each(fd, &s->iters)
 		close(*fd);
 	vec_free(&s->iters);

@@ -69,6 +69,7 @@ struct session {
 	VEC(struct loaded *) loaded;
 	struct running *running; /* one a probe of the program, by its id */
 	link_list links;
+	struct gate *gates; /* attach_syscall.c */
 	VEC(int) iters; /* iterator links, read once */
 	VEC(struct user_timer) timers;
 	int stats_fd; /* keeps the kernel timing programs; -1: it does not for us */
@@ -115,9 +116,8 @@ struct place {
 	unsigned nmissing;
 	struct err *missing;
 };
-/* Opens nothing itself: puts the program on a perf event and keeps both; takes the descriptor over.
- */
-struct err *place_perf(struct place *pl, int perf_fd, uint64_t cookie);
+/* Opens nothing itself: puts the program on a perf event and keeps both; takes the event's descriptor over. */
+struct err *place_perf(struct place *pl, int prog_fd, int perf_fd, uint64_t cookie);
 int place_pid(const struct place *pl, const struct attach_point *p); /* -1: every process */
 
 /* detach.c: when it returns no program runs any more; frees the list. */
@@ -125,6 +125,11 @@ void links_close(link_list *l);
 
 /* One file a family; each attaches all points of pl->r and adds to pl->r->nattached. */
 struct err *attach_tracepoints(struct place *pl);
+struct err *tracepoint_open(const struct world *w, const char *category, const char *event, int *perf_fd);
+/* attach_syscall.c: one point whose `syscall` is a number, after the points before it in the script. */
+struct err *attach_syscall(struct place *pl, const struct attach_point *p);
+uint64_t syscall_gates_missed(const struct session *s, const struct running *r); /* events, some of other calls maybe */
+void syscall_gates_close(struct session *s); /* when the links are closed */
 struct err *attach_raw_tracepoints(struct place *pl);
 struct err *attach_tracing(struct place *pl);
 struct err *attach_functions(struct place *pl); /* fentry and fexit of many functions by one link */
@@ -144,6 +149,9 @@ struct err *attach_refused(struct place *pl, struct err *e);
  * its first bytes tell; NULL: it may take it.
  */
 const char *arch_refuses_breakpoint(const uint8_t *insn, size_t n);
+
+/* What task_struct.thread_info.status has while a call of the 32-bit interface runs: TS_COMPAT of arch/x86/include/asm/thread_info.h. */
+enum { ARCH_COMPAT = 2 };
 
 
 /* boundary.c: why a breakpoint there could harm the program (uprobes that are written as offsets); NULL: it is safe,

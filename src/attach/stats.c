@@ -25,7 +25,7 @@ uint64_t session_missed(const struct session *s, unsigned probe)
 
 	if (probe >= s->prog->probe.len || !s->running[probe].code)
 		return 0;
-	n = skipped_runs(s, probe);
+	n = skipped_runs(s, probe) + syscall_gates_missed(s, &s->running[probe]);
 	vec_each(l, &s->links)
 		if (l->r == &s->running[probe] && l->fd >= 0)
 			n += sys_link_missed(l->fd);

@@ -132,6 +132,7 @@ static struct err *open_world(struct job *j, struct script *s)
 	w->pid = j->pid;
 	w->progress = show_progress;
 	w->unsafe = j->unsafe;
+	w->counts_runs = j->hit_report;
 	w->functions_path = j->functions;
 	if (j->functions && access(j->functions, R_OK))
 		return err_new(errno,

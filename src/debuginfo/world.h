@@ -44,6 +44,8 @@ struct world {
 	const char *cmd_path;       /* executable of -c, NULL */
 	unsigned ncpus;             /* possible */
 	bool unsafe;                /* --unsafe, -g */
+	bool counts_runs;           /* each handler's runs are asked for (-t) */
+	int8_t preempts_syscalls;   /* lang/probe_syscall.c: 1, -1; 0: not looked */
 	struct features features;
 	/* may be NULL: bytes of a debug file that have come, and how many there are (0: not known) */
 	void (*progress)(long done, long total);

@@ -269,6 +269,10 @@ void kit_count_gone(struct kit *k);
 ir_ref kit_arg_scalar(struct kit *k, const struct field *f, uint32_t offset, struct loc loc);
 /* The whole word of a typed probe's slot at that offset, whose argument has the type. */
 ir_ref kit_arg_word(struct kit *k, const struct type *t, uint32_t offset, struct loc loc);
+/* A scalar of the context at an offset that probe_arguments() gave. */
+ir_ref kit_ctx_load(struct kit *k, int64_t offset, unsigned width, bool is_signed);
+/* attach_point.cookie of the place that the program runs at, one of these; they have theirs already. */
+ir_ref kit_cookie(struct kit *k, const struct attach_points *points);
 /* A kernel address as a number to calculate with: the verifier lets nobody shift, multiply or mask a pointer that it has a type for. */
 ir_ref kit_untyped(struct kit *k, ir_ref pointer);
 

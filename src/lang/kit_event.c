@@ -154,6 +154,21 @@ ir_ref kit_reg(struct kit *k, const char *name)
 	return off < 0 ? 0 : ir_load(B(k), kit_ctx(k), off, 8, false);
 }
 
+/* rawtracepoint:sys_enter(regs, id) or sys_exit(regs, ret) by way of the event of that name, see probe_syscall.c. */
+static bool is_raw_event(const struct kit *k)
+{
+	return k->point && k->point->kind == PK_RAWTRACEPOINT && k->point->is_raw_event;
+}
+
+static ir_ref raw_event_arg(struct kit *k, unsigned i)
+{
+	enum { NUMBER = 8, RESULT = 16 }; /* in the record */
+	if (i)
+		return ir_load(B(k), kit_ctx(k), str_eq(k->point->func, "sys_exit") ? RESULT : NUMBER, 8, false);
+	ir_ref regs = H(k, BPF_FUNC_task_pt_regs, H0(k, BPF_FUNC_get_current_task_btf));
+	return ir_bswap(B(k), ir_bswap(B(k), regs, 8), 8); /* see kit_untyped() */
+}
+
 static bool is_typed_slots(enum prog_kind kind)
 {
 	return kind == PROG_RAW_TP_BTF || kind == PROG_FENTRY || kind == PROG_FEXIT ||
@@ -178,6 +193,8 @@ ir_ref kit_func_arg(struct kit *k, unsigned i)
 {
 	if (is_multi_typed(k->kind))
 		return arg_by_helper(k, i);
+	if (is_raw_event(k))
+		return raw_event_arg(k, i);
 	if (is_typed_slots(k->kind))
 		return ir_load(B(k), kit_ctx(k), (int64_t)i * 8, 8, false);
 	const char *reg = arch_arg_reg(i);
@@ -235,17 +252,56 @@ static bool may_be_refused(const struct kit *k, const struct type *t)
 
 ir_ref kit_arg_word(struct kit *k, const struct type *t, uint32_t offset, struct loc loc)
 {
+	if (is_raw_event(k))
+		return raw_event_arg(k, offset / 8);
 	/* read as memory is read it is a number, for which nobody asks the verifier */
 	return may_be_refused(k, t) ? kit_read_scalar(k, kit_ctx(k), offset, 8, false, AS_KERNEL, loc)
 				    : ir_load(B(k), kit_ctx(k), offset, 8, false);
 }
 
+ir_ref kit_ctx_load(struct kit *k, int64_t offset, unsigned width, bool is_signed)
+{
+	if (is_raw_event(k))
+		return ir_ext(B(k), raw_event_arg(k, (unsigned)offset / 8), width, is_signed);
+	return ir_load(B(k), kit_ctx(k), offset, width, is_signed);
+}
+
 ir_ref kit_arg_scalar(struct kit *k, const struct field *f, uint32_t offset, struct loc loc)
 {
-	if (f->bit_width || !is_typed_slots(k->kind))
+	if (!is_raw_event(k) && (f->bit_width || !is_typed_slots(k->kind)))
 		return kit_read_field(k, kit_ctx(k), f, offset, AS_BPF, loc);
 	ir_ref v = kit_arg_word(k, f->type, offset, loc);
 	return ir_ext(B(k), v, width_of(f->type), f->type->is_signed);
+}
+
+/* Row i: the cookie of each call's point, at its entry (0) or its exit (1). */
+static ir_ref cookies_of_calls(struct kit *k, const struct attach_points *points)
+{
+	uint16_t row[2][SYSCALL_NUMBERS] = {{0}};
+	vec_each(p, &points->list)
+		if ((*p)->is_raw_event && (*p)->syscall >= 0)
+			row[str_has_prefix((*p)->func, "sys_exit_")][(*p)->syscall] = (uint16_t)(*p)->cookie;
+	return ir_mapval(B(k), k->prog->rodata, program_rodata(k->prog, row, sizeof(row), 8));
+}
+
+ir_ref kit_cookie(struct kit *k, const struct attach_points *points)
+{
+	size_t calls = 0;
+	vec_each(p, &points->list)
+		calls += (*p)->is_raw_event && (*p)->syscall >= 0;
+	ir_ref cookie = H(k, BPF_FUNC_get_attach_cookie, kit_ctx(k));
+	if (!calls)
+		return cookie;
+	ir_ref slot = kit_slot(k, 8);
+	ir_store(B(k), slot, 0, 8, cookie);
+	uint32_t end = kit_if(k, ir_bini(B(k), IR_LSHR, cookie, 32)); /* SYSCALL_COOKIE */
+	ir_ref number = ir_load(B(k), kit_ctx(k), 8, 4, false);
+	ir_ref row = ir_bini(B(k), IR_MUL, ir_bini(B(k), IR_AND, cookie, 1), SYSCALL_NUMBERS);
+	ir_ref at = ir_bin(B(k), IR_ADD, row, ir_bini(B(k), IR_AND, number, SYSCALL_NUMBERS - 1));
+	ir_ref base = ir_bin(B(k), IR_ADD, cookies_of_calls(k, points), ir_bini(B(k), IR_SHL, at, 1));
+	ir_store(B(k), slot, 0, 8, ir_load(B(k), base, 0, 2, false));
+	kit_endif(k, end);
+	return ir_load(B(k), slot, 0, 8, false);
 }
 
 /* To swap bytes is the one operation that the verifier takes a pointer for and gives a number (check_alu_op() in kernel/bpf/verifier.c). */

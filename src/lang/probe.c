@@ -79,24 +79,11 @@ static const struct row {
 	[PK_TIMER] = {{PK_TIMER, "timer", NULL, PROG_USER},       expand_user_timer												  },
 };
 
-/*
- * Since 7.2 programs at system calls may fault: they are preempted in the middle, and nothing keeps a second one of that CPU out
- * (trace_call_bpf_faultable() in kernel/trace/bpf_trace.c).
- */
-static bool is_preempted(struct world *w, const struct attach_point *p)
-{
-	if (!str_eq(p->target, "syscalls") && !str_eq(p->target, "raw_syscalls"))
-		return false;
-	_cleanup_free_ char *path = xasprintf("%s/proc/sys/kernel/osrelease", w->root), *release = read_file(path, NULL);
-	/* before 7 there is nothing to look for, and looking costs 4 ms */
-	struct btf *btf = release && atoi(release) < 7 ? NULL : world_btf(w, NULL);
-	return btf && btf_find(btf, BTF_NS_FUNC, "trace_call_bpf_faultable");
-}
-
 bool probe_runs_alone(struct world *w, const struct attach_point *p)
 {
 	switch (p->kind) {
-	case PK_TRACEPOINT: return !is_preempted(w, p);
+	case PK_TRACEPOINT: return !probe_is_preempted(w, p);
+	case PK_RAWTRACEPOINT: return p->is_raw_event;
 	case PK_BEGIN:
 	case PK_END:
 	case PK_KPROBE:
@@ -107,6 +94,11 @@ bool probe_runs_alone(struct world *w, const struct attach_point *p)
 	case PK_HARDWARE: return true;
 	default: return false;
 	}
+}
+
+enum prog_kind probe_prog_kind(const struct attach_point *p)
+{
+	return p->is_raw_event ? PROG_TRACEPOINT : rows[p->kind].info.prog;
 }
 
 const struct probe_kind_info *probe_kind_info(enum probe_kind k)

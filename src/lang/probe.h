@@ -104,7 +104,12 @@ struct attach_point {
 	uint32_t btf_id;      /* rawtracepoint, fentry, fexit, iter, lsm */
 	uint32_t prog_id;     /* fentry, fexit on a BPF program: which; btf_id is in its BTF then */
 	uint64_t cookie;
+	bool is_raw_event;    /* of system calls: attached to the event raw_syscalls:sys_enter or sys_exit, see probe_syscall.c */
+	int syscall;	      /* then the call's number, below SYSCALL_NUMBERS; -1: all of them */
 };
+enum { SYSCALL_NUMBERS = 512 };
+/* What the kernel tells a program that is run for one system call (attach_point.syscall) in place of the point's cookie; the lowest bit: at its exit. */
+#define SYSCALL_COOKIE (1ull << 32)
 
 struct probe_kind_info {
 	enum probe_kind kind;
@@ -119,6 +124,8 @@ struct probe_kind_info {
  * trace_call_bpf(), kprobe_multi_link_prog_run() and bpf_overflow_handler(); begin and end run when nothing is attached.)
  */
 bool probe_runs_alone(struct world *w, const struct attach_point *p);
+/* Of the program at one place by itself. */
+enum prog_kind probe_prog_kind(const struct attach_point *p);
 const struct probe_kind_info *probe_kind_info(enum probe_kind k);
 const struct probe_kind_info *probe_kind_by_name(const char *name); /* any case; aliases too */
 

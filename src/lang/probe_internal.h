@@ -41,6 +41,9 @@ void expand_rawtracepoint(struct expansion *x);
 void expand_iter(struct expansion *x);
 void expand_lsm(struct expansion *x);
 void expand_task_event(struct expansion *x); /* SystemTap's process.begin and its kind */
+/* probe_syscall.c: sets is_raw_event and syscall where the kernel would preempt the handler; whether it does so all the same. */
+void probe_avoid_preemption(struct world *w, struct attach_point *p);
+bool probe_is_preempted(struct world *w, const struct attach_point *p);
 /* probe_netfilter.c */
 void expand_netfilter(struct expansion *x);
 struct probe_args *probe_netfilter_arguments(struct world *w, struct arena *a);

@@ -384,6 +384,7 @@ static void add_tracepoint(struct expansion *x, const char *category, const char
 	struct attach_point *p = expansion_add(x, "%s:%s", category, name);
 	p->target = arena_strdup(x->arena, category);
 	p->func = arena_strdup(x->arena, name);
+	probe_avoid_preemption(x->world, p);
 }
 
 static void consider_event(void *arg, const char *category, const char *name)
@@ -444,7 +445,7 @@ void expand_rawtracepoint(struct expansion *x)
 					expansion_error(x, "a program at %s would start itself until the kernel dies", *name);
 				continue;
 			}
-			add_typed(x, *module, *name, btf_find(b, BTF_NS_TYPEDEF, type));
+			probe_avoid_preemption(x->world, add_typed(x, *module, *name, btf_find(b, BTF_NS_TYPEDEF, type)));
 		}
 		names_free(&found);
 	}

@@ -301,6 +301,36 @@ static void test_uprobes(void)
 	CHECK_STR(expand((struct probe_spec){.kind = PK_USDT, .target = self, .func = "*"}), "");
 }
 
+/* --- system calls whose handlers the kernel preempts
+ * ---------------------------------------------------------------------------------------------- */
+
+static void check_way(enum probe_kind kind, const char *target, const char *func, bool is_raw, int number, bool alone)
+{
+	struct attach_point *p = expand_one((struct probe_spec){.kind = kind, .target = target, .func = func});
+	CHECK(p->is_raw_event == is_raw);
+	if (is_raw)
+		CHECK(p->syscall == number);
+	CHECK(probe_runs_alone(w, p) == alone);
+	enum prog_kind want = is_raw || kind == PK_TRACEPOINT ? PROG_TRACEPOINT : PROG_RAW_TP_BTF;
+	CHECK(probe_prog_kind(p) == want);
+}
+
+static void test_preempted_syscalls(void)
+{
+	check_way(PK_TRACEPOINT, "syscalls", "sys_enter_openat", false, 0, true);
+	w->preempts_syscalls = 1;
+	check_way(PK_TRACEPOINT, "syscalls", "sys_enter_openat", true, 257, true);
+	check_way(PK_TRACEPOINT, "syscalls", "sys_exit_read", true, 0, true);
+	check_way(PK_TRACEPOINT, "raw_syscalls", "sys_enter", false, 0, true);
+	check_way(PK_TRACEPOINT, "sched", "sched_process_exec", false, 0, true);
+	check_way(PK_RAWTRACEPOINT, NULL, "sched_process_exit", false, 0, false);
+	/* nobody counts the runs of a program that is jumped to */
+	w->counts_runs = true;
+	check_way(PK_TRACEPOINT, "syscalls", "sys_enter_openat", false, 0, false);
+	w->counts_runs = false;
+	w->preempts_syscalls = 0;
+}
+
 /* --- arguments
  * ---------------------------------------------------------------------------------------------- */
 
@@ -423,6 +453,7 @@ int main(void)
 	test_tracepoints();
 	test_netfilter();
 	test_uprobes();
+	test_preempted_syscalls();
 	test_arguments();
 	test_listing();
 	world_close(w);

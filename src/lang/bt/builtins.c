@@ -199,7 +199,7 @@ static ir_ref name_by_cookie(struct bt_lower *l, uint32_t size)
 		       MIN(strlen(points->list.at[i]->name), size));
 	uint32_t at = program_rodata(l->kit.prog, table, (size_t)n * cap, 8);
 	base_free(table);
-	ir_ref cookie = ir_helper(b, BPF_FUNC_get_attach_cookie, kit_ctx(&l->kit));
+	ir_ref cookie = kit_cookie(&l->kit, points);
 	ir_ref offset = ir_bini(b, IR_MUL, ir_bini(b, IR_AND, cookie, n - 1), cap);
 	return ir_bin(b, IR_ADD, ir_mapval(b, l->kit.prog->rodata, at), offset);
 }

@@ -11,7 +11,7 @@ enum {
 
 static const char *const syscalls[] = {
 #define SYSCALL(nr, name) [nr] = name,
-#include "lang/bt/syscalls_x86_64.def"
+#include "lang/syscalls_x86_64.def"
 #undef SYSCALL
 };
 

@@ -200,7 +200,7 @@ static enum prog_kind prog_kind_for(struct bt_lower *l, const struct probe *grou
 				    enum probe_kind kind)
 {
 	const struct world *w = l->in->world;
-	enum prog_kind k = probe_kind_info(kind)->prog;
+	enum prog_kind k = probe_prog_kind(group->points[0]);
 	if (!l->is_per_point && is_fentry_multi(w, l->probe))
 		return kind == PK_FENTRY ? PROG_FENTRY_MULTI : PROG_FEXIT_MULTI;
 	bool is_user = kind == PK_UPROBE || kind == PK_URETPROBE;
@@ -225,6 +225,14 @@ static void set_target(struct probe *to)
 	to->btf_id = p->btf_id;
 }
 
+/* May one program be for both places?  The arguments of those that go by an event's record lie where it has them. */
+static bool can_share(const struct attach_point *a, const struct attach_point *b)
+{
+	if (a->kind != b->kind || a->kind != PK_RAWTRACEPOINT)
+		return a->kind == b->kind;
+	return a->is_raw_event == b->is_raw_event && (!a->is_raw_event || str_eq(a->func, b->func));
+}
+
 /* Points [from, to) of the list that may be one program. */
 static uint32_t group_end(struct bt_lower *l, uint32_t from, bool per_point)
 {
@@ -235,7 +243,7 @@ static uint32_t group_end(struct bt_lower *l, uint32_t from, bool per_point)
 		return to;
 	/* a program for many typed functions is made for those of one file */
 	bool one_file = is_fentry_multi(l->in->world, l->probe);
-	while (to < all->list.len && all->list.at[to]->kind == kind &&
+	while (to < all->list.len && can_share(all->list.at[to], all->list.at[from]) &&
 	       (!one_file || str_eq(all->list.at[to]->target, all->list.at[from]->target)))
 		to++;
 	return to;
@@ -256,7 +264,7 @@ static void lower_probe(struct bt_lower *l, struct bt_probe *p)
 		struct attach_point *first = p->matched.list.at[i];
 		struct probe group = {.points = p->matched.list.at + i, .npoints = end - i};
 		enum prog_kind kind = prog_kind_for(l, &group, first->kind);
-		if (!fn || per_point || fn_kind != kind || l->point->kind != first->kind)
+		if (!fn || per_point || fn_kind != kind || !can_share(l->point, first))
 			fn = lower_fn(l, first, fn_kind = kind);
 		struct probe *to = program_probe(prog, first->name, fn, kind);
 		to->points = arena_memdup(l->in->arena, group.points,

@@ -226,7 +226,9 @@ static ir_ref read_scalar(struct bt_lower *l, const struct bt_place *p, const st
 		return read_bits(l, p, loc);
 	if (width != 1 && width != 2 && width != 4 && width != 8)
 		return ir_const(b, 0);
-	if (p->is_ctx || p->as == AS_BPF)
+	if (p->is_ctx)
+		return kit_ctx_load(&l->kit, p->off, width, t->is_signed);
+	if (p->as == AS_BPF)
 		return ir_load(b, p->addr, p->off, width, t->is_signed);
 	return kit_read_scalar(&l->kit, p->addr, p->off, width, t->is_signed,
 			       kit_as(&l->kit, p->as), loc);

@@ -121,7 +121,7 @@ static enum prog_kind prog_kind_of(struct stp_comp *c, const struct stp_dprobe *
 {
 	if (dp->in_user)
 		return PROG_USER;
-	return takes_multi(c, dp) ? PROG_KPROBE_MULTI : probe_kind_info(dp->points.list.at[0]->kind)->prog;
+	return takes_multi(c, dp) ? PROG_KPROBE_MULTI : probe_prog_kind(dp->points.list.at[0]);
 }
 
 struct stp_lower *stp_lower_new(struct stp_comp *c, struct stp_dprobe *dp, const struct attach_point *point)
@@ -161,6 +161,8 @@ static void lower_probe(struct stp_comp *c, struct stp_dprobe *dp)
 	if (dp->spec.kind == PK_NEVER)
 		return;
 	struct attach_point *first = dp->points.list.at[0];
+	for (size_t i = 0; i < dp->points.list.len; i++) /* pp() and ppfunc() find their names by it */
+		dp->points.list.at[i]->cookie = i;
 	struct ir_fn *fn = lower_handler(c, dp, first);
 	struct probe *p = program_probe(c->prog, dp->name, fn, prog_kind_of(c, dp));
 	p->loc = dp->loc;
@@ -169,8 +171,6 @@ static void lower_probe(struct stp_comp *c, struct stp_dprobe *dp)
 	p->btf_id = first->btf_id;
 	p->npoints = (uint32_t)dp->points.list.len;
 	p->points = arena_memdup(c->a, dp->points.list.at, p->npoints * sizeof(*p->points));
-	for (uint32_t i = 0; i < p->npoints; i++) /* pp() and ppfunc() find their names by it */
-		p->points[i]->cookie = i;
 }
 
 /* Initial values of globals: the first bytes of the data map. */

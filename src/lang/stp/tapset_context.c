@@ -157,7 +157,7 @@ static struct stp_value by_point(struct stp_lower *l, const char *(*name)(struct
 	for (size_t i = 0; i < points->list.len; i++)
 		strcpy(table + i * cap, name(l, points->list.at[i]));
 	uint32_t at = program_rodata(l->c->prog, table, n * cap, 8);
-	ir_ref cookie = ir_helper(LB(l), BPF_FUNC_get_attach_cookie, kit_ctx(K(l)));
+	ir_ref cookie = kit_cookie(K(l), points);
 	ir_ref offset = ir_bin(LB(l), IR_MUL, ir_bini(LB(l), IR_AND, cookie, (int64_t)n - 1), stp_c(l, (int64_t)cap));
 	return stp_string(ir_bin(LB(l), IR_ADD, ir_mapval(LB(l), l->c->prog->rodata, at), offset), (uint32_t)cap);
 }

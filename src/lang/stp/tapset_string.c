@@ -192,7 +192,7 @@ static const struct {
 	int nr;
 	const char *name;
 } syscalls[] = {
-#include "lang/bt/syscalls_x86_64.def"
+#include "lang/syscalls_x86_64.def"
 };
 #undef SYSCALL
 
