@@ -33,6 +33,7 @@ struct unwinder {
 	bool is_running, is_settled;
 	int stop_fd;
 	unsigned nread;
+	struct str_list command; /* the files that a command is loaded from */
 };
 
 const char *stack_end_text(unsigned end)
@@ -132,9 +133,9 @@ static void preload(struct unwinder *u)
 	const struct world *w = session_world(u->session);
 
 	pthread_mutex_lock(&u->lock);
-	if (w->cmd_path)
-		preload_path(u, w->cmd_path);
-	else if (w->pid) {
+	vec_each(path, &u->command.list)
+		preload_path(u, *path);
+	if (!w->cmd_path && w->pid) {
 		uw_process_read(&u->processes, (uint32_t)w->pid);
 		uw_processes_publish(&u->processes);
 	}
@@ -214,6 +215,15 @@ static const uint64_t *met_bits(const struct unwinder *u)
 	return rules ? (const uint64_t *)(rules + UW_MET_AT) : NULL;
 }
 
+/* Not in the thread: the world is not for two. */
+static void list_command(struct unwinder *u, struct world *w)
+{
+	if (!w->cmd_path)
+		return;
+	vec_push(&u->command.list, w->cmd_path);
+	elf_needed(w, w->cmd_path, &u->command);
+}
+
 static struct err *open_all(struct unwinder *u)
 {
 	struct session *s = u->session;
@@ -228,6 +238,7 @@ static struct err *open_all(struct unwinder *u)
 	e = ring_open(&u->miss, session_map_fd(s, p->unwind.miss), UW_MISS_BYTES);
 	if (e)
 		return e;
+	list_command(u, session_world(s));
 	uw_space_init(&u->space, s, p->unwind.segs);
 	uw_files_init(&u->files, &u->space, session_map_mem(s, p->unwind.rules), session_map_fd(s, p->unwind.files));
 	u->processes = (struct uw_processes){.files = &u->files,
@@ -301,6 +312,7 @@ void unwinder_stop(struct unwinder *u)
 	uw_space_destroy(&u->space);
 	ring_close(&u->miss);
 	queue_destroy(&u->queue);
+	vec_free(&u->command.list);
 	if (u->stop_fd >= 0)
 		close(u->stop_fd);
 	pthread_mutex_destroy(&u->lock);
