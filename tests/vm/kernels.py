@@ -81,8 +81,8 @@ def download(release, meta, folder):
     if not image:
         raise NoKernel(f"{meta} of {release} names no kernel")
     version = image[len("linux-image-"):]
-    # since 6.19 the image package is empty and depends on these
-    parts = [image] + [p for p in depends(apt, image) if p in (f"linux-binary-{version}", f"linux-modules-{version}")]
+    # since 6.19 the image package is empty and depends on these; the configuration is in linux-base
+    parts = [image] + [p for p in depends(apt, image) if p in (f"linux-{what}-{version}" for what in ("base", "binary", "modules"))]
     for p in parts:
         run(["apt-get", *apt, "download", p], cwd=folder)
     for deb in sorted(os.listdir(folder)):
@@ -145,7 +145,7 @@ def fetch(name, say=print):
     if name not in KERNELS:
         raise NoKernel(f"no kernel {name}: there are {', '.join(KERNELS)}")
     folder = os.path.join(cache_folder(), name)
-    if os.path.exists(f"{folder}/version") and set(MODULES) <= set(read(f"{folder}/wanted").split()):
+    if all(os.path.exists(f"{folder}/{f}") for f in ("version", "config")) and set(MODULES) <= set(read(f"{folder}/wanted").split()):
         return folder
     release, meta = KERNELS[name]
     say(f"fetching {meta} of {release}")
@@ -160,8 +160,10 @@ def fetch(name, say=print):
         with open(f"{work}/done/vmlinux", "wb") as f:
             f.write(elf_of_bzimage(open(images[0], "rb").read()))
         take_modules(f"{work}/root", f"{work}/done")
-        for config in find(f"{work}/root", r"config-.*"):
-            shutil.copy(config, f"{work}/done/config")
+        configs = find(f"{work}/root", r"config(-.*)?")
+        if not configs:
+            raise NoKernel(f"the packages of {version} hold no configuration")
+        shutil.copy(configs[0], f"{work}/done/config")
         with open(f"{work}/done/wanted", "w") as f:
             f.write(" ".join(MODULES))
         with open(f"{work}/done/version", "w") as f:
