@@ -12,6 +12,7 @@ static bool read_symbol(struct elf_file *f, const char *name, const GElf_Sym *sy
 	struct elf_symbol s = {.name = name, .value = sym->st_value, .size = sym->st_size};
 	s.is_func = type == STT_FUNC || type == STT_GNU_IFUNC;
 	s.is_global = GELF_ST_BIND(sym->st_info) != STB_LOCAL;
+	s.is_weak = GELF_ST_BIND(sym->st_info) == STB_WEAK;
 	s.is_undefined = sym->st_shndx == SHN_UNDEF;
 	if (!s.is_undefined && !elf_offset_of(f, s.value, &s.file_offset))
 		s.file_offset = 0;
@@ -57,6 +58,8 @@ static int preference(const struct elf_symbol *a, const struct elf_symbol *b)
 		return a->is_global ? -1 : 1;
 	if (underscores(a->name) != underscores(b->name))
 		return underscores(a->name) < underscores(b->name) ? -1 : 1;
+	if (a->is_weak != b->is_weak)
+		return a->is_weak ? 1 : -1;
 	return strcmp(a->name, b->name);
 }
 
@@ -175,6 +178,20 @@ enum {
 	MAX_BACK = 64
 };
 
+static bool is_code(const struct elf_file *f, uint64_t vaddr)
+{
+	vec_each(s, &f->segment)
+		if (s->is_exec && vaddr >= s->vaddr && vaddr - s->vaddr < s->size)
+			return true;
+	return false;
+}
+
+/* A name for what follows it although it has no size: assembler code; local marks only where code is. */
+static bool is_open_ended(const struct elf_file *f, const struct elf_symbol *s, uint64_t vaddr)
+{
+	return !s->size && (s->is_global || s->is_func || (is_code(f, s->value) && is_code(f, vaddr)));
+}
+
 const struct elf_symbol *elf_symbol_at(struct elf_file *f, uint64_t vaddr)
 {
 	size_t n, low = 0;
@@ -195,8 +212,7 @@ const struct elf_symbol *elf_symbol_at(struct elf_file *f, uint64_t vaddr)
 			continue;
 		if (vaddr - s->value < s->size)
 			found = s; /* the last one seen of an address is the preferred name */
-		else if (!s->size && (s->value == sym[low - 1].value) &&
-			 (s->is_global || s->is_func))
+		else if (s->value == sym[low - 1].value && is_open_ended(f, s, vaddr))
 			open_ended = s; /* assembler code without a size: up to the next symbol */
 	}
 	uint64_t offset;

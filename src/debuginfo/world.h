@@ -190,7 +190,7 @@ struct elf_symbol {
 	const char *name;
 	uint64_t value, size;
 	uint64_t file_offset; /* of the code: what a uprobe needs */
-	bool is_func, is_global, is_undefined;
+	bool is_func, is_global, is_weak, is_undefined;
 };
 struct elf_file;
 /* Cached in the world by path; `path` may be a zip member later.  The handle is borrowed. */
