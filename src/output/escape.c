@@ -1,4 +1,4 @@
-/* escape.c - text from anywhere inside JSON and XML: always valid UTF-8, bytes that are none become U+FFFD. */
+/* escape.c - text from anywhere inside JSON, XML and profiles: always valid UTF-8, bytes that are none become U+FFFD. */
 #include "output/parts.h"
 
 /* Length of the well-formed UTF-8 sequence at s, 0 when there is none (Unicode, table 3-7). */
@@ -40,6 +40,19 @@ void json_string(const char *text, size_t n, struct buf *out)
 		i += len ? len : 1;
 	}
 	buf_putc(out, '"');
+}
+
+void utf8_text(const char *text, size_t n, struct buf *out)
+{
+	const uint8_t *s = (const uint8_t *)text;
+	for (size_t i = 0; i < n;) {
+		size_t len = utf8_length(s + i, n - i);
+		if (len)
+			buf_add(out, s + i, len);
+		else
+			buf_puts(out, "\xef\xbf\xbd");
+		i += len ? len : 1;
+	}
 }
 
 void xml_text(const char *text, struct buf *out)

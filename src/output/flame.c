@@ -16,7 +16,8 @@ enum {
 	ROW = 17,
 	TOP = 58,
 	BOTTOM = 30,
-	PAD = 10
+	PAD = 10,
+	DEEPEST = 4096 /* frames of a stack from a file; what they call is not drawn */
 };
 static const double GLYPH = 6.7; /* width of a letter at 11 px */
 /* Frames of less than this part of the whole cannot be seen, even zoomed in a few times; they would only make the file large. */
@@ -62,11 +63,12 @@ static void tree_add(struct tree *t, const struct samples *s, bool is_before)
 
 		if (sample->value <= 0)
 			continue;
-		for (uint32_t i = 0; i <= sample->n; i++) {
+		uint32_t depth = MIN(sample->n, (uint32_t)DEEPEST);
+		for (uint32_t i = 0; i <= depth; i++) {
 			struct node *n = &t->node.at[at];
 
 			*(is_before ? &n->before : &n->value) += (uint64_t)sample->value;
-			if (i < sample->n)
+			if (i < depth)
 				at = child_of(t, at, &s->frame.at[sample->first + i]);
 		}
 	}

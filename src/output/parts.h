@@ -127,6 +127,7 @@ void tseries_text(const struct tseries *t, struct buf *out);
 /* --- escape.c --------------------------------------------------------------------- */
 
 void json_string(const char *text, size_t n, struct buf *out); /* with its quotes */
+void utf8_text(const char *text, size_t n, struct buf *out);	 /* as it is, but for what is no UTF-8 */
 void xml_text(const char *text, struct buf *out);		/* also for attributes in double quotes */
 
 /* --- message.c: run-time errors --------------------------------------------------- */

@@ -173,6 +173,7 @@ static void sample(struct profile *p, const struct samples *s, const struct samp
 static void message(struct profile *p, struct buf *out)
 {
 	struct strtab mappings = {0};
+	struct buf text = {0};
 	struct timespec now;
 
 	value_types(p, out);
@@ -180,8 +181,12 @@ static void message(struct profile *p, struct buf *out)
 		vec_each(one, &s->sample)
 			sample(p, s, one, &mappings, out);
 	field_bytes(out, PROFILE_STRING, "", 0); /* number 0 must be empty */
-	vec_each(e, &p->strings.entry)
-		field_bytes(out, PROFILE_STRING, e->key, e->keylen);
+	vec_each(e, &p->strings.entry) {
+		text.len = 0;
+		utf8_text(e->key, e->keylen, &text); /* readers of protobuf refuse a whole file for anything else */
+		field_bytes(out, PROFILE_STRING, text.data, text.len);
+	}
+	buf_free(&text);
 	clock_gettime(CLOCK_REALTIME, &now);
 	field_number(out, PROFILE_TIME, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
 	strtab_free(&mappings);

@@ -104,7 +104,7 @@ static void check_pprof(const char *want)
 static void pprof(void)
 {
 	check_pprof("1[4] 3[6] 5[6] 4[11] 5[6] 4[12] 3[6] 5[6] 4[11] 3[6] 5[6] 4[12] 2[15] '' '@hot' 'count' '[kernel]' 'vfs_read' '0xbeef' "
-		    "'/bin/victim' 'main' '' '0xdead' 'key' 'a;<b>\xff' ");
+		    "'/bin/victim' 'main' '' '0xdead' 'key' 'a;<b>\xef\xbf\xbd' ");
 }
 
 /* One location with three functions at its address. */
@@ -112,7 +112,7 @@ static void pprof_inlined(void)
 {
 	fixture_has_source = true;
 	check_pprof("1[4] 3[6] 5[6] 4[11] 5[6] 4[12] 3[6] 5[8] 5[8] 5[8] 4[25] 3[6] 5[6] 4[12] 2[15] '' '@hot' 'count' '[kernel]' 'vfs_read' "
-		    "'0xbeef' '/bin/victim' 'tiny' '/src/a.h' 'small' 'main' '/src/a.c' '' '0xdead' 'key' 'a;<b>\xff' ");
+		    "'0xbeef' '/bin/victim' 'tiny' '/src/a.h' 'small' 'main' '/src/a.c' '' '0xdead' 'key' 'a;<b>\xef\xbf\xbd' ");
 	fixture_has_source = false;
 }
 
@@ -153,6 +153,18 @@ static void flame(void)
 	CHECK(has(&b, "data-n=\"&lt;&amp;&quot;\xef\xbf\xbd\xef\xbf\xbd\""));
 	samples_free(&s);
 	samples_free(&before);
+	buf_clear(&b);
+
+	/* so deep that drawing it by recursion would not end well */
+	struct buf deep = {0};
+	for (unsigned i = 0; i < 200000; i++)
+		buf_puts(&deep, "f;");
+	buf_puts(&deep, "f 1\n");
+	s = stacks(buf_str(&deep));
+	flame_svg(&s, NULL, &plain, &b);
+	CHECK(has(&b, "data-total=\"1\" data-depth=\"4096\""));
+	samples_free(&s);
+	buf_free(&deep);
 	buf_free(&b);
 }
 
