@@ -116,12 +116,15 @@ struct uw_miss { /* record of `uw_miss` */
 
 /*
  * Set in a frame that a signal interrupted, and in one that was never called but returned to (a signal's return): its address is
- * that of its next instruction.  User addresses have the bits 62 and 63 alike.
+ * that of its next instruction.  User addresses have the upper 8 bits all 0 or all 1; what else a chain of frame pointers
+ * leads to is no address.
  */
 #define UW_INTERRUPTED (1ull << 62)
 static inline __attribute__((always_inline)) u32 uw_is_interrupted(u64 frame)
 {
-	return (frame ^ frame >> 1) >> 62 & 1;
+	u64 top = (frame ^ UW_INTERRUPTED) >> 56;
+
+	return top == 0 || top == 0xff;
 }
 
 /* How a stack ended. */
