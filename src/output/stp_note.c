@@ -163,8 +163,8 @@ void stp_stack_text(struct exporter *x, const struct value *v, enum stp_stack wh
 	struct frames frames = {0};
 	if (x->env.symbols)
 		symbolizer_stack(x->env.symbols, v, &frames);
-	if (!frames.frame.len && user && point)
-		buf_printf(out, "<no user backtrace at %s>\n", point);
+	if (!frames.frame.len && point)
+		buf_printf(out, "<no %s backtrace at %s>\n", user ? "user" : "kernel", point);
 	size_t first = 0;
 	while (!user && first < frames.frame.len && is_tracing(&frames.frame.at[first]))
 		first++;
