@@ -49,6 +49,12 @@ void emit_fill(struct emit *e, unsigned dst, uint32_t slot);
 void emit_spill(struct emit *e, uint32_t slot, unsigned src);
 void emit_fix(struct emit *e, enum fix_kind kind, const void *sym); /* of the next instruction */
 void emit_get(struct emit *e, unsigned dst, struct place p);
+/* None yet; the array is not touched, which is large. */
+static inline void moves_begin(struct moves *ms, uint32_t busy)
+{
+	ms->n = 0;
+	ms->busy = busy;
+}
 void moves_add(struct moves *ms, struct place from, struct place to, vreg v);
 void emit_moves(struct emit *e, struct moves *ms); /* does them as if all at once */
 uint32_t emit_busy(struct emit *e, uint32_t pos); /* registers that hold live values; positions must not go back */

@@ -182,7 +182,8 @@ static void emit_call(struct emit *e, const struct mi *m, uint32_t pos)
 	} how[IR_NOPS] = {[IR_KFUNC] = {BPF_PSEUDO_KFUNC_CALL, FIX_KFUNC},
 			  [IR_CALL] = {BPF_PSEUDO_CALL, FIX_CALL},
 			  [IR_RT] = {BPF_PSEUDO_CALL, FIX_RT}};
-	struct moves ms = {.busy = emit_busy(e, pos)};
+	struct moves ms;
+	moves_begin(&ms, emit_busy(e, pos));
 	for (int k = 0; k < 5; k++)
 		if (m->use[k]) {
 			moves_add(&ms, call_operand(e, m, k, pos),
@@ -206,7 +207,8 @@ static void emit_call(struct emit *e, const struct mi *m, uint32_t pos)
 static void emit_params(struct emit *e, uint32_t pos)
 {
 	struct mfn *f = e->f;
-	struct moves ms = {.busy = emit_busy(e, pos + 2)};
+	struct moves ms;
+	moves_begin(&ms, emit_busy(e, pos + 2));
 	for (unsigned k = 0; k < f->ir->nparams; k++)
 		if (f->param[k])
 			moves_add(&ms, (struct place){AT_REG, k + 1}, mfn_place(f, f->param[k], pos + 2),

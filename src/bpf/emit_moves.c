@@ -210,7 +210,8 @@ uint32_t emit_busy(struct emit *e, uint32_t pos)
 
 void emit_list_moves(struct emit *e, uint32_t list, uint32_t busy)
 {
-	struct moves ms = {.busy = busy};
+	struct moves ms;
+	moves_begin(&ms, busy);
 	for (uint32_t m = list; m; m = e->f->move.at[m - 1].next) {
 		const struct move *k = &e->f->move.at[m - 1];
 		if (k->to.kind == AT_REG)
@@ -226,7 +227,8 @@ void emit_split_moves(struct emit *e, uint32_t pos)
 	struct mfn *f = e->f;
 	if (e->split >= f->split.len || f->split.at[e->split].at != pos)
 		return;
-	struct moves ms = {.busy = pos ? emit_busy(e, pos - 1) : 0};
+	struct moves ms;
+	moves_begin(&ms, pos ? emit_busy(e, pos - 1) : 0);
 	ms.busy |= emit_busy(e, pos);
 	for (; e->split < f->split.len && f->split.at[e->split].at == pos; e->split++) {
 		const struct move *k = &f->move.at[f->split.at[e->split].move - 1];
