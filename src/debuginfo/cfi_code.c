@@ -31,6 +31,7 @@ struct stack {
 	int32_t sp;    /* CFA - stack pointer; 0: not known */
 	int32_t fp;    /* CFA - frame pointer; 0: it is the caller's, or anything */
 	int32_t saved[NTRACK]; /* CFA - where the register was saved; 0: not saved */
+	bool loses_fp;	       /* the caller's frame pointer is overwritten and was saved nowhere: assembly for assembly */
 };
 
 static const struct stack at_entry = {.sp = WORD};
@@ -43,7 +44,9 @@ struct walk {
 	uint32_t *at; /* for each byte: number + 1 of the state that an instruction there is reached with; 0: none is; BAD */
 	VEC(struct stack) state;
 	VEC(uint32_t) reached; /* instructions of the function */
+	size_t first; /* of its states */
 	bool is_bad, returns, jumps_away; /* what it does: what cannot be followed; a return; a jump to where a register says */
+	bool loses_fp;
 	bool has_table; /* a function before jumps away with something on the stack: parts of it may be anywhere */
 	struct cfi_rules *rules;
 	struct cfi_table *table;
@@ -51,7 +54,7 @@ struct walk {
 
 static bool same(const struct stack *a, const struct stack *b)
 {
-	return !memcmp(a, b, sizeof(*a));
+	return !memcmp(a, b, offsetof(struct stack, loses_fp));
 }
 
 /* The tracked register of that number in an instruction; -1: none. */
@@ -106,24 +109,22 @@ static void save(struct stack *s, unsigned number, int32_t place)
 		s->saved[i] = place;
 }
 
-/* The frame pointer becomes CFA - fp, 0: anything.  false: the caller's was saved nowhere, and is lost. */
-static bool set_fp(struct stack *s, int32_t fp)
+/* The frame pointer becomes CFA - fp, 0: anything. */
+static void set_fp(struct stack *s, int32_t fp)
 {
 	s->fp = fp;
-	return s->saved[TRACK_FP] != 0;
+	s->loses_fp |= !s->saved[TRACK_FP];
 }
 
-/* The register is loaded from there; false as above. */
-static bool restore(struct stack *s, unsigned number, int32_t place)
+/* The register is loaded from there. */
+static void restore(struct stack *s, unsigned number, int32_t place)
 {
 	int i = tracked(number);
-	bool is_whole = i >= 0 && place && s->saved[i] == place;
 
-	if (is_whole)
+	if (number == BP)
+		set_fp(s, 0);
+	if (i >= 0 && place && s->saved[i] == place)
 		s->saved[i] = 0;
-	if (number != BP)
-		return true;
-	return set_fp(s, 0) || is_whole;
 }
 
 static void push(struct stack *s, int number)
@@ -133,23 +134,25 @@ static void push(struct stack *s, int number)
 		save(s, (unsigned)number, s->sp);
 }
 
-/* false: it is the stack pointer itself, or as above */
+/* false: it is the stack pointer itself */
 static bool pop(struct stack *s, int number)
 {
 	if (number == SP)
 		return false;
-	bool ok = number < 0 || restore(s, (unsigned)number, s->sp);
+	if (number >= 0)
+		restore(s, (unsigned)number, s->sp);
 	move_sp(s, -WORD);
-	return ok;
+	return true;
 }
 
 static bool leave(struct stack *s)
 {
 	s->sp = s->fp;
-	return pop(s, BP) && s->sp;
+	pop(s, BP);
+	return s->sp != 0;
 }
 
-/* mov between the stack pointer, the frame pointer and what they point at; false: one of them becomes anything. */
+/* mov between the stack pointer, the frame pointer and what they point at; false: the stack pointer becomes anything. */
 static bool mov(const struct insn *i, struct stack *s)
 {
 	unsigned to = i->op == 0x89 ? rm_of(i) : reg_of(i), from = i->op == 0x89 ? reg_of(i) : rm_of(i);
@@ -159,40 +162,46 @@ static bool mov(const struct insn *i, struct stack *s)
 			save(s, from, place_of(i, s));
 		return true;
 	}
-	if (is_memory(i))
-		return to != SP && restore(s, to, i->rex & REX_W ? place_of(i, s) : 0);
+	if (is_memory(i)) {
+		restore(s, to, i->rex & REX_W ? place_of(i, s) : 0);
+		return to != SP;
+	}
 	if (to == SP) {
 		s->sp = i->rex & REX_W && from == BP ? s->fp : 0;
 		return s->sp != 0;
 	}
-	return to != BP || set_fp(s, i->rex & REX_W && from == SP ? s->sp : 0);
+	if (to == BP)
+		set_fp(s, i->rex & REX_W && from == SP ? s->sp : 0);
+	return true;
 }
 
 /* add, or, adc, sbb, and, sub, xor, cmp with a constant */
-static bool arithmetic(const struct insn *i, struct stack *s)
+static void arithmetic(const struct insn *i, struct stack *s)
 {
 	unsigned what = i->modrm >> 3 & 7;
 	bool is_whole = i->rex & REX_W && i->imm > -STACK_MAX && i->imm < STACK_MAX;
 
 	if (is_memory(i) || what == 7)
-		return true;
+		return;
+	if (rm_of(i) == BP)
+		set_fp(s, 0);
 	if (rm_of(i) != SP)
-		return rm_of(i) != BP || set_fp(s, 0);
+		return;
 	if (is_whole && (what == 0 || what == 5))
 		move_sp(s, what == 0 ? -i->imm : i->imm);
 	else
 		s->sp = 0;
-	return true;
 }
 
-static bool lea(const struct insn *i, struct stack *s)
+static void lea(const struct insn *i, struct stack *s)
 {
 	int32_t place = i->rex & REX_W ? place_of(i, s) : 0;
 
 	place = place >= WORD ? place : 0;
 	if (reg_of(i) == SP)
 		s->sp = place;
-	return reg_of(i) != BP || set_fp(s, place);
+	else if (reg_of(i) == BP)
+		set_fp(s, place);
 }
 
 /* Are its operands 8 bits wide? */
@@ -234,7 +243,9 @@ static bool other(const struct insn *i, struct stack *s)
 
 	if (i->map == INSN_OTHER)
 		return true;
-	return !is_written(i, SP) && (!is_written(i, BP) || set_fp(s, 0));
+	if (is_written(i, BP))
+		set_fp(s, 0);
+	return !is_written(i, SP);
 }
 
 /* What an instruction that does not jump makes of the stack; false: it cannot be followed. */
@@ -254,10 +265,10 @@ static bool apply(const struct insn *i, struct stack *s)
 	case 0x9d: return pop(s, -1);
 	case 0xe8: return i->imm != 0; /* a call of the next instruction pushes its address */
 	case 0x81:
-	case 0x83: return arithmetic(i, s);
+	case 0x83: arithmetic(i, s); return true;
 	case 0x89:
 	case 0x8b: return mov(i, s);
-	case 0x8d: return lea(i, s);
+	case 0x8d: lea(i, s); return true;
 	case 0x8f: return what == 0 && is_memory(i) && pop(s, -1);
 	case 0xc8: return false; /* enter */
 	case 0xc9: return leave(s);
@@ -313,7 +324,7 @@ static void reach(struct walk *w, int64_t place, const struct stack *s)
 		w->is_bad |= known == BAD || !same(known == BAD_ENTRY ? &at_entry : &w->state.at[known - 1], s);
 		return;
 	}
-	if (!w->state.len || !same(&vec_last(&w->state), s))
+	if (w->state.len == w->first || !same(&vec_last(&w->state), s))
 		vec_push(&w->state, *s);
 	w->at[place] = (uint32_t)w->state.len;
 	vec_push(&w->reached, (uint32_t)place);
@@ -346,6 +357,7 @@ static void step(struct walk *w, size_t pc)
 		leave_function(w, &i, &s);
 	else if (flow == FLOW_JUMP || flow == FLOW_MAYBE)
 		reach(w, (int64_t)pc + i.length + i.imm, &s);
+	w->loses_fp |= s.loses_fp;
 	if (flow == FLOW_ON || flow == FLOW_MAYBE)
 		reach(w, (int64_t)pc + i.length, &s);
 }
@@ -354,11 +366,14 @@ static void follow(struct walk *w, size_t begin)
 {
 	bool has_table = w->has_table;
 
-	w->is_bad = w->returns = w->jumps_away = false;
+	w->is_bad = w->returns = w->jumps_away = w->loses_fp = false;
 	w->reached.len = 0;
+	w->first = w->state.len;
 	reach(w, (int64_t)begin, &at_entry);
 	for (size_t k = 0; k < w->reached.len; k++) /* to its end: what is left of it is no other function */
 		step(w, w->reached.at[k]);
+	for (size_t k = w->first; k < w->state.len; k++)
+		w->state.at[k].loses_fp = w->loses_fp;
 	/* a part of a function would have to take from the stack what it did not put there before it can return */
 	if (!w->is_bad && (!has_table || (w->returns && !w->jumps_away)))
 		return;
@@ -376,6 +391,8 @@ static uint32_t rule_of(struct walk *w, const struct stack *s)
 	for (unsigned k = 0; k < NTRACK; k++)
 		if (s->saved[k])
 			c.reg[k] = (struct cfi_reg){.how = HOW_CFA, .off = -s->saved[k]};
+	if (s->loses_fp && !s->saved[TRACK_FP])
+		c.reg[TRACK_FP].how = HOW_LOST;
 	cfi_rule_of(&c, false, &rule);
 	return cfi_rule_id(w->rules, &rule);
 }

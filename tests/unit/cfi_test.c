@@ -366,6 +366,15 @@ static void test_code_fp(void)
 	CODE_END;
 }
 
+static void test_code_lost(void)
+{
+	FROM_CODE("\x50\x31\xed\x58\xc3"); /* push %rax; xor %ebp,%ebp; pop %rax; ret */
+
+	CHECK(said(&t, &r, 1, &fp) == 16 && fp == UW_LOST);
+	CHECK(said(&t, &r, 4, &fp) == 8 && fp == UW_LOST);
+	CODE_END;
+}
+
 /* A function that is not as it must be has no rules, and those behind it have theirs. */
 static void check_bad(const char *bytes, size_t n, bool is_next_known, int line)
 {
@@ -397,7 +406,6 @@ static void test_code_bad(void)
 	BAD_CODE("\x53\x5d\xc3", true);			 /* rbx to rbp */
 	BAD_CODE("\x48\x89\xc4\xc3", true);			 /* mov %rax,%rsp */
 	BAD_CODE("\x48\x8b\x20\xc3", true);			 /* mov (%rax),%rsp */
-	BAD_CODE("\x31\xed\xc3", true);			 /* xor %ebp,%ebp: the caller's is lost */
 	BAD_CODE("\x58\x58\xc3", true);			 /* pops the return address */
 	BAD_CODE("\x50\xff\xe0", true); /* push %rax; jmp *%rax */
 	BAD_CODE("\x50\xeb\x7f", true);  /* leaves with something on the stack */
@@ -410,6 +418,7 @@ int main(void)
 #ifdef __x86_64__
 	test_code_sp();
 	test_code_fp();
+	test_code_lost();
 	test_code_bad();
 #endif
 	cfi_rules_init(&rules);
