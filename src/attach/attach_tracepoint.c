@@ -68,14 +68,21 @@ struct err *attach_tracepoints(struct place *pl)
 	return NULL;
 }
 
+/* -EBUSY: the function's first instruction is not the call that the compiler leaves for tracers (bpf_arch_text_poke() in arch/x86/net). */
+static struct err *tracing_error(int code)
+{
+	errno = code;
+	if (code == EBUSY)
+		return err_new(code, "the kernel's compiler left no place for tracers in this function (noinstr, notrace or assembly)");
+	return err_errno("attaching the program");
+}
+
 static struct err *attach_raw(struct place *pl, const char *name, int prog_fd)
 {
 	int fd = sys_raw_tracepoint(name, prog_fd);
 
-	if (fd < 0) {
-		errno = -fd;
-		return err_errno("attaching the program");
-	}
+	if (fd < 0)
+		return tracing_error(-fd);
 	vec_push(pl->links, (struct link){.fd = fd, .perf_fd = -1, .r = pl->r});
 	return NULL;
 }
@@ -127,10 +134,8 @@ static struct err *link_functions(struct place *pl, const uint32_t *id, const ui
 		pl->r->nattached += to - from;
 		return NULL;
 	}
-	if (to - from == 1 || fd == -EPERM || fd == -ENOMEM) {
-		errno = -fd;
-		return attach_missing(pl, pl->r->probe->points[from], err_errno("attaching the program"));
-	}
+	if (to - from == 1 || fd == -EPERM || fd == -ENOMEM)
+		return attach_missing(pl, pl->r->probe->points[from], tracing_error(-fd));
 	e = link_functions(pl, id, cookie, from, mid);
 	return e ? e : link_functions(pl, id, cookie, mid, to);
 }

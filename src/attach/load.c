@@ -203,8 +203,15 @@ static struct err *helper_error(const struct running *r, const struct bpf_image 
 	bool forbidden = strstr(reason, "helper call is not allowed in probe");
 	const struct bpf_insn *call = insn >= 0 && (uint32_t)insn < img->ninsn ? &img->insn[insn] : NULL;
 	const char *name = call && call->code == (BPF_JMP | BPF_CALL) && !call->src_reg ? ir_helper_name(call->imm) : NULL;
+	const char *kfunc = strstr(reason, "calling kernel function ");
 	struct err *e;
 
+	if (kfunc && strstr(kfunc, " is not allowed")) {
+		kfunc += strlen("calling kernel function ");
+		e = err_new(code, "this kernel does not let %s call %.*s()", r->probe->name, (int)strcspn(kfunc, " "), kfunc);
+		e->loc = image_loc(img, insn);
+		return e;
+	}
 	if ((!unknown && !forbidden) || !name)
 		return NULL;
 	e = forbidden ? err_new(code, "helper bpf_%s not allowed in probe", name)

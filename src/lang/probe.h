@@ -160,6 +160,7 @@ struct probe_args {
 	struct type *ret;	 /* type of retval; NULL when untyped */
 	bool from_ctx;		 /* fields are read from the context at their offset */
 	const char **decl;	 /* C text a field, for -lv */
+	const char *ret_decl;	 /* of the return value, "long int return"; NULL: not known */
 	/* from debug information: where each field's value is (NULL: in the context), and variables that cannot be read */
 	const struct dwarf_var **var, **missing, *ret_var;
 	uint32_t nmissing;

@@ -65,8 +65,10 @@ static struct probe_args *from_func(struct world *w, const struct attach_point *
 	vec_each(param, &params.list)
 		add_slot(args, b, param, &at, a);
 	vec_free(&params.list);
-	if (ret && p->kind != PK_LSM)
+	if (ret && p->kind != PK_LSM) {
 		args->ret = btf_type(b, ret, AS_KERNEL, a);
+		args->ret_decl = spell(b, ret, "return", a);
+	}
 	return args;
 }
 

@@ -9,7 +9,9 @@ struct search {
 	struct nearest near;
 	struct arena *arena;
 	const char *category; /* tracepoints: only of this one; NULL any */
-	const char *exact;    /* this name in any category is best of all */
+	const char *exact;    /* this name in any category or module is best of all */
+	const char *module;   /* functions: only of this one ("vmlinux": of none); NULL any */
+	bool is_there;	      /* functions: the very one that was asked for exists, it just cannot be probed */
 };
 
 static bool offer(struct search *s, const char *name)
@@ -62,18 +64,22 @@ static const char *near_tracepoint(struct world *w, const struct probe_spec *spe
 static void ksym(void *arg, const char *name, const char *module)
 {
 	struct search *s = arg;
-	if (offer(s, name))
-		s->near.best = arena_strdup(s->arena, name);
+	const char *owner = module ? module : "vmlinux";
+	bool is_here = !s->module || !strcmp(s->module, owner);
+	if (!strcmp(name, s->exact) && is_here)
+		s->is_there = true;
+	else if (!strcmp(name, s->exact))
+		s->near = (struct nearest){.best = arena_printf(s->arena, "%s:%s", owner, name)};
+	else if (is_here && offer(s, name))
+		s->near.best = s->module ? arena_printf(s->arena, "%s:%s", s->module, name) : arena_strdup(s->arena, name);
 }
 
-static const char *near_kernel_function(struct world *w, const struct probe_spec *spec,
-					struct arena *a)
+/* The function in another module; a like name in the module that was named. */
+static const char *near_kernel_function(struct world *w, const struct probe_spec *spec, struct arena *a)
 {
-	struct search s = {.arena = a, .near = nearest_begin(spec->func)};
+	struct search s = {.arena = a, .near = nearest_begin(spec->func), .exact = spec->func, .module = spec->target};
 	kallsyms_each(world_kallsyms(w), "tT", ksym, &s);
-	if (!s.near.best || !spec->target)
-		return s.near.best;
-	return arena_printf(a, "%s:%s", spec->target, s.near.best);
+	return s.is_there ? NULL : s.near.best;
 }
 
 static const char *near_user_function(struct world *w, const struct probe_spec *spec,

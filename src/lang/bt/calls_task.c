@@ -120,8 +120,8 @@ static struct type *sema_comm(struct bt_sema *s, struct bt_expr *e)
 	struct type *t = bt_arg(s, e, 0);
 	if (t && !bt_is_int(t))
 		bt_err(s, e->loc, "Only integer supported for comm()'s pid");
-	/* begin and end are run as raw tracepoints, which the kernel does not let look for tasks */
-	if (BT_KIND_IS(s, PK_BEGIN, PK_END, PK_SELF))
+	/* begin and end are run as raw tracepoints, which the kernel does not let look for tasks; nor do kprobes and uprobes */
+	if (BT_KIND_IS(s, PK_BEGIN, PK_END, PK_SELF, PK_KPROBE, PK_KRETPROBE, PK_UPROBE, PK_URETPROBE, PK_USDT))
 		bt_err(s, e->loc, "Syntax comm(PID) is not supported in this probe type yet. Type: %s",
 		       bt_kind_name(bt_kind(s)));
 	return comm_type(s, e, 64);

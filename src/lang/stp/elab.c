@@ -182,7 +182,7 @@ static bool find_points(struct stp_comp *c, struct stp_dprobe *dp)
 	if (is_perf || is_given || k == PK_BEGIN || k == PK_END || k == PK_ERROR || k == PK_NEVER || k == PK_TIMER) {
 		struct attach_point *p = arena_new(c->a, struct attach_point);
 		*p = (struct attach_point){.kind = k, .name = dp->name, .order = dp->spec.order, .period = dp->spec.period, .jitter = dp->spec.jitter,
-					   .freq = dp->spec.freq, .perf_type = dp->perf_type, .perf_config = dp->perf_config,
+					   .freq = dp->spec.freq, .pid = dp->spec.pid, .perf_type = dp->perf_type, .perf_config = dp->perf_config,
 					   .target = dp->spec.target, .mode = dp->spec.umask, .len = dp->spec.len};
 		vec_push(&dp->points.list, p);
 		return true;
@@ -289,10 +289,25 @@ static unsigned add_each_point(struct stp_comp *c, struct context *x, const stru
 			name_kernel_point(c, pt, one);
 		}
 		name_point(c, pt, one);
+		if (probe_is_kernel_place(one->points.list.at[0]) || one->spec.kind == PK_KPROBE || one->spec.kind == PK_KRETPROBE)
+			one->points.list.at[0]->name = one->name; /* in what is said of it, too */
 		stp_settle_point(c, one);
 		vec_push(&c->probes, one);
 	}
 	return n;
+}
+
+/* What of the kernel may have been meant: "kprobe:loop:lo_open" is the function lo_open of the module loop. */
+static const char *near_match(struct stp_comp *c, const struct probe_spec *spec)
+{
+	const char *near = c->world ? probe_nearest(c->world, spec, c->a) : NULL, *kind = spec->kind == PK_RAWTRACEPOINT ? "tracepoints" : "functions";
+	const char *name = near ? strchr(near, ':') + 1 : NULL, *in = name ? strchr(name, ':') : NULL;
+	if (spec->target && !str_eq(spec->target, "vmlinux") && !strpbrk(spec->target, "*?[") && !probe_module_exists(c->world, spec->target))
+		return arena_printf(c->a, "no match: the module %s is not loaded", spec->target);
+	if (!name)
+		return "no match";
+	return in && !str_has_prefix(name, "vmlinux:") ? arena_printf(c->a, "no match (similar %s: %s in %.*s)", kind, in + 1, (int)(in - name), name)
+						       : arena_printf(c->a, "no match (similar %s: %s)", kind, in ? in + 1 : name);
 }
 
 /* Why nothing of a program matched, where more can be said than that. */
@@ -302,6 +317,8 @@ static const char *no_match(struct stp_comp *c, const struct stp_dprobe *dp)
 	struct str_list paths = {0};
 	struct elf_file *f;
 	const char *why = "no match", *said = NULL;
+	if (spec->kind == PK_KPROBE || spec->kind == PK_KRETPROBE || spec->kind == PK_RAWTRACEPOINT)
+		return near_match(c, spec);
 	if ((spec->kind != PK_UPROBE && spec->kind != PK_URETPROBE) || !spec->target || strpbrk(spec->target, "*?["))
 		return why;
 	struct err *err = elf_resolve_path(c->world, spec->target, &paths);
@@ -349,6 +366,8 @@ static unsigned add_derived(struct stp_comp *c, struct context *x, const struct 
 	if (stp_needs_each_point(dp))
 		return add_each_point(c, x, pt, dp);
 	name_point(c, pt, dp);
+	if (dp->spec.kind == PK_WATCHPOINT && dp->points.list.len == 1)
+		dp->points.list.at[0]->name = dp->name;
 	stp_settle_point(c, dp);
 	vec_push(&c->probes, dp);
 	return 1;

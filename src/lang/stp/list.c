@@ -49,6 +49,14 @@ static const char *source_name(struct stp_comp *c, const struct stp_dprobe *dp, 
 			    dp->is_return ? ".return" : p->is_inlined && !dp->spec.statement ? ".inline" : "");
 }
 
+/* A function known by its symbol alone: kernel.function("f"), module("m").function("f"), kprobe.module("m").function("f").return */
+static const char *symbol_name(struct stp_comp *c, const struct stp_dprobe *dp, const struct attach_point *p)
+{
+	bool is_kprobe = dp->spec.spelling && str_has_prefix(dp->spec.spelling, "kprobe."), in_module = p->target && !str_eq(p->target, "vmlinux");
+	const char *owner = in_module ? arena_printf(c->a, "module(\"%s\")", p->target) : is_kprobe ? "kprobe" : "kernel";
+	return arena_printf(c->a, "%s%s.function(\"%s\")%s", in_module && is_kprobe ? "kprobe." : "", owner, p->func, dp->is_return ? ".return" : "");
+}
+
 /* A point as SystemTap names it: aliases by their own names, wildcards replaced by what they found. */
 static const char *point_name(struct stp_comp *c, const struct stp_dprobe *dp, const struct attach_point *p)
 {
@@ -60,7 +68,7 @@ static const char *point_name(struct stp_comp *c, const struct stp_dprobe *dp, c
 	case PK_KRETPROBE:
 		if (probe_is_kernel_place(p) && p->func)
 			return source_name(c, dp, p);
-		return arena_printf(c->a, "kernel.function(\"%s\")%s", p->func, dp->is_return ? ".return" : "");
+		return symbol_name(c, dp, p);
 	case PK_UPROBE:
 	case PK_URETPROBE: return p->func ? source_name(c, dp, p) : dp->name;
 	case PK_USDT:
@@ -106,8 +114,11 @@ static void write_variables(struct stp_comp *c, const struct stp_dprobe *dp, con
 			buf_printf(out, " %s:%s", l->name, stp_type_name(l->cell.type));
 	if ((p->kind == PK_UPROBE || p->kind == PK_URETPROBE || probe_is_kernel_place(p)) && !dp->alias_name)
 		write_program_variables(c, p, out);
-	else
+	else {
+		if (p->kind == PK_KRETPROBE && dp->args && dp->args->ret_decl)
+			write_variable("return", dp->args->ret_decl, "return", out);
 		write_fields(dp->args, out);
+	}
 }
 
 static void list_probe(struct stp_comp *c, const struct stp_dprobe *dp, bool with_variables, struct str_list *lines)

@@ -49,31 +49,6 @@ static bool fill_hz(struct stp_comp *c, const struct stp_family *f, const struct
 	return true;
 }
 
-/* perf.type(T).config(C), counted (number 0: a million, 1: as said) or sampled so many times a second (2). */
-static bool fill_perf(struct stp_comp *c, const struct stp_family *f, const struct stp_match *m, struct stp_dprobe *dp)
-{
-	dp->spec.period = 1000000;
-	if (f->number == 2) {
-		if (stp_num(m, 2) < 1 || stp_num(m, 2) > 100000) {
-			stp_error(c, dp->loc, "invalid frequency for a perf event");
-			return false;
-		}
-		dp->spec.freq = (uint64_t)stp_num(m, 2);
-		dp->spec.period = 0;
-	} else if (f->number == 1) {
-		if (stp_num(m, 2) < 1) {
-			stp_error(c, dp->loc, "invalid sample period for a perf event");
-			return false;
-		}
-		dp->spec.period = (uint64_t)stp_num(m, 2);
-	}
-	dp->perf_type = (uint32_t)stp_num(m, 0);
-	dp->perf_config = (uint32_t)stp_num(m, 1);
-	bool is_clock = dp->perf_type == PERF_TYPE_SOFTWARE && dp->perf_config == PERF_COUNT_SW_CPU_CLOCK;
-	dp->spec.kind = is_clock ? PK_PROFILE : dp->perf_type == PERF_TYPE_SOFTWARE ? PK_SOFTWARE : PK_HARDWARE;
-	return true;
-}
-
 static bool fill_event(struct stp_comp *c, const struct stp_family *f, const struct stp_match *m, struct stp_dprobe *dp)
 {
 	const char *name = m->arg[0]->str, *colon = strchr(name, ':');
@@ -281,6 +256,64 @@ static bool exe_condition(struct stp_comp *c, const char *path, struct stp_dprob
 	return ok;
 }
 
+static bool is_same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_ino == y.st_ino && x.st_dev == y.st_dev;
+}
+
+/*
+ * .process("PROC"), argument `arg`, or the program of -c and -x: the target and what it starts is counted task by task; for any other
+ * program all CPUs count, and the handler asks who it was.
+ */
+static bool bind_perf(struct stp_comp *c, const struct stp_match *m, unsigned arg, struct stp_dprobe *dp)
+{
+	const struct world *w = c->world;
+	const char *path = m->narg > arg ? m->arg[arg]->str : w ? w->cmd_path : NULL;
+	struct buf cond = {0};
+	bool ok = true;
+
+	if (!path && !(w && w->pid)) {
+		stp_error(c, dp->loc, "a process of perf events needs a name, or -c or -x");
+		return false;
+	}
+	if (w->pid && (m->narg <= arg || (w->cmd_path && is_same_file(path, w->cmd_path))))
+		dp->spec.pid = w->pid;
+	if (path) { /* also not what the command's process did before it became the command */
+		buf_puts(&cond, "1");
+		ok = exe_condition(c, path, dp, &cond);
+		dp->guard = arena_strdup(c->a, buf_str(&cond));
+		buf_free(&cond);
+	}
+	return ok;
+}
+
+/* perf.type(T).config(C), counted (a million, or as said) or sampled so many times a second. */
+enum { PERF_SAMPLE = 1, PERF_HZ = 2, PERF_PROCESS = 4 };
+static bool fill_perf(struct stp_comp *c, const struct stp_family *f, const struct stp_match *m, struct stp_dprobe *dp)
+{
+	dp->spec.period = 1000000;
+	if (f->number & PERF_HZ) {
+		if (stp_num(m, 2) < 1 || stp_num(m, 2) > 100000) {
+			stp_error(c, dp->loc, "invalid frequency for a perf event");
+			return false;
+		}
+		dp->spec.freq = (uint64_t)stp_num(m, 2);
+		dp->spec.period = 0;
+	} else if (f->number & PERF_SAMPLE) {
+		if (stp_num(m, 2) < 1) {
+			stp_error(c, dp->loc, "invalid sample period for a perf event");
+			return false;
+		}
+		dp->spec.period = (uint64_t)stp_num(m, 2);
+	}
+	dp->perf_type = (uint32_t)stp_num(m, 0);
+	dp->perf_config = (uint32_t)stp_num(m, 1);
+	bool is_clock = dp->perf_type == PERF_TYPE_SOFTWARE && dp->perf_config == PERF_COUNT_SW_CPU_CLOCK;
+	dp->spec.kind = is_clock ? PK_PROFILE : dp->perf_type == PERF_TYPE_SOFTWARE ? PK_SOFTWARE : PK_HARDWARE;
+	return !(f->number & PERF_PROCESS) || bind_perf(c, m, f->number & (PERF_SAMPLE | PERF_HZ) ? 3 : 2, dp);
+}
+
 /*
  * Processes and threads that begin and end, by tracepoints: an exec is a new process; of the threads that exit
  * the leader stands for the process; clone() tells threads by CLONE_THREAD.  And the system calls of processes.
@@ -372,6 +405,10 @@ static const int64_t SEC = 1000000000;
 #define LIFE(suffix, n)                                                                            \
 	{"process." suffix, PK_TRACEPOINT, fill_life, n}, {"process(*)." suffix, PK_TRACEPOINT, fill_life, n}
 
+#define PERF(event, how)                                                                           \
+	{event, PK_PROFILE, fill_perf, how}, {event ".process", PK_PROFILE, fill_perf, (how) | PERF_PROCESS}, \
+	{event ".process(S)", PK_PROFILE, fill_perf, (how) | PERF_PROCESS}
+
 static const struct stp_family session_families[] = {
 	{"begin", PK_BEGIN, fill_order},
 	{"begin(N)", PK_BEGIN, fill_order},
@@ -395,9 +432,9 @@ static const struct stp_family session_families[] = {
 	PROCFS("procfs(S)", HAS_NAME),
 	PROCFS("procfs(S).umask(N)", HAS_NAME | HAS_UMASK),
 	{"__input", PK_INPUT, fill_order},
-	{"perf.type(N).config(N)", PK_PROFILE, fill_perf, 0},
-	{"perf.type(N).config(N).sample(N)", PK_PROFILE, fill_perf, 1},
-	{"perf.type(N).config(N).hz(N)", PK_PROFILE, fill_perf, 2},
+	PERF("perf.type(N).config(N)", 0),
+	PERF("perf.type(N).config(N).sample(N)", PERF_SAMPLE),
+	PERF("perf.type(N).config(N).hz(N)", PERF_HZ),
 	{"__event(S)", PK_TRACEPOINT, fill_event},
 	USER_FUNCTION("process", 0),
 	USER_FUNCTION("process(*)", 0),

@@ -184,7 +184,8 @@ static void read_format(struct alias *al, const struct tp_format *f)
 	unsigned number = 0;
 	for (uint32_t i = 0; i < f->record->nfield && al->nargs < MAX_ARGS; i++) {
 		const char *name = f->record->field[i].name;
-		if (str_eq(name, "__syscall_nr") || str_eq(name, "nr"))
+		/* kernels after 6.18 put texts of the caller behind the arguments: __data_loc char[] __NAME_val */
+		if (str_eq(name, "__syscall_nr") || str_eq(name, "nr") || str_has_prefix(f->decl[i], "__data_loc"))
 			continue;
 		const char *read = reading_by_decl(f->decl[i]), *suffix = str_eq(read, "ptr") ? "_uaddr" : "";
 		/* the alias has a variable `name` already */

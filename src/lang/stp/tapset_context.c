@@ -1,4 +1,5 @@
 /* tapset_context.c - who is running: process, user, processor, probe; members of tasks. */
+#include "lang/arch.h"
 #include "lang/stp/lower.h"
 
 #define K(l) (&(l)->kit)
@@ -306,6 +307,20 @@ static struct stp_value lower_ip(struct stp_lower *l, const struct stp_expr *e, 
 	return stp_long(stp_at_entry(l) ? stp_entry_address(l) : has_regs ? kit_reg(K(l), "ip") : stp_c(l, 0));
 }
 
+/*
+ * Where the task is in its program: while it is in the kernel, that is in the registers it came in with.  Those of the kernel's own threads
+ * are zeroes.
+ */
+static struct stp_value lower_uaddr(struct stp_lower *l, const struct stp_expr *e, struct stp_value *arg)
+{
+	enum probe_kind kind = l->dp->points.list.len ? l->dp->points.list.at[0]->kind : PK_NEVER;
+	bool in_program = kind == PK_UPROBE || kind == PK_URETPROBE || kind == PK_USDT;
+	if (l->user || in_program || kind == PK_NETFILTER)
+		return lower_ip(l, e, arg);
+	ir_ref task = ir_calln(LB(l), IR_HELPER, BPF_FUNC_get_current_task_btf, NULL, 0, NULL), regs = ir_helper(LB(l), BPF_FUNC_task_pt_regs, task);
+	return stp_long(kit_read_scalar(K(l), regs, arch_reg_offset(arch_ip_reg()), 8, false, AS_KERNEL, e->loc));
+}
+
 const struct stp_native stp_tapset_context[] = {
 	{"pid", "l:", NF_PURE | NF_CONTEXT, 0, lower_pid},
 	{"tid", "l:", NF_PURE | NF_CONTEXT, 0, lower_tid},
@@ -354,7 +369,7 @@ const struct stp_native stp_tapset_context[] = {
 	{"register", "l:s", NF_PURE | NF_CONTEXT, 0, lower_register},
 	{"u_register", "l:s", NF_PURE | NF_CONTEXT, 0, lower_register},
 	{"addr", "l:", NF_PURE | NF_CONTEXT, 0, lower_ip},
-	{"uaddr", "l:", NF_PURE | NF_CONTEXT, 0, lower_ip},
+	{"uaddr", "l:", NF_PURE | NF_CONTEXT, 0, lower_uaddr},
 	{"randint", "l:l", 0, 0, lower_randint},
 	{"__exe_is", "l:ll", NF_PURE | NF_CONTEXT, 0, lower_exe_is},
 	{0},
