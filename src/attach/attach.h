@@ -86,6 +86,8 @@ session_nattached(const struct session *s); /* places, begin, end and self probe
 bool session_is_oneshot(const struct session *s);
 /* Runs iterator probes over all that they iterate; after session_attach. */
 struct err *session_run_iters(struct session *s);
+/* Calls back for each file that an iterator was pinned to, which stays there after the session. */
+void session_each_pin(const struct session *s, void (*fn)(void *arg, const char *path), void *arg);
 bool session_has_kind(const struct session *s, enum probe_kind k);
 
 /* The traced command: stopped before exec until session_start_cmd(). */

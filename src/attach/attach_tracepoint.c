@@ -157,6 +157,24 @@ struct err *attach_functions(struct place *pl)
 	return e;
 }
 
+/* Leaves the iterator in a file, whose every reader runs it.  A name without a folder is one of the usual BPF file system. */
+static struct err *pin_iter(struct session *s, int fd, const char *name)
+{
+	char *path = *name == '/' ? xasprintf("%s", name) : xasprintf("/sys/fs/bpf/%s", name);
+	int code = sys_pin(fd, path);
+
+	close(fd);
+	if (!code) {
+		vec_push(&s->pins, path);
+		return NULL;
+	}
+	errno = -code;
+	struct err *e = err_errno("pinning the iterator to %s", path);
+
+	free(path);
+	return code == -EPERM || code == -EINVAL ? err_hint(e, "it must be in a BPF file system: mount -t bpf bpf /sys/fs/bpf") : e;
+}
+
 static struct err *attach_one_iter(struct place *pl, const struct attach_point *p)
 {
 	struct loaded *l = load_find(pl->s, pl->r, p);
@@ -173,6 +191,8 @@ static struct err *attach_one_iter(struct place *pl, const struct attach_point *
 		errno = -fd;
 		return err_errno("attaching the program");
 	}
+	if (p->target)
+		return pin_iter(pl->s, fd, p->target);
 	vec_push(&pl->s->iters, fd);
 	return NULL;
 }
@@ -224,4 +244,10 @@ struct err *session_run_iters(struct session *s)
 			return e;
 	}
 	return NULL;
+}
+
+void session_each_pin(const struct session *s, void (*fn)(void *arg, const char *path), void *arg)
+{
+	vec_each(path, &s->pins)
+		fn(arg, *path);
 }

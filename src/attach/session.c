@@ -327,6 +327,9 @@ void session_detach(struct session *s)
 	vec_each(fd, &s->iters)
 		close(*fd);
 	vec_free(&s->iters);
+	vec_each(pin, &s->pins)
+		free(*pin);
+	vec_free(&s->pins);
 	s->timers.len = 0;
 	served_close(s->served);
 	s->served = NULL;

@@ -71,6 +71,7 @@ struct session {
 	link_list links;
 	struct gate *gates; /* attach_syscall.c */
 	VEC(int) iters; /* iterator links, read once */
+	VEC(char *) pins; /* files that iterators were left in, to be read by others */
 	VEC(struct user_timer) timers;
 	int stats_fd; /* keeps the kernel timing programs; -1: it does not for us */
 	struct served *served; /* files and the terminal; NULL: no probe wants them */

@@ -388,6 +388,16 @@ int sys_link_iter(int prog_fd, enum sys_iter_over over, uint32_t pid)
 	return sys_bpf(BPF_LINK_CREATE, &attr, sizeof(attr));
 }
 
+int sys_pin(int fd, const char *path)
+{
+	struct {
+		uint64_t path;
+		uint32_t fd, flags;
+	} attr = {.path = ptr(path), .fd = (uint32_t)fd};
+
+	return sys_bpf(BPF_OBJ_PIN, &attr, sizeof(attr));
+}
+
 int sys_link_netfilter(int prog_fd, uint32_t pf, uint32_t hook, int32_t priority)
 {
 	struct link_attr attr = {.prog_fd = (uint32_t)prog_fd,

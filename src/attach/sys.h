@@ -101,6 +101,7 @@ int sys_link_functions(int prog_fd, uint32_t attach_type, const uint32_t *id, co
 enum sys_iter_over { SYS_ITER_PLAIN, SYS_ITER_TASKS, SYS_ITER_CGROUPS };
 int sys_link_iter(int prog_fd, enum sys_iter_over over, uint32_t pid);
 int sys_iter_open(int link_fd);
+int sys_pin(int fd, const char *path); /* a link, program or map, in a BPF file system */
 /* By name, or with name NULL what the program was loaded for (fentry, fexit, lsm, typed
  * tracepoints). */
 int sys_raw_tracepoint(const char *name, int prog_fd);

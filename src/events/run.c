@@ -422,6 +422,13 @@ static void close_run(struct run *r)
 	}
 }
 
+static void tell_pin(void *arg, const char *path)
+{
+	struct exporter *out = arg;
+
+	buf_printf(&out->out, "Program pinned to %s\n", path);
+}
+
 static void announce(struct run *r)
 {
 	static const char word[] = "__BPFTRACE_NOTIFY_PROBES_ATTACHED\n";
@@ -458,6 +465,7 @@ static struct err *start(struct run *r)
 	if (e)
 		return e;
 	announce(r);
+	session_each_pin(s, tell_pin, r->out);
 	unwinder_settle(r->unwinder);
 	e = session_start_cmd(s);
 	return e ? e : session_run_iters(s);

@@ -473,6 +473,7 @@ void expand_iter(struct expansion *x)
 		struct attach_point *p = expansion_add(x, "%s", *name);
 		p->func = *name;
 		p->btf_id = id;
+		p->target = x->spec->target; /* where it is to be pinned */
 	}
 	names_free(&found);
 	if (b && x->spec->func && !is_pattern(x->spec->func) && !x->ret->list.len)

@@ -77,3 +77,17 @@ ir_ref bt_usym(struct bt_lower *l, ir_ref addr);
 /* Runs `then` only when cond is not 0. */
 void bt_when(struct bt_lower *l, ir_ref cond, void (*then)(struct bt_lower *l, void *arg),
 	     void *arg);
+
+/* --- formats (format.c)
+ * ------------------------------------------------------------------------------------------- */
+
+struct bt_directive {
+	const char *begin, *end;
+	char conv[4];   /* "d", "rx"... */
+	unsigned stars; /* widths and precisions that are arguments */
+};
+/* The next directive of the format that takes an argument; NULL at the end. */
+const char *bt_next_directive(const char *p, struct bt_directive *d);
+
+/* printf() into the file that a pinned iterator is read through (calls_seq.c); false: the probe is none. */
+bool bt_lower_seq_printf(struct bt_lower *l, struct bt_expr *e, const char *fmt);

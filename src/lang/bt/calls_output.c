@@ -84,6 +84,8 @@ static ir_ref lower_printf(struct bt_lower *l, struct bt_expr *e)
 		     {"warnf", ACT_WARNF},
 		     {"system", ACT_SYSTEM},
 		     {"cat", ACT_CAT}};
+	if (!strcmp(e->call->name, "printf") && bt_lower_seq_printf(l, e, format_of(e)))
+		return 0;
 	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (!strcmp(kinds[i].name, e->call->name))
 			bt_lower_action(l, e, kinds[i].kind, format_of(e), 1);

@@ -11,12 +11,6 @@
 
 #include "lang/bt/calls.h"
 
-struct directive {
-	const char *begin, *end;
-	char conv[4];   /* "d", "rx"... */
-	unsigned stars; /* widths and precisions that are arguments */
-};
-
 static const char *skip_number(const char *p)
 {
 	if (*p == '*')
@@ -27,9 +21,9 @@ static const char *skip_number(const char *p)
 }
 
 /* p is at '%': its end, or NULL when it is no directive. */
-static const char *read_directive(const char *p, struct directive *d)
+static const char *read_directive(const char *p, struct bt_directive *d)
 {
-	*d = (struct directive){.begin = p++};
+	*d = (struct bt_directive){.begin = p++};
 	for (const char *flag = "-+ #0"; *flag; flag++) {
 		if (*p == *flag)
 			p++;
@@ -55,8 +49,7 @@ static const char *read_directive(const char *p, struct directive *d)
 	return d->end = p + n;
 }
 
-/* The next directive that takes an argument; NULL at the end. */
-static const char *next_directive(const char *p, struct directive *d)
+const char *bt_next_directive(const char *p, struct bt_directive *d)
 {
 	for (; *p; p++) {
 		if (*p != '%')
@@ -72,8 +65,8 @@ static const char *next_directive(const char *p, struct directive *d)
 
 const char *bt_format_directive(const char *fmt, unsigned i, char buf[4])
 {
-	struct directive d;
-	for (const char *p = fmt; (p = next_directive(p, &d)); i--)
+	struct bt_directive d;
+	for (const char *p = fmt; (p = bt_next_directive(p, &d)); i--)
 		if (!i)
 			return memcpy(buf, d.conv, sizeof(d.conv));
 	return NULL;
@@ -109,9 +102,9 @@ static bool check_arg(struct bt_sema *s, struct bt_expr *e, struct type *t, cons
 /* How many arguments a format takes. */
 static unsigned arguments(const char *fmt)
 {
-	struct directive d;
+	struct bt_directive d;
 	unsigned n = 0;
-	for (const char *p = fmt; (p = next_directive(p, &d));)
+	for (const char *p = fmt; (p = bt_next_directive(p, &d));)
 		n += 1 + d.stars;
 	return n;
 }
@@ -146,7 +139,7 @@ void bt_format_nuls(struct arena *a, struct bt_expr *e)
 
 bool bt_format_check(struct bt_sema *s, struct bt_expr *e, const char *fmt, unsigned first)
 {
-	struct directive d;
+	struct bt_directive d;
 	unsigned want = arguments(fmt), have = e->nkid - first;
 	if (have != want) {
 		bt_err(s, e->loc, "%s arguments for format string (%u supplied, %u expected)",
@@ -154,7 +147,7 @@ bool bt_format_check(struct bt_sema *s, struct bt_expr *e, const char *fmt, unsi
 		return false;
 	}
 	struct bt_expr **arg = e->kid + first;
-	for (const char *p = fmt; (p = next_directive(p, &d)); arg++) {
+	for (const char *p = fmt; (p = bt_next_directive(p, &d)); arg++) {
 		for (; d.stars; d.stars--, arg++)
 			if (!check_arg(s, e, (*arg)->type, "d"))
 				return false;
@@ -164,7 +157,7 @@ bool bt_format_check(struct bt_sema *s, struct bt_expr *e, const char *fmt, unsi
 	return true;
 }
 
-static void add_constant(struct buf *out, const struct directive *d, const struct bt_expr *e)
+static void add_constant(struct buf *out, const struct bt_directive *d, const struct bt_expr *e)
 {
 	const char *text;
 	uint32_t len;
@@ -187,7 +180,7 @@ static void add_constant(struct buf *out, const struct directive *d, const struc
 char *bt_format_without(struct arena *a, const char *fmt, bool *gone, unsigned n, const char *text)
 {
 	struct buf out = {0};
-	struct directive d;
+	struct bt_directive d;
 	unsigned i = 0;
 	while (*fmt) {
 		const char *end = *fmt == '%' ? read_directive(fmt, &d) : NULL;
@@ -216,7 +209,7 @@ char *bt_format_without(struct arena *a, const char *fmt, bool *gone, unsigned n
 char *bt_format_constants(struct arena *a, const char *fmt, struct bt_expr *const *arg, unsigned n)
 {
 	struct buf out = {0};
-	struct directive d;
+	struct bt_directive d;
 	unsigned i = 0;
 	for (const char *p = fmt; *p;) {
 		const char *end = *p == '%' ? read_directive(p, &d) : NULL;
