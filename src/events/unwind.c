@@ -43,7 +43,7 @@ const char *stack_end_text(unsigned end)
 		[UW_GUESSED] = "complete, by frame pointer where the code has no tables",
 		[UW_LIMIT] = "as many frames as were asked for",
 		[UW_NEW] = "by frame pointers: the process was not known yet",
-		[UW_UNMAPPED] = "ended at an address that nothing is mapped at",
+		[UW_UNMAPPED] = "ended in a file that was not known yet, or where nothing is mapped",
 		[UW_NO_TABLE] = "ended in code without tables or frame pointers",
 		[UW_BAD_RULE] = "ended at a rule that is not understood",
 		[UW_FAULT] = "ended where the stack could not be read",
