@@ -105,7 +105,7 @@ static void save(struct stack *s, unsigned number, int32_t place)
 {
 	int i = tracked(number);
 
-	if (i >= 0 && place > WORD && !s->saved[i] && (i != TRACK_FP || !s->fp))
+	if (i >= 0 && place > WORD && !s->saved[i] && (i != TRACK_FP || (!s->fp && !s->loses_fp)))
 		s->saved[i] = place;
 }
 
@@ -324,7 +324,7 @@ static void reach(struct walk *w, int64_t place, const struct stack *s)
 		w->is_bad |= known == BAD || !same(known == BAD_ENTRY ? &at_entry : &w->state.at[known - 1], s);
 		return;
 	}
-	if (w->state.len == w->first || !same(&vec_last(&w->state), s))
+	if (w->state.len == w->first || !same(&vec_last(&w->state), s) || vec_last(&w->state).loses_fp != s->loses_fp)
 		vec_push(&w->state, *s);
 	w->at[place] = (uint32_t)w->state.len;
 	vec_push(&w->reached, (uint32_t)place);

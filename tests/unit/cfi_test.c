@@ -375,6 +375,15 @@ static void test_code_lost(void)
 	CODE_END;
 }
 
+/* What is pushed is no longer the caller's. */
+static void test_code_pushed(void)
+{
+	FROM_CODE("\x31\xed\x55\x58\xc3"); /* xor %ebp,%ebp; push %rbp; pop %rax; ret */
+
+	CHECK(said(&t, &r, 3, &fp) == 16 && fp == UW_LOST);
+	CODE_END;
+}
+
 /* A function that is not as it must be has no rules, and those behind it have theirs. */
 static void check_bad(const char *bytes, size_t n, bool is_next_known, int line)
 {
@@ -419,6 +428,7 @@ int main(void)
 	test_code_sp();
 	test_code_fp();
 	test_code_lost();
+	test_code_pushed();
 	test_code_bad();
 #endif
 	cfi_rules_init(&rules);
