@@ -34,14 +34,18 @@ static int read_batches(int fd, batch_fn *batch, struct elements *e)
 	uint32_t want = BATCH;
 	uint8_t *place = xcalloc(2, MAX(e->key_size, (size_t)8));
 	uint8_t *in = NULL, *out = place;
+	struct hurry h;
 	int ret;
 
 	for (;;) {
 		uint32_t n = want;
 
 		elements_reserve(e, e->n + want);
+		/* the kernel skips all handlers of this CPU's events while it reads (bpf_disable_instrumentation() in include/linux/bpf.h) */
+		h = hurry_begin();
 		ret = batch(fd, in, out, e->key + e->n * e->key_size,
 			    e->value + e->n * e->value_size, &n);
+		hurry_end(&h);
 		if (ret == -ENOSPC && want < 1u << 24) {
 			want *= 2;
 			continue;

@@ -99,6 +99,13 @@ bool kernel_read(struct session *s, void *dst, uint64_t addr, size_t n);
 uint64_t kernel_current(struct session *s); /* task_struct of the thread that calls this; 0: not on this kernel */
 void kernel_reader_close(struct session *s);
 
+/* hurry.c: between these nothing ordinary runs in this thread's place; they may be nested. */
+struct hurry {
+	int policy, nice;
+};
+struct hurry hurry_begin(void);
+void hurry_end(const struct hurry *h);
+
 /* load.c */
 bool image_has_callbacks(const struct bpf_image *img); /* for bpf_loop and the like */
 bool image_has_globals(const struct bpf_image *img);   /* functions that many statements share */

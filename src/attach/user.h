@@ -49,8 +49,7 @@ struct user_run {
 	VEC(struct user_snapshot) snapshots;
 	VEC(struct user_taken) taken;
 	bool holds_lock; /* of lang/kit_lock.c */
-	int policy;      /* of scheduling, before it was taken */
-	int nice;
+	struct hurry hurry; /* before it was taken */
 	struct err *err; /* a helper's failure that ends the run */
 };
 

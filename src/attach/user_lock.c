@@ -1,36 +1,9 @@
 /* user_lock.c - the lock of lang/kit_lock.c, held by a handler in user space. */
 #include <errno.h>
-#include <sched.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "attach/user.h"
-
-/* Nothing ordinary shall run instead of us while the kernel's handlers wait.  Where no real-time priority is to be had (a control group
- * without a share of it: sched_setscheduler(2)), the best of the others. */
-static void hurry(struct user_run *u)
-{
-	struct sched_param first = {.sched_priority = 1};
-
-	u->policy = sched_getscheduler(0);
-	if (u->policy == SCHED_OTHER && sched_setscheduler(0, SCHED_FIFO, &first) < 0) {
-		u->nice = getpriority(PRIO_PROCESS, 0);
-		(void)setpriority(PRIO_PROCESS, 0, -20);
-	}
-}
-
-static void do_not_hurry(struct user_run *u)
-{
-	struct sched_param none = {0};
-
-	if (u->policy != SCHED_OTHER)
-		return;
-	if (sched_getscheduler(0) == SCHED_FIFO)
-		(void)sched_setscheduler(0, SCHED_OTHER, &none);
-	else
-		(void)setpriority(PRIO_PROCESS, 0, u->nice);
-}
 
 static uint64_t *lock_of(const struct user_run *u)
 {
@@ -47,7 +20,7 @@ int64_t user_lock(struct user_run *u)
 
 	if (!word || u->holds_lock)
 		return -EINVAL;
-	hurry(u);
+	u->hurry = hurry_begin();
 	for (unsigned n = 1; !__atomic_compare_exchange_n(word, &none, (uint64_t)gettid() << 16, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); n++) {
 		none = 0;
 		if (n % 10000 == 0)
@@ -65,5 +38,5 @@ void user_unlock(struct user_run *u)
 	user_flush(u, true);
 	__atomic_store_n(lock_of(u), 0, __ATOMIC_SEQ_CST);
 	u->holds_lock = false;
-	do_not_hurry(u);
+	hurry_end(&u->hurry);
 }
