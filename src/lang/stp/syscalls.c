@@ -145,7 +145,9 @@ static void add_word(struct alias *al, char *word, unsigned number)
 	a->condition = condition ? for_event(c, condition, al->event) : NULL;
 	if (str_eq(read, "str")) {
 		a->decoded = word;
-		a->name = arena_printf(c->a, "%s_uaddr", word);
+		/* name_str stands for an argument `name`: its address is name_uaddr */
+		size_t n = strlen(word) - (str_has_suffix(word, "_str") ? strlen("_str") : 0);
+		a->name = arena_printf(c->a, "%.*s_uaddr", (int)n, word);
 		a->decode = fill(c, "user_string_quoted(#)", a->name, "");
 	} else if (decode) {
 		a->decoded = slash ? slash : decoded_name(c, word);
