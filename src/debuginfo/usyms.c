@@ -21,10 +21,15 @@
 struct proc {
 	uint32_t pid;
 	struct mappings *maps;
+	VEC(struct mapping) former; /* code of files that others have replaced since: dlclose(3), dlopen(3) */
 	bool is_known;           /* its mappings were read, or are all told since its exec */
 	const char *root;        /* "/proc/PID/root" when it sees other files than we do */
 	struct perf_map *jit;
 	unsigned misses; /* addresses without a mapping since the last reading */
+};
+
+enum {
+	MAX_FORMER = 256 /* mappings of a process that others have replaced */
 };
 
 /* A file, and which one it was when it was opened. */
@@ -63,6 +68,7 @@ void usyms_destroy(struct usyms *u)
 		if (!p)
 			continue;
 		perf_map_free(p->jit);
+		vec_free(&p->former);
 		mappings_unref(p->maps);
 		free(p);
 	}
@@ -162,6 +168,24 @@ static void keep_reachable(struct usyms *u, struct proc *p, const struct mapping
 		open_mapped(u, p, m);
 }
 
+/* Are they of two files?  By what both tell: events tell build-ids, /proc inodes. */
+static bool are_two_files(const struct mapping *a, const struct mapping *b)
+{
+	bool same_kind = a->id && b->id && !a->id->build_id_len == !b->id->build_id_len;
+	return a->path != b->path || (same_kind && a->id != b->id);
+}
+
+static void add_mapping(struct usyms *u, struct proc *p, const struct mapping *m)
+{
+	const struct mapping *at[] = {mappings_find(p->maps, m->start), mappings_find(p->maps, m->end - 1)};
+	for (size_t i = 0; i < ARRAY_SIZE(at); i++)
+		if (at[i] && (!i || at[0] != at[1]) && at[i]->is_exec && m->is_exec && *at[i]->path == '/' &&
+		    are_two_files(at[i], m) && p->former.len < MAX_FORMER)
+			vec_push(&p->former, *at[i]);
+	mappings_add(&p->maps, *m);
+	keep_reachable(u, p, m);
+}
+
 static void read_maps(struct usyms *u, struct proc *p)
 {
 	char path[64];
@@ -179,8 +203,7 @@ static void read_maps(struct usyms *u, struct proc *p)
 			continue;
 		struct file_id id = {.dev = l.dev, .inode = l.inode};
 		struct mapping m = {l.start, l.end, l.offset, intern(u, l.path), intern_id(u, &id), l.is_exec};
-		mappings_add(&p->maps, m);
-		keep_reachable(u, p, &m);
+		add_mapping(u, p, &m);
 	}
 }
 
@@ -197,6 +220,7 @@ void usyms_pid_exec(struct usyms *u, uint32_t pid)
 	struct proc *p = get_proc(u, pid);
 	mappings_unref(p->maps);
 	p->maps = NULL;
+	p->former.len = 0;
 	p->is_known = true;
 	find_root(u, p);
 	perf_map_free(p->jit);
@@ -212,8 +236,7 @@ void usyms_mmap(struct usyms *u, uint32_t pid, uint64_t addr, uint64_t len, uint
 	if (!len || addr + len <= addr)
 		return;
 	struct mapping m = {addr, addr + len, pgoff, intern(u, path ? path : ""), intern_id(u, id), true};
-	mappings_add(&p->maps, m);
-	keep_reachable(u, p, &m);
+	add_mapping(u, p, &m);
 }
 
 void usyms_fork(struct usyms *u, uint32_t parent, uint32_t child)
@@ -223,6 +246,9 @@ void usyms_fork(struct usyms *u, uint32_t parent, uint32_t child)
 	struct proc *to = get_proc(u, child);
 	mappings_unref(to->maps);
 	to->maps = mappings_ref(from->maps);
+	to->former.len = 0;
+	vec_each(m, &from->former)
+		vec_push(&to->former, *m);
 	to->is_known = from->is_known;
 	to->root = from->root;
 }
@@ -234,6 +260,7 @@ void usyms_forget(struct usyms *u, uint32_t pid)
 		return;
 	numtab_set(&u->procs, pid, NULL);
 	perf_map_free(p->jit);
+	vec_free(&p->former);
 	mappings_unref(p->maps);
 	free(p);
 }
@@ -357,6 +384,32 @@ bool usyms_is_no_code(struct usyms *u, uint32_t pid, uint64_t addr)
 	return p->maps && !(m && m->is_exec);
 }
 
+static const struct elf_symbol *symbol_in(struct elf_file *f, const struct mapping *m, uint64_t addr, uint64_t *vaddr)
+{
+	uint64_t offset = addr - m->start + m->offset;
+	if (!elf_vaddr_of(f, offset, vaddr))
+		*vaddr = offset;
+	return elf_symbol_at(f, *vaddr);
+}
+
+/*
+ * Had the address another name when the process had another file there?  When it was met is not kept: it has no name then,
+ * rather than one that may be wrong.
+ */
+static bool is_doubtful(struct usyms *u, struct proc *p, const struct mapping *m, const char *name, uint64_t addr)
+{
+	vec_each(old, &p->former) {
+		uint64_t vaddr;
+		if (addr - old->start >= old->end - old->start || !are_two_files(old, m))
+			continue;
+		struct elf_file *f = open_mapped(u, p, old);
+		const struct elf_symbol *s = f ? symbol_in(f, old, addr, &vaddr) : NULL;
+		if (!s || !str_eq(s->name, name))
+			return true;
+	}
+	return false;
+}
+
 bool usyms_resolve(struct usyms *u, uint32_t pid, uint64_t addr, struct usym *ret)
 {
 	struct proc *p = get_proc(u, pid);
@@ -378,13 +431,15 @@ bool usyms_resolve(struct usyms *u, uint32_t pid, uint64_t addr, struct usym *re
 		ret->name = perf_map_find(p->jit, addr, &ret->offset);
 		return ret->name;
 	}
+	uint64_t vaddr;
+	const struct elf_symbol *s = symbol_in(f, m, addr, &vaddr);
+	if (p->former.len && is_doubtful(u, p, m, s ? s->name : "", addr)) {
+		ret->offset = ret->module_offset = addr;
+		return false;
+	}
 	ret->module = m->path;
 	ret->file = f;
-	uint64_t vaddr, offset = addr - m->start + m->offset;
-	if (!elf_vaddr_of(f, offset, &vaddr))
-		vaddr = offset;
 	ret->offset = ret->module_offset = vaddr;
-	const struct elf_symbol *s = elf_symbol_at(f, vaddr);
 	if (!s)
 		return false;
 	ret->name = s->name;

@@ -235,18 +235,27 @@ static void test_usyms(void)
 	struct stat st;
 	CHECK(!stat(self, &st));
 	struct file_id id = {.dev = st.st_dev, .inode = st.st_ino};
-	usyms_mmap(u, 4000003, 0x10000000, 0x1000000, 0, self, &id);
-	CHECK(usyms_resolve(u, 4000003, 0x10000000 + target->file_offset, &s));
+	usyms_mmap(u, 4000004, 0x10000000, 0x1000000, 0, self, &id);
+	CHECK(usyms_resolve(u, 4000004, 0x10000000 + target->file_offset, &s));
 	id.inode++;
-	usyms_mmap(u, 4000003, 0x10000000, 0x1000000, 0, self, &id);
-	CHECK(!usyms_resolve(u, 4000003, 0x10000000 + target->file_offset, &s));
+	usyms_mmap(u, 4000005, 0x10000000, 0x1000000, 0, self, &id);
+	CHECK(!usyms_resolve(u, 4000005, 0x10000000 + target->file_offset, &s));
 	CHECK_STR(s.module, self);
 	id.dev++; /* of an overlay: inodes of two devices are not compared */
-	usyms_mmap(u, 4000003, 0x10000000, 0x1000000, 0, self, &id);
-	CHECK(usyms_resolve(u, 4000003, 0x10000000 + target->file_offset, &s));
+	usyms_mmap(u, 4000006, 0x10000000, 0x1000000, 0, self, &id);
+	CHECK(usyms_resolve(u, 4000006, 0x10000000 + target->file_offset, &s));
 	id = (struct file_id){.build_id = {1, 2, 3}, .build_id_len = 20};
-	usyms_mmap(u, 4000003, 0x10000000, 0x1000000, 0, self, &id);
-	CHECK(!usyms_resolve(u, 4000003, 0x10000000 + target->file_offset, &s));
+	usyms_mmap(u, 4000007, 0x10000000, 0x1000000, 0, self, &id);
+	CHECK(!usyms_resolve(u, 4000007, 0x10000000 + target->file_offset, &s));
+
+	/* and where two files were one after the other, nobody knows which of them an address is of */
+	id = (struct file_id){.dev = st.st_dev, .inode = st.st_ino};
+	usyms_mmap(u, 4000008, 0x10000000, 0x1000000, 0, "/no/file", NULL);
+	usyms_mmap(u, 4000008, 0x10000000, 0x1000000, 0, self, &id);
+	CHECK(!usyms_resolve(u, 4000008, 0x10000000 + target->file_offset, &s) && !s.module);
+	usyms_pid_exec(u, 4000008);
+	usyms_mmap(u, 4000008, 0x10000000, 0x1000000, 0, self, &id);
+	CHECK(usyms_resolve(u, 4000008, 0x10000000 + target->file_offset, &s));
 	usyms_destroy(u);
 }
 
