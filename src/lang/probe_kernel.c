@@ -457,10 +457,6 @@ void expand_rawtracepoint(struct expansion *x)
 
 void expand_iter(struct expansion *x)
 {
-	if (x->spec->target) {
-		expansion_error(x, "an iterator cannot be pinned (%s): what it prints goes through this process", x->spec->target);
-		return;
-	}
 	struct btf *b = world_btf(x->world, NULL);
 	struct names found = {.arena = x->arena};
 	if (b && x->spec->func)
