@@ -302,6 +302,7 @@ struct program {
 	uint32_t sub_row, sub_depth;
 	struct buf rodata_bytes;
 	unsigned ncpus; /* possible CPUs: from the world, before program_finish */
+	uint32_t writes_in_line; /* kit_shared.c's own: how many writes to maps are not calls */
 	struct strtab string_index, rodata_index; /* program.c's own: what is already in string and rodata */
 	/* offsets in `data` of counters that every program has, 0 when unused (offset 0 is reserved) */
 	uint32_t lost_offset;	 /* u64: records that found the ring full, all probes */

@@ -3,8 +3,8 @@
  *
  * Writing to a map takes a lookup, an update and what happens when the map is full.  A script with a thousand such statements
  * would have all that a thousand times; each copy costs compiling, and the verifier the square of their number (it expands
- * every lookup by moving all that follows).  From the SHARE_FROM-th statement on that does one thing to one map, the code is
- * a function that the verifier judges once: a call costs some two nanoseconds an event.
+ * every lookup by moving all that follows).  From the SHARE_FROM-th statement on that does one thing to one map, and earlier in a program that
+ * has many, the code is a function that the verifier judges once: a call costs some two nanoseconds an event.
  *
  *     f(key or its address, value, id of the action that reports an error)
  *
@@ -15,6 +15,8 @@
 
 enum {
 	SHARE_FROM = 16,
+	IN_LINE = 64, /* of all maps together; in a program that has so many, SHARE_LATER is enough */
+	SHARE_LATER = 2,
 	KEY_MAX = 64 /* it is copied to the stack */
 };
 
@@ -125,8 +127,10 @@ bool kit_shared(struct kit *k, enum kit_shared_op op, struct var *v, ir_ref key,
 	if (!v->shared)
 		v->shared = arena_new(k->prog->arena, struct kit_shared);
 	struct kit_shared *sh = v->shared;
-	if (++sh->uses[op] < SHARE_FROM)
+	if (++sh->uses[op] < (k->prog->writes_in_line < IN_LINE ? SHARE_FROM : SHARE_LATER)) {
+		k->prog->writes_in_line++;
 		return false;
+	}
 	struct action *act = k->on_error ? NULL : kit_bare_action(k, ACT_RUNTIME_ERROR, true, loc);
 	if (act)
 		act->number = RT_MAP_FULL;
