@@ -46,6 +46,8 @@ struct bpf_image {
  * embedded library.  The error names a missing runtime function or a stack that is too large. */
 struct err *bpf_compile(struct program *p, struct ir_fn *entry, struct world *w, struct arena *a,
 			struct bpf_image **ret);
+/* own_stack.c: its entry function is one that may be preempted and begin anew on the same CPU. */
+void bpf_own_stack(struct bpf_image *img, struct arena *a);
 /* Disassembly with source lines as `;` comments; relocations by map name. */
 void bpf_disasm(const struct program *p, const struct bpf_image *img, struct buf *out);
 void bpf_disasm_insn(const struct bpf_insn *insn, uint32_t at, struct buf *out);

@@ -206,6 +206,13 @@ static void test_callback(void)
 	CHECK(img && img->func.len == 3 && !strcmp(img->func.at[0].name, "f"));
 	struct bpf_vm_ops ops = {.helper = loop_helper};
 	CHECK(img && !bpf_vm_run(img, &ops, NULL, 0, &ret) && ret == 1285);
+	/* a call that is never made goes before all, and everything is found where it is then */
+	uint32_t n = img->ninsn, second = img->func.at[1].insn;
+	bpf_own_stack(img, f.arena);
+	CHECK(img->ninsn == n + 3 && img->insn[2].imm == BPF_FUNC_tail_call);
+	CHECK(img->func.at[0].insn == 0 && img->func.at[1].insn == second + 3);
+	ret = 0;
+	CHECK(!bpf_vm_run(img, &ops, NULL, 0, &ret) && ret == 1285);
 	end(&f);
 }
 
