@@ -62,12 +62,15 @@ ir_ref kit_uid_gid(struct kit *k)
 	return H0(k, BPF_FUNC_get_current_uid_gid);
 }
 
+/* Kernels before 6.2 write no further than the NUL (bpf_get_current_comm() in kernel/bpf/helpers.c): what is behind it is ours to clear. */
 void kit_comm(struct kit *k, ir_ref dst16)
 {
-	if (lacks_current_helpers(k))
+	if (lacks_current_helpers(k)) {
 		H(k, BPF_FUNC_probe_read_kernel, dst16, C(k, 16), of_current(k, "comm"));
-	else
-		H(k, BPF_FUNC_get_current_comm, dst16, C(k, 16));
+		return;
+	}
+	ir_zero(B(k), dst16, 16);
+	H(k, BPF_FUNC_get_current_comm, dst16, C(k, 16));
 }
 
 ir_ref kit_cpu(struct kit *k)
