@@ -67,6 +67,7 @@ static struct err *compile_fn(struct session *s, struct probe *p, struct compile
 	e = bpf_compile(s->prog, p->fn, s->world, s->arena, &c->image);
 	if (e)
 		return err_note(e, "%s", p->name);
+	/* one handler may be of kernel and user functions; kernels without such links have no such stacks either */
 	if ((p->kind == PROG_KPROBE || p->kind == PROG_UPROBE_MULTI) && s->world->features.uprobe_multi)
 		bpf_own_stack(c->image, s->arena);
 	vec_push(&s->code, c);

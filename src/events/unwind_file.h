@@ -1,7 +1,7 @@
 /*
  * unwind_file.h - files with unwind tables, each packed once however many processes map it.
  *
- * A file is known by device, inode, time and size; two with the same build-id share a table. Tables
+ * A file is known by inode, size and time (struct uw_file_key); two with the same build-id share a table. Tables
  * of files that nothing maps any more are kept up to a limit: what runs often comes back.
  */
 #pragma once
